@@ -1,0 +1,32 @@
+/** Time as the program sees it; replaced by a fake in tests. */
+export interface Clock {
+  /** Wall clock, epoch milliseconds. May jump either way: for timestamps that people and receivers see. */
+  now(): number;
+  /** Milliseconds that only ever grow: for leases, deadlines, delays and durations. */
+  monotonic(): number;
+}
+
+/** The machine's own clocks. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+};
+
+/**
+ * Resolves after `ms` milliseconds, or at once when the signal aborts; never rejects.
+ *
+ * The caller looks at the signal afterwards: most loops end the same way after either.
+ */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    // setTimeout treats anything above 2^31-1 as 1 ms.
+    const timer = setTimeout(done, Math.min(ms, 2_147_483_647));
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}

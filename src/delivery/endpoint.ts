@@ -1,0 +1,57 @@
+import type { RetryPolicy } from "./retry.ts";
+
+/**
+ * The receivers, compiled once at start from the configuration (delivery/directory.ts).
+ */
+
+/** Where an attempt goes. */
+export type Target =
+  | { readonly kind: "http"; readonly url: URL }
+  | {
+      readonly kind: "lambda";
+      readonly functionName: string;
+      readonly region: string;
+      readonly async: boolean;
+      readonly clientOptions: Readonly<Record<string, unknown>>;
+    };
+
+/** One receiver and its settings. */
+export interface Endpoint {
+  /** Unique in its app, or among the named `endpoints`. */
+  readonly name: string;
+  /** `app-id/name`, or `name` for a named endpoint: for logs, metrics and dead letters. Never a URL. */
+  readonly label: string;
+  /** First 8 hex of SHA-256(name): the second half of a delivery's id (contract §3). */
+  readonly nameHash: string;
+  readonly target: Target;
+  /** Event types it wants; null = all (named endpoints). */
+  readonly eventTypes: ReadonlySet<string> | null;
+  /** Whether an event on this channel passes the filter; null = no filter. */
+  readonly acceptsChannel: ((channel: string) => boolean) | null;
+  /** Configured headers, names as written. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly retry: RetryPolicy;
+  readonly requestTimeoutMs: number;
+  /** Key and secret for x-pusher-key and x-pusher-signature; null for named endpoints. */
+  readonly pusher: { readonly key: string; readonly secret: string } | null;
+}
+
+/** Key, secret and webhooks of one application. */
+export interface App {
+  readonly id: string;
+  readonly key: string;
+  readonly secret: string;
+  readonly previousSecrets: readonly string[];
+  /** Forms of job this app takes. */
+  readonly accept: ReadonlySet<"soketi" | "sockudo" | "native">;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Looks receivers up. */
+export interface Directory {
+  readonly apps: readonly App[];
+  /** By id, else by key. */
+  findApp(id: string | null, key: string | null): App | null;
+  /** An app's endpoint, or with app null a named one. */
+  findEndpoint(app: App | null, name: string): Endpoint | null;
+}

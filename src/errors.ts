@@ -1,0 +1,83 @@
+/**
+ * The exceptions hookline throws on purpose. Everything else that is thrown is a bug and crashes the
+ * worker loop it happened in. A receiver's failure is never an exception: it is an Outcome.
+ */
+
+/** One thing that is wrong in the configuration. */
+export interface ConfigIssue {
+  /** Dotted path of the key, as in `queue.redis.concurrency`; empty for the file as a whole. */
+  readonly path: string;
+  /** Where the value came from, as in `env QUEUE_REDIS_CONCURRENCY`, `file hookline.json`, `flag --set`, `default`. */
+  readonly source: string;
+  /** What was expected and what was given, secrets already masked. */
+  readonly message: string;
+}
+
+/** The configuration cannot be used; carries every issue found, so that one start shows them all. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly issues: readonly ConfigIssue[];
+
+  constructor(issues: readonly ConfigIssue[]) {
+    super(issues.map(formatConfigIssue).join("\n"));
+    this.issues = issues;
+  }
+}
+
+/** `path (source): message`, without the empty parts. */
+export function formatConfigIssue(issue: ConfigIssue): string {
+  const where = [issue.path, issue.source === "" ? "" : `(${issue.source})`].filter((part) => part !== "").join(" ");
+  return where === "" ? issue.message : `${where}: ${issue.message}`;
+}
+
+/** An error with a stable machine-readable code, mapped to HTTP by admin/problem.ts alone. */
+export class HooklineError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The backend cannot be reached or refuses for now. Loops back off and try again; HTTP answers 503. */
+export class DriverUnavailableError extends HooklineError {
+  override readonly name = "DriverUnavailableError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("driver_unavailable", message, options);
+  }
+}
+
+/** The queue holds as much as it may (`when_full: "reject"`, Redis maxmemory). HTTP answers 503. */
+export class QueueFullError extends HooklineError {
+  override readonly name = "QueueFullError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("queue_full", message, options);
+  }
+}
+
+/** The job is larger than the backend takes. HTTP answers 413. */
+export class PayloadTooLargeError extends HooklineError {
+  override readonly name = "PayloadTooLargeError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("payload_too_large", message, options);
+  }
+}
+
+/** The driver cannot do what was asked; never a silent no-op. HTTP answers 422. */
+export class UnsupportedByDriverError extends HooklineError {
+  override readonly name = "UnsupportedByDriverError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("unsupported_by_driver", message, options);
+  }
+}
+
+/** A child crashed more often than `supervisor.max_restarts` in `within_ms`. The process exits 1. */
+export class RestartIntensityError extends HooklineError {
+  override readonly name = "RestartIntensityError";
+  readonly childId: string;
+  constructor(childId: string, message: string, options?: ErrorOptions) {
+    super("restart_intensity", message, options);
+    this.childId = childId;
+  }
+}

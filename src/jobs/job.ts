@@ -1,0 +1,66 @@
+/**
+ * What a job is, independent of the backend that holds it and of the form it was sent in.
+ */
+
+/**
+ * A job's bytes as they stood on the queue: text where they are valid UTF-8, else the bytes themselves.
+ *
+ * Text is kept as text because it is parsed, sliced, signed and sent as text; a slice of it is the same
+ * bytes. Bytes that are not UTF-8 can only belong to a raw queue or be malformed.
+ */
+export type JobBody = string | Uint8Array;
+
+/** Ids that hookline takes as they are (contract §3); others are replaced by 32 hex of their SHA-256. */
+export const jobIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** A Pusher-style job: one payload `{time_ms, events}` for the webhooks of one app. */
+export interface PusherJob {
+  readonly kind: "pusher";
+  /** The form it arrived in. */
+  readonly source: "sockudo" | "soketi" | "native";
+  /** The id the message itself carries, already made safe; null when it carries none. */
+  readonly id: string | null;
+  readonly appId: string | null;
+  readonly appKey: string | null;
+  /** The payload's JSON text, byte for byte as it stands in the message. */
+  readonly payload: string;
+  /** Soketi's `originalPusherSignature`, to be checked against the app's secrets; null elsewhere. */
+  readonly signature: string | null;
+  /**
+   * The one endpoint (its name in the app) this job is bound to; null before routing.
+   * A delivery that is retried, and a child of a fan-out, are bound.
+   */
+  readonly endpoint: string | null;
+}
+
+/** A generic job (issue "Endpoints that do not harm each other", part 5): `{type, data}` for named endpoints or an app's subscribers. */
+export interface GenericJob {
+  readonly kind: "generic";
+  readonly source: "native";
+  readonly id: string | null;
+  readonly type: string;
+  /** ISO 8601, given at enqueue. */
+  readonly timestamp: string;
+  /** The data's JSON text, byte for byte. */
+  readonly data: string;
+  readonly appId: string | null;
+  readonly endpoint: string | null;
+}
+
+/** A raw job: a body that is POSTed verbatim to one endpoint. */
+export interface RawJob {
+  readonly kind: "raw";
+  readonly source: "native" | "raw";
+  readonly id: string | null;
+  readonly content: JobBody;
+  readonly endpoint: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export type DecodedJob = PusherJob | GenericJob | RawJob;
+
+/** A body that is no job in any known form; `detail` says why, without quoting the body. */
+export interface MalformedJob {
+  readonly kind: "malformed";
+  readonly detail: string;
+}

@@ -1,0 +1,91 @@
+/** Fields of a log line; `undefined` values are left out. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Structured log: one JSON object a line, or a readable line with `format: "pretty"`. */
+export interface Logger {
+  readonly level: LogLevel;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds these fields to every line. */
+  child(fields: LogFields): Logger;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "pretty";
+  /** Takes one line, newline included. Must not block: a stalled log reader must not stall deliveries. */
+  readonly write: (line: string) => void;
+  /** Replaces every secret in a text (config/redact.ts); applied to each string that leaves. */
+  readonly mask: (text: string) => string;
+  readonly now: () => number;
+}
+
+const severity: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
+
+/** A logger; errors among the fields are written as `{name, message, code, stack}`. */
+export function createLogger(options: LoggerOptions, bound: LogFields = {}): Logger {
+  const threshold = severity[options.level];
+  const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
+    if (severity[level] < threshold) return;
+    const time = new Date(options.now()).toISOString();
+    const entry = { time, level, msg: message, ...bound, ...fields };
+    const text =
+      options.format === "json"
+        ? JSON.stringify(entry, maskStrings(options.mask))
+        : prettyLine(entry, options.mask);
+    options.write(`${text}\n`);
+  };
+  return {
+    level: options.level,
+    debug: (message, fields) => emit("debug", message, fields),
+    info: (message, fields) => emit("info", message, fields),
+    warn: (message, fields) => emit("warn", message, fields),
+    error: (message, fields) => emit("error", message, fields),
+    child: (fields) => createLogger(options, { ...bound, ...fields }),
+  };
+}
+
+/** A logger that drops everything, for tests and for code that runs before the configuration is known. */
+export const silentLogger: Logger = createLogger({
+  level: "error",
+  format: "json",
+  write: () => undefined,
+  mask: (text) => text,
+  now: () => 0,
+});
+
+function maskStrings(mask: (text: string) => string) {
+  return (key: string, value: unknown): unknown => {
+    if (key === "time" || key === "level") return value;
+    if (typeof value === "string") return mask(value);
+    if (typeof value === "bigint") return value.toString();
+    if (value instanceof Error) return describeError(value);
+    return value;
+  };
+}
+
+/** What a log line or a worker's `last_error` says of an exception. */
+export function describeError(error: unknown): { name: string; message: string; code?: string; stack?: string } {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const code = (error as { code?: unknown }).code;
+  return {
+    name: error.name,
+    message: error.message,
+    ...(typeof code === "string" ? { code } : {}),
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+  };
+}
+
+function prettyLine(entry: Record<string, unknown>, mask: (text: string) => string): string {
+  const { time, level, msg, ...rest } = entry;
+  const clock = String(time).slice(11, 23);
+  const details = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${typeof value === "string" ? mask(value) : JSON.stringify(value, maskStrings(mask))}`)
+    .join(" ");
+  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${mask(String(msg))}${details === "" ? "" : `  ${details}`}`;
+}

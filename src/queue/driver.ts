@@ -1,0 +1,279 @@
+import type { JobBody } from "../jobs/job.ts";
+
+/**
+ * The driver: all that hookline knows of a backend.
+ *
+ * A driver moves jobs between four states and knows nothing of HTTP, retries or loops.
+ *
+ *     ready ──lease──▶ leased ──ack──▶ gone
+ *       ▲                │ ├──retry{delayMs}──▶ delayed ──(due)──▶ ready
+ *       │                │ ├──park{key}──▶ parked ──(key not closed)──▶ ready
+ *       │                │ ├──dead{reason}──▶ dead ──redrive──▶ ready, attempts 0
+ *       │                │ └──replace{jobs}──▶ gone, its children ready
+ *       └──release, or the lease's end─┘
+ *
+ * What every driver guarantees, and the conformance suite (test/drivers/conformance.ts) proves:
+ * - `lease` takes and hides in one atomic step. No job is ever in two unexpired leases.
+ * - A lease that ends unsettled makes its job ready again with one attempt charged, whoever died.
+ * - Settling or extending with a token that is no longer current changes nothing and answers `lost`.
+ * - The dead copy is written before the live one goes; children before their parent goes.
+ * - Bytes survive every move. Id, attempts and enqueue time survive every move but redrive, which
+ *   sets attempts to 0.
+ * - Nothing is dropped silently: what capacity or retention removes is counted through DriverEvents.
+ * - Client libraries' errors are translated: DriverUnavailableError (back off and try again),
+ *   QueueFullError, PayloadTooLargeError, UnsupportedByDriverError. Anything else is a bug.
+ */
+export interface QueueDriver {
+  readonly name: DriverName;
+  readonly capabilities: DriverCapabilities;
+
+  /**
+   * Connects and proves that every configured queue can be used.
+   *
+   * Resolves when the driver is usable. Throws ConfigError for what an operator must change (wrong
+   * password, no such queue, missing permission), DriverUnavailableError when the backend does not answer.
+   */
+  open(signal: AbortSignal): Promise<void>;
+
+  /**
+   * Writes jobs, one round trip for many. One result per job, in the order given.
+   *
+   * A job whose result is `enqueued` or `duplicate` is in the backend when this resolves. One job's
+   * failure never fails its neighbours. Throws only when nothing at all is known to be written.
+   */
+  enqueue(queue: string, jobs: readonly NewJob[]): Promise<EnqueueResult[]>;
+
+  /**
+   * Leases up to `max` jobs for `leaseMs`: due delayed jobs first, then children, then the rest in order.
+   *
+   * Waits up to `waitMs` when there is nothing (blocked, not polling) and returns at once when `signal`
+   * aborts; a job taken while aborting is given back without an attempt charged. Jobs parked under a
+   * key in `closedKeys` stay away. A paused queue yields nothing. Where the backend orders jobs by
+   * group, only a group's head is handed out: its successor follows after the head's settlement is
+   * confirmed, so the caller may run everything it holds in parallel.
+   */
+  lease(queue: string, options: LeaseOptions): Promise<Lease[]>;
+
+  /** Sets each lease to end `leaseMs` from now. Per lease, in order: extended, or lost. */
+  extend(leases: readonly Lease[], leaseMs: number): Promise<ExtendResult[]>;
+
+  /**
+   * Ends leases. Per settlement, in order: settled, lost (the token was not current: nothing changed),
+   * or failed (this one only; its lease will end by itself).
+   *
+   * Throws DriverUnavailableError when the fate of all is unknown; calling again is safe.
+   */
+  settle(settlements: readonly Settlement[]): Promise<SettleResult[]>;
+
+  /** Counts; null for what the backend cannot tell. */
+  stats(queue: string): Promise<QueueStats>;
+
+  /** Stops handing out jobs of this queue, in the scope that `capabilities.pauseScope` names. */
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
+
+  /** One page of dead letters, newest first where the backend keeps an order. */
+  deadLetters(queue: string, page: DeadLetterPageRequest): Promise<DeadLetterPage>;
+  /** Makes dead letters ready again, attempts 0, ids and bytes kept. Returns how many. */
+  redrive(queue: string, which: RedriveSelection): Promise<number>;
+  /** Removes one dead letter for good; false when there is none of that id. */
+  removeDead(queue: string, id: string): Promise<boolean>;
+
+  /** Resolves when the backend answers; throws DriverUnavailableError when it does not. */
+  ping(signal: AbortSignal): Promise<void>;
+
+  /**
+   * Lets go of connections. Never touches shared contents: leases still held end by themselves,
+   * and the worker has released what it could before.
+   */
+  close(): Promise<void>;
+}
+
+export type DriverName = "memory" | "redis" | "redis-cluster" | "sqs" | "none";
+
+/** Plain data, read at start: a configuration that asks for more is a configuration error. */
+export interface DriverCapabilities {
+  /** Jobs survive the end of this process. */
+  readonly durable: boolean;
+  /** Enqueue deduplicates by NewJob.dedup in the same atomic step as the write. */
+  readonly dedup: boolean;
+  /** A stale token is recognised (`lost`) in every case, not only in most. */
+  readonly fenced: boolean;
+  /** `release` costs no attempt. */
+  readonly refundsAttempt: boolean;
+  /** Stats count exactly, at the moment they are asked for. */
+  readonly exactStats: boolean;
+  /** Dead letters are listed completely, by cursor; otherwise a page is a sample (`complete: false`). */
+  readonly listsDeadLetters: boolean;
+  /** Jobs of one `group` are delivered in order; otherwise a job with a group is refused. */
+  readonly ordersGroups: boolean;
+  /** Most jobs the backend takes in one call; drivers split larger batches themselves. */
+  readonly maxBatch: number;
+  /** Largest job in bytes of UTF-8. */
+  readonly maxPayloadBytes: number;
+  /** Longest `delayMs` at enqueue; 0 where none is possible. */
+  readonly maxDelayMs: number;
+  /** What a pause reaches. */
+  readonly pauseScope: "cluster" | "process";
+}
+
+/** A job to be written. */
+export interface NewJob {
+  /** Matches jobIdPattern. Given by the caller, who made one up where the producer gave none. */
+  readonly id: string;
+  readonly body: JobBody;
+  /** Milliseconds until it may be leased; 0 = at once. */
+  readonly delayMs: number;
+  /** Order key, only where capabilities.ordersGroups. */
+  readonly group: string | null;
+  /** Backend deduplication id (SQS FIFO); null = the driver's rule. */
+  readonly deduplicationId: string | null;
+  /** Values for the group template (SQS FIFO): app id, channel and name of the first event. */
+  readonly routing: { readonly appId: string; readonly channel: string; readonly event: string } | null;
+  /** Deduplication at enqueue: same key again within deduplication_ttl_ms = duplicate, or conflict if the fingerprint differs. */
+  readonly dedup: { readonly key: string; readonly fingerprint: string } | null;
+}
+
+export type EnqueueResult =
+  | { readonly status: "enqueued"; readonly id: string }
+  /** The job is there already, under `id` (the first one's). */
+  | { readonly status: "duplicate"; readonly id: string }
+  /** The dedup key was used with another body. Nothing was written. */
+  | { readonly status: "conflict"; readonly id: string }
+  /** Driver none. */
+  | { readonly status: "discarded"; readonly id: string }
+  /** Not written; `error` is a HooklineError subclass from errors.ts. */
+  | { readonly status: "failed"; readonly id: string; readonly error: Error };
+
+export interface LeaseOptions {
+  readonly max: number;
+  readonly leaseMs: number;
+  /** 0 = do not wait. */
+  readonly waitMs: number;
+  readonly closedKeys: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** A job hidden from others until the lease ends. */
+export interface Lease {
+  readonly queue: string;
+  /** Current ownership; opaque to everyone but the driver. A new lease of the same job has a new one. */
+  readonly token: string;
+  readonly job: LeasedJob;
+}
+
+export interface LeasedJob {
+  /** Given by the producer at enqueue, or by the driver at first lease, and kept from then on. */
+  readonly id: string;
+  readonly body: JobBody;
+  /** Attempts already charged: the one about to be made is `attempts + 1`. */
+  readonly attempts: number;
+  /** Epoch ms; null where the backend does not tell. */
+  readonly enqueuedAt: number | null;
+  /** What the backend says of the message, for raw queues; null where there is nothing to say. */
+  readonly message: MessageInfo | null;
+}
+
+export interface MessageInfo {
+  readonly id: string;
+  readonly group: string | null;
+  readonly receiveCount: number | null;
+  readonly firstReceivedAt: number | null;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export type ExtendResult = "extended" | "lost";
+
+/**
+ * How a lease ends. `body`, where given, replaces the stored bytes: a job that is kept is kept without
+ * app_secret, bound to its endpoint (jobs/native.ts).
+ */
+export type Disposition =
+  | { readonly verb: "ack" }
+  /** Delayed, one attempt charged. */
+  | { readonly verb: "retry"; readonly delayMs: number; readonly body?: JobBody }
+  /** Ready again at once, ahead of others, no attempt charged where the backend can tell. */
+  | { readonly verb: "release" }
+  /** Put aside, no attempt charged, until a lease call whose closedKeys do not hold the key. */
+  | { readonly verb: "park"; readonly key: string; readonly body?: JobBody }
+  /** Kept as a dead letter, the attempt charged when `attempted`. */
+  | {
+      readonly verb: "dead";
+      readonly reason: string;
+      /** One sentence for people: status, error code. No secrets. */
+      readonly detail: string | null;
+      /** Endpoint label `app/name`; null when the job never reached routing. */
+      readonly endpoint: string | null;
+      readonly attempted: boolean;
+      readonly body?: JobBody;
+    }
+  /** Acked and its children ready, in one step where the backend can, else children first. */
+  | { readonly verb: "replace"; readonly jobs: readonly ChildJob[] };
+
+/** One delivery of a job that had several endpoints. Exempt from capacity and deduplication. */
+export interface ChildJob {
+  /** The delivery's id. */
+  readonly id: string;
+  readonly body: JobBody;
+  /** Endpoint label, from which ordered drivers derive the child's group. */
+  readonly endpoint: string;
+}
+
+export type Settlement = Disposition & { readonly lease: Lease };
+
+export type SettleResult =
+  | { readonly status: "settled" }
+  | { readonly status: "lost" }
+  | { readonly status: "failed"; readonly error: Error };
+
+export interface QueueStats {
+  readonly ready: number | null;
+  /** Waiting for a due time. */
+  readonly delayed: number | null;
+  readonly leased: number | null;
+  readonly parked: number | null;
+  readonly dead: number | null;
+  readonly oldestReadyAgeMs: number | null;
+  readonly paused: boolean;
+}
+
+export interface DeadLetter {
+  /** Unique among the queue's dead letters: the job's id, with `.2`, `.3` … where that is taken. */
+  readonly id: string;
+  readonly jobId: string;
+  readonly reason: string;
+  readonly detail: string | null;
+  readonly endpoint: string | null;
+  readonly attempts: number;
+  /** Epoch ms. */
+  readonly failedAt: number;
+  readonly enqueuedAt: number | null;
+  readonly body: JobBody;
+}
+
+export interface DeadLetterPageRequest {
+  /** 1 to 1000. */
+  readonly limit: number;
+  /** The previous page's cursor; null for the first. */
+  readonly cursor: string | null;
+}
+
+export interface DeadLetterPage {
+  readonly items: readonly DeadLetter[];
+  /** Null after the last page. */
+  readonly cursor: string | null;
+  /** False where a page is a sample of what is there. */
+  readonly complete: boolean;
+}
+
+export type RedriveSelection = { readonly ids: readonly string[] } | { readonly max: number };
+
+/** Where drivers report what happens to jobs outside of any call's answer. */
+export interface DriverEvents {
+  /** Capacity removed ready jobs (memory, evict_oldest). */
+  evicted(queue: string, count: number): void;
+  /** Retention removed dead letters. */
+  trimmed(queue: string, count: number): void;
+  /** Leases that ended unsettled and were reclaimed. */
+  reclaimed(queue: string, count: number): void;
+}

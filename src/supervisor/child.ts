@@ -1,0 +1,61 @@
+/**
+ * A child: one long-running piece of work under the supervisor, such as a worker loop.
+ */
+export interface ChildSpec {
+  /** Unique in the process and stable over restarts, as in `webhooks/loop-3`. */
+  readonly id: string;
+  /**
+   * Does the work until `context.signal` aborts, then returns.
+   *
+   * A rejection is a crash, and so is a return before the signal aborted. Called again for each restart;
+   * whatever the previous run held must have been let go of in its `context.onEnd`.
+   */
+  run(context: ChildContext): Promise<void>;
+}
+
+/** What one run of a child gets from its supervisor. A restarted child gets a new one. */
+export interface ChildContext {
+  readonly id: string;
+  /** Aborts when this run must end: shutdown, an operator's restart, an injected crash, or a stall. */
+  readonly signal: AbortSignal;
+  /**
+   * Says that the child got something done. A child silent for `stall_ms` is abandoned and replaced.
+   *
+   * @param busyUntil Monotonic ms until which silence is expected, as an attempt's own deadline.
+   */
+  progress(busyUntil?: number): void;
+  /**
+   * Called once when this run ends in any way, also when the supervisor stopped waiting for it.
+   * Must be synchronous and must not throw: it is where a held lease is given back.
+   */
+  onEnd(cleanup: () => void): void;
+  /**
+   * To be awaited once per round: a rehearsed crash or stall (`supervisor.allow_crash`) happens here.
+   * Resolves at once otherwise.
+   */
+  checkpoint(): Promise<void> | void;
+}
+
+export type ChildState = "starting" | "running" | "restarting" | "stopped" | "failed";
+
+/** A child as GET /v1/workers shows it. */
+export interface ChildStatus {
+  readonly id: string;
+  readonly state: ChildState;
+  readonly restarts: number;
+  readonly lastError: string | null;
+  /** Epoch ms; null before the first progress. */
+  readonly lastProgressAt: number | null;
+  readonly progressAgeMs: number;
+}
+
+/** What the admin API may ask of the supervisor. */
+export interface SupervisorView {
+  children(): ChildStatus[];
+  /** Ends this run and starts the next at once; not counted as a crash. False: no such child. */
+  restart(id: string): boolean;
+  /** Makes the child throw at its next step. */
+  crash(id: string): boolean;
+  /** Makes the child wait for ever at its next checkpoint. */
+  stall(id: string): boolean;
+}
