@@ -26,7 +26,9 @@ export class ConfigError extends Error {
 
 /** `path (source): message`, without the empty parts. */
 export function formatConfigIssue(issue: ConfigIssue): string {
-  const where = [issue.path, issue.source === "" ? "" : `(${issue.source})`].filter((part) => part !== "").join(" ");
+  const where = [issue.path, issue.source === "" ? "" : `(${issue.source})`]
+    .filter((part) => part !== "")
+    .join(" ");
   return where === "" ? issue.message : `${where}: ${issue.message}`;
 }
 

@@ -69,7 +69,12 @@ function maskStrings(mask: (text: string) => string) {
 }
 
 /** What a log line or a worker's `last_error` says of an exception. */
-export function describeError(error: unknown): { name: string; message: string; code?: string; stack?: string } {
+export function describeError(error: unknown): {
+  name: string;
+  message: string;
+  code?: string;
+  stack?: string;
+} {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const code = (error as { code?: unknown }).code;
   return {
@@ -85,7 +90,10 @@ function prettyLine(entry: Record<string, unknown>, mask: (text: string) => stri
   const clock = String(time).slice(11, 23);
   const details = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${typeof value === "string" ? mask(value) : JSON.stringify(value, maskStrings(mask))}`)
+    .map(
+      ([key, value]) =>
+        `${key}=${typeof value === "string" ? mask(value) : JSON.stringify(value, maskStrings(mask))}`,
+    )
     .join(" ");
   return `${clock} ${String(level).toUpperCase().padEnd(5)} ${mask(String(msg))}${details === "" ? "" : `  ${details}`}`;
 }

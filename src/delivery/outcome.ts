@@ -13,9 +13,18 @@ export type Outcome =
       readonly durationMs: number;
     }
   /** 3xx: never followed. `location` holds scheme and host at most. */
-  | { readonly kind: "redirect"; readonly status: number; readonly location: string | null; readonly durationMs: number }
+  | {
+      readonly kind: "redirect";
+      readonly status: number;
+      readonly location: string | null;
+      readonly durationMs: number;
+    }
   /** No answer. `code` is the system's or the library's, as in ECONNREFUSED. */
-  | { readonly kind: "dns" | "connect" | "tls" | "reset" | "protocol"; readonly code: string; readonly durationMs: number }
+  | {
+      readonly kind: "dns" | "connect" | "tls" | "reset" | "protocol";
+      readonly code: string;
+      readonly durationMs: number;
+    }
   /** The total deadline passed, in whatever phase. */
   | { readonly kind: "timeout"; readonly durationMs: number }
   /** Cut off by us: shutdown, a lost lease, a crashed loop. Says nothing of the receiver. */

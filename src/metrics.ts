@@ -1,0 +1,208 @@
+/**
+ * Prometheus metrics, text format 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/).
+ *
+ * Our own small registry: a delivery touches several series, and a bound handle is one addition,
+ * where a client library would hash the label values each time.
+ */
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** One counter or gauge series. */
+export interface Series {
+  inc(by?: number): void;
+  set(value: number): void;
+  readonly value: number;
+}
+
+/** One histogram series; observations in seconds. */
+export interface HistogramSeries {
+  observe(seconds: number): void;
+}
+
+/** A named metric; `labels(…)` gives the series of these label values, made at first use and kept. */
+export interface Metric<S> {
+  labels(values?: Labels): S;
+}
+
+export interface MetricsRegistry {
+  counter(name: string, help: string): Metric<Series>;
+  gauge(name: string, help: string): Metric<Series>;
+  histogram(name: string, help: string, buckets: readonly number[]): Metric<HistogramSeries>;
+  /** Run before each rendering, to set gauges that are read rather than counted. */
+  onCollect(collect: () => void | Promise<void>): void;
+  /** The exposition text. */
+  render(): Promise<string>;
+}
+
+export function createMetricsRegistry(): MetricsRegistry {
+  const families = new Map<string, { type: string; help: string; lines: () => Iterable<string> }>();
+  const collectors: (() => void | Promise<void>)[] = [];
+
+  const register = <S>(
+    name: string,
+    type: string,
+    help: string,
+    create: () => S,
+    lines: (labels: Labels, series: S) => Iterable<string>,
+  ): Metric<S> => {
+    const all = new Map<string, { labels: Labels; series: S }>();
+    families.set(name, {
+      type,
+      help,
+      *lines() {
+        for (const { labels, series } of all.values()) yield* lines(labels, series);
+      },
+    });
+    return {
+      labels(values = {}) {
+        const key = labelText(values);
+        let entry = all.get(key);
+        if (entry === undefined) all.set(key, (entry = { labels: values, series: create() }));
+        return entry.series;
+      },
+    };
+  };
+  const number = (name: string, type: string, help: string): Metric<Series> =>
+    register(name, type, help, createSeries, (labels, series) => [
+      `${name}${labelText(labels)} ${series.value}`,
+    ]);
+
+  return {
+    counter: (name, help) => number(name, "counter", help),
+    gauge: (name, help) => number(name, "gauge", help),
+    histogram: (name, help, buckets) =>
+      register(
+        name,
+        "histogram",
+        help,
+        () => createHistogram(buckets),
+        function* (labels, series) {
+          for (const [le, count] of series.cumulative()) {
+            yield `${name}_bucket${labelText({ ...labels, le })} ${count}`;
+          }
+          yield `${name}_sum${labelText(labels)} ${series.sum()}`;
+          yield `${name}_count${labelText(labels)} ${series.count()}`;
+        },
+      ),
+    onCollect: (collect) => void collectors.push(collect),
+    async render() {
+      for (const collect of collectors) await collect();
+      const out: string[] = [];
+      for (const [name, family] of families) {
+        out.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`, ...family.lines());
+      }
+      return `${out.join("\n")}\n`;
+    },
+  };
+}
+
+function createSeries(): Series {
+  let value = 0;
+  return {
+    inc: (by = 1) => void (value += by),
+    set: (next) => void (value = next),
+    get value() {
+      return value;
+    },
+  };
+}
+
+function createHistogram(buckets: readonly number[]) {
+  const counts = Array.from({ length: buckets.length + 1 }, () => 0);
+  let sum = 0;
+  return {
+    observe(seconds: number): void {
+      let index = 0;
+      while (index < buckets.length && seconds > (buckets[index] as number)) index += 1;
+      counts[index] = (counts[index] as number) + 1;
+      sum += seconds;
+    },
+    *cumulative(): Iterable<readonly [string, number]> {
+      let total = 0;
+      for (const [index, count] of counts.entries()) {
+        total += count;
+        yield [index < buckets.length ? String(buckets[index]) : "+Inf", total];
+      }
+    },
+    sum: () => sum,
+    count: () => counts.reduce((total, count) => total + count, 0),
+  };
+}
+
+function labelText(labels: Labels): string {
+  const parts = Object.entries(labels).map(
+    ([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`,
+  );
+  return parts.length === 0 ? "" : `{${parts.join(",")}}`;
+}
+
+/** Every metric hookline exports. Endpoint labels are names, never URLs: a URL may hold a secret. */
+export function createMetrics(registry: MetricsRegistry = createMetricsRegistry()) {
+  return {
+    registry,
+    enqueued: registry.counter("hookline_jobs_enqueued_total", "Jobs the driver took at enqueue, by queue."),
+    duplicates: registry.counter(
+      "hookline_jobs_duplicate_total",
+      "Jobs not enqueued again because they were there, by queue.",
+    ),
+    discarded: registry.counter(
+      "hookline_jobs_discarded_total",
+      "Jobs counted and dropped because the driver is none, by queue.",
+    ),
+    rejected: registry.counter("hookline_jobs_rejected_total", "Jobs refused at enqueue, by queue and code."),
+    leased: registry.counter("hookline_jobs_leased_total", "Leases taken, by queue."),
+    settled: registry.counter("hookline_jobs_settled_total", "Leases ended, by queue and disposition."),
+    lost: registry.counter(
+      "hookline_leases_lost_total",
+      "Leases that had ended before they were settled, by queue.",
+    ),
+    reclaimed: registry.counter(
+      "hookline_leases_reclaimed_total",
+      "Leases that ended unsettled and were made ready again, by queue.",
+    ),
+    evicted: registry.counter(
+      "hookline_jobs_evicted_total",
+      "Jobs dropped because the memory queue was full, by queue.",
+    ),
+    trimmed: registry.counter(
+      "hookline_dead_letters_trimmed_total",
+      "Dead letters dropped by failed_retention, by queue.",
+    ),
+    deadLettered: registry.counter(
+      "hookline_jobs_dead_lettered_total",
+      "Jobs and deliveries given up, by queue and reason.",
+    ),
+    filteredOut: registry.counter("hookline_jobs_filtered_out_total", "Jobs no endpoint wanted, by queue."),
+    attempts: registry.counter("hookline_attempts_total", "Delivery attempts, by endpoint and outcome."),
+    attemptSeconds: registry.histogram(
+      "hookline_attempt_duration_seconds",
+      "Duration of delivery attempts, by endpoint.",
+      [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    ),
+    inFlight: registry.gauge("hookline_attempts_in_flight", "Attempts in flight in this process."),
+    depth: registry.gauge(
+      "hookline_queue_depth",
+      "Jobs by queue and state (ready, delayed, leased, parked, dead).",
+    ),
+    oldestReadyAge: registry.gauge(
+      "hookline_queue_oldest_ready_age_seconds",
+      "Age of the oldest ready job, by queue.",
+    ),
+    restarts: registry.counter(
+      "hookline_worker_restarts_total",
+      "Restarts of supervised children, by child.",
+    ),
+    progressAge: registry.gauge(
+      "hookline_worker_progress_age_seconds",
+      "Time since a child's last progress, by child.",
+    ),
+    memory: registry.gauge("hookline_process_resident_memory_bytes", "Resident memory of the process."),
+    uptime: registry.gauge("hookline_process_uptime_seconds", "Time since start."),
+    httpRequests: registry.counter(
+      "hookline_http_requests_total",
+      "Admin API requests, by route and status.",
+    ),
+  } as const;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
