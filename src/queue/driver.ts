@@ -150,7 +150,13 @@ export interface LeaseOptions {
   readonly leaseMs: number;
   /** 0 = do not wait. */
   readonly waitMs: number;
+  /** Keys whose parked jobs stay away; jobs parked under any other key come back. */
   readonly closedKeys: ReadonlySet<string>;
+  /**
+   * Most jobs taken from each parked key in one call, so that a lane which just opened gets what it can
+   * hold and not a batch that would be parked again.
+   */
+  readonly parkedMax: number;
   readonly signal: AbortSignal;
 }
 
