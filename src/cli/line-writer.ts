@@ -1,0 +1,100 @@
+/** Text on its way to a stream, written without ever blocking the process. */
+export interface LineWriter {
+  readonly isTerminal: boolean;
+  /** Columns of the terminal; 80 where there is none. */
+  readonly columns: number;
+  /** Takes text, newlines included. Returns at once, whatever the reader does. */
+  write(text: string): void;
+  /** Resolves when all text has left, the reader is gone, or `timeoutMs` have passed. */
+  flush(timeoutMs: number): Promise<void>;
+}
+
+/** The part of a Node stream that is used; process.stdout and process.stderr are such streams. */
+export interface OutputStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(chunk: string, done: (error?: Error | null) => void): boolean;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/**
+ * A writer over a stream's asynchronous write.
+ *
+ * A synchronous write freezes the whole process, deliveries included, while the reader of the log does
+ * not read; an asynchronous one loses what is pending when the process exits. So text waits here, one
+ * write is under way at a time and takes all that has gathered, and main.ts flushes before it exits.
+ *
+ * What waits is bounded: past `maxPendingChars` lines are dropped and counted, and one line says how many
+ * once there is room again. A closed reader (EPIPE) ends the writing, not the process.
+ */
+export function createLineWriter(
+  stream: OutputStream,
+  options: { maxPendingChars?: number; droppedLine?: (count: number) => string } = {},
+): LineWriter {
+  const maxPendingChars = options.maxPendingChars ?? 16 * 1024 * 1024;
+  const droppedLine = options.droppedLine ?? ((count) => `${count} lines dropped: nobody reads this output\n`);
+  let pending: string[] = [];
+  let pendingChars = 0;
+  let dropped = 0;
+  let isWriting = false;
+  let isBroken = false;
+  let onIdle: (() => void)[] = [];
+
+  const settle = (): void => {
+    const waiting = onIdle;
+    onIdle = [];
+    for (const resolve of waiting) resolve();
+  };
+  const breakOff = (): void => {
+    isBroken = true;
+    pending = [];
+    pendingChars = 0;
+    settle();
+  };
+  const writeNext = (): void => {
+    if (isBroken) return;
+    if (dropped > 0) {
+      pending.push(droppedLine(dropped));
+      dropped = 0;
+    }
+    if (pending.length === 0) {
+      isWriting = false;
+      settle();
+      return;
+    }
+    isWriting = true;
+    const chunk = pending.join("");
+    pending = [];
+    pendingChars = 0;
+    stream.write(chunk, (error) => {
+      if (error === undefined || error === null) writeNext();
+      else breakOff();
+    });
+  };
+  stream.on("error", breakOff);
+
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? 80,
+    write(text) {
+      if (isBroken) return;
+      if (pendingChars + text.length > maxPendingChars) {
+        dropped += 1;
+        return;
+      }
+      pending.push(text);
+      pendingChars += text.length;
+      if (!isWriting) writeNext();
+    },
+    flush(timeoutMs) {
+      if (!isWriting || isBroken) return Promise.resolve();
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        onIdle.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+  };
+}
