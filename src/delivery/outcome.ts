@@ -25,9 +25,57 @@ export type Outcome =
       readonly code: string;
       readonly durationMs: number;
     }
+  /** A Lambda function was invoked and threw. `code` is FunctionError: Handled or Unhandled. */
+  | { readonly kind: "function_error"; readonly code: string; readonly durationMs: number }
+  /** The egress rules forbid the address; nothing was sent. `code` names the rule. */
+  | { readonly kind: "blocked"; readonly code: string; readonly durationMs: number }
   /** The total deadline passed, in whatever phase. */
   | { readonly kind: "timeout"; readonly durationMs: number }
   /** Cut off by us: shutdown, a lost lease, a crashed loop. Says nothing of the receiver. */
   | { readonly kind: "aborted"; readonly durationMs: number };
 
 export type OutcomeKind = Outcome["kind"];
+
+/** Every kind, for metrics that register their series at start. */
+export const outcomeKinds: readonly OutcomeKind[] = [
+  "delivered",
+  "http_status",
+  "redirect",
+  "dns",
+  "connect",
+  "tls",
+  "reset",
+  "protocol",
+  "function_error",
+  "blocked",
+  "timeout",
+  "aborted",
+];
+
+/** The status the receiver answered with, as far as there was one. */
+export function outcomeStatus(outcome: Outcome): number | undefined {
+  return "status" in outcome ? outcome.status : undefined;
+}
+
+/** One short sentence for people, without secrets: a dead letter's detail. */
+export function describeOutcome(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "delivered":
+    case "http_status":
+      return `HTTP ${outcome.status}`;
+    case "redirect":
+      return outcome.location === null
+        ? `HTTP ${outcome.status}, redirects are not followed`
+        : `HTTP ${outcome.status} to ${outcome.location}, redirects are not followed`;
+    case "timeout":
+      return `no complete answer within ${Math.round(outcome.durationMs)} ms`;
+    case "aborted":
+      return "cut off before the answer";
+    case "function_error":
+      return `the Lambda function failed: ${outcome.code}`;
+    case "blocked":
+      return `blocked by the egress rules: ${outcome.code}`;
+    default:
+      return `${outcome.kind}: ${outcome.code}`;
+  }
+}
