@@ -1,0 +1,177 @@
+import type { Clock } from "../clock.ts";
+import { sleep } from "../clock.ts";
+import { RestartIntensityError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { ChildSpec, ChildState, ChildStatus, SupervisorView } from "./child.ts";
+import { startRun, type ChildRun } from "./child-run.ts";
+import { createIntensity } from "./intensity.ts";
+
+export interface SupervisorOptions {
+  readonly maxRestarts: number;
+  readonly withinMs: number;
+  readonly restartDelayMs: number;
+  readonly maxRestartDelayMs: number;
+  readonly stallMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called at each restart, for the metric. */
+  readonly onRestart: (childId: string) => void;
+}
+
+/**
+ * Keeps children running, one for one.
+ *
+ * A child's life:
+ *
+ *     running ──throws, returns, or is silent for stallMs──▶ restarting ──delay──▶ running
+ *        │                                                      └──past the intensity──▶ failed
+ *        └──stop──▶ stopped
+ *
+ * The delay doubles from restartDelayMs to maxRestartDelayMs and starts over after 60 s alive. When one
+ * child is past its intensity, `failed` resolves; the owner stops everything and exits 1.
+ */
+export interface Supervisor extends SupervisorView {
+  /** Starts a child and keeps it running. Ids must be unique. */
+  add(spec: ChildSpec): void;
+  /** Stops these children for good; resolves when each has ended or `graceMs` is over. */
+  stop(which: (childId: string) => boolean, graceMs: number): Promise<void>;
+  /** Resolves when a child is past its restart intensity; pending otherwise. */
+  readonly failed: Promise<RestartIntensityError>;
+  /** Whether at least one child is running, for health. */
+  isAlive(): boolean;
+}
+
+interface Child {
+  readonly spec: ChildSpec;
+  state: ChildState;
+  run: ChildRun | null;
+  restarts: number;
+  lastError: string | null;
+  /** Ends the wait between two runs. */
+  readonly stopping: AbortController;
+  /** Settles when the child has stopped or failed for good. */
+  done: Promise<void>;
+}
+
+/** A child that lived this long has recovered: its next restart waits the shortest delay again. */
+const recoveredAfterMs = 60_000;
+/** An operator's restart waits this long for the old run before it leaves it behind. */
+const restartGraceMs = 1_000;
+
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  const { clock, log } = options;
+  const children = new Map<string, Child>();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<RestartIntensityError>();
+
+  const keepRunning = async (child: Child): Promise<void> => {
+    const intensity = createIntensity(options);
+    let delayMs = options.restartDelayMs;
+    for (;;) {
+      const startedAt = clock.monotonic();
+      child.state = "running";
+      child.run = startRun(child.spec, clock, log);
+      if (child.stopping.signal.aborted) child.run.stop(0);
+      const end = await child.run.ended;
+      if (child.stopping.signal.aborted) {
+        child.state = "stopped";
+        return;
+      }
+      child.state = "restarting";
+      if (end.kind === "asked") {
+        child.restarts += 1;
+        options.onRestart(child.spec.id);
+        continue;
+      }
+      child.lastError = `${end.error.name}: ${end.error.message}`;
+      if (!intensity.allows(clock.monotonic())) {
+        child.state = "failed";
+        log.error("a worker crashes again and again; giving up", { child: child.spec.id, error: end.error });
+        fail(
+          new RestartIntensityError(
+            child.spec.id,
+            `${child.spec.id} needed more than ${options.maxRestarts} restarts in ${options.withinMs} ms; the last crash was: ${child.lastError}`,
+          ),
+        );
+        return;
+      }
+      if (clock.monotonic() - startedAt >= recoveredAfterMs) delayMs = options.restartDelayMs;
+      log.warn("a worker crashed and is restarted", {
+        child: child.spec.id,
+        delay_ms: delayMs,
+        error: end.error,
+      });
+      await sleep(delayMs, child.stopping.signal);
+      if (child.stopping.signal.aborted) {
+        child.state = "stopped";
+        return;
+      }
+      delayMs = Math.min(delayMs * 2, options.maxRestartDelayMs);
+      child.restarts += 1;
+      options.onRestart(child.spec.id);
+    }
+  };
+
+  const watch = (): void => {
+    const now = clock.monotonic();
+    for (const child of children.values()) {
+      if (child.state !== "running" || child.run === null) continue;
+      const silentMs = now - Math.max(child.run.lastProgress, child.run.busyUntil);
+      if (silentMs > options.stallMs) {
+        child.run.abandon(new Error(`stalled: no progress for ${Math.round(silentMs)} ms`));
+      }
+    }
+  };
+  const watchdog = setInterval(watch, Math.min(5_000, Math.max(50, options.stallMs / 10)));
+
+  const statusOf = (child: Child): ChildStatus => {
+    const ageMs = child.run === null ? 0 : Math.max(0, clock.monotonic() - child.run.lastProgress);
+    return {
+      id: child.spec.id,
+      state: child.state,
+      restarts: child.restarts,
+      lastError: child.lastError,
+      lastProgressAt: child.run === null ? null : Math.round(clock.now() - ageMs),
+      progressAgeMs: Math.round(ageMs),
+    };
+  };
+  const withRun = (id: string, act: (run: ChildRun) => void): boolean => {
+    const run = children.get(id)?.run;
+    if (run === undefined || run === null) return false;
+    act(run);
+    return true;
+  };
+
+  return {
+    failed,
+    add(spec) {
+      if (children.has(spec.id)) throw new Error(`a child named ${spec.id} is running already`);
+      const child: Child = {
+        spec,
+        state: "starting",
+        run: null,
+        restarts: 0,
+        lastError: null,
+        stopping: new AbortController(),
+        done: Promise.resolve(),
+      };
+      children.set(spec.id, child);
+      child.done = keepRunning(child);
+    },
+    async stop(which, graceMs) {
+      const chosen = [...children.values()].filter((child) => which(child.spec.id));
+      for (const child of chosen) {
+        child.stopping.abort();
+        child.run?.stop(graceMs);
+      }
+      await Promise.all(chosen.map((child) => child.done));
+      if ([...children.values()].every(({ state }) => state === "stopped" || state === "failed")) {
+        clearInterval(watchdog);
+      }
+    },
+    children: () => [...children.values()].map(statusOf),
+    isAlive: () => children.size === 0 || [...children.values()].some(({ state }) => state === "running"),
+    restart: (id) => withRun(id, (run) => run.stop(restartGraceMs)),
+    crash: (id) => withRun(id, (run) => run.crash()),
+    stall: (id) => withRun(id, (run) => run.stall()),
+  };
+}
