@@ -113,6 +113,11 @@ export interface DriverCapabilities {
   readonly maxPayloadBytes: number;
   /** Longest `delayMs` at enqueue; 0 where none is possible. */
   readonly maxDelayMs: number;
+  /**
+   * How long the settler may gather settlements to fill a call; absent or 0 = one tick. For backends
+   * where a call costs more than the wait (SQS bills and limits requests).
+   */
+  readonly settleLingerMs?: number;
   /** What a pause reaches. */
   readonly pauseScope: "cluster" | "process";
 }

@@ -80,8 +80,8 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
       else cleanups.push(cleanup);
     },
     checkpoint() {
-      if (stalled) return new Promise<never>(() => undefined);
       if (fault !== null) throw fault;
+      return stalled ? new Promise<never>(() => undefined) : undefined;
     },
   };
 

@@ -111,17 +111,19 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     }
   };
 
+  const watchEveryMs = Math.min(2_000, Math.max(25, options.stallMs / 20));
   const watch = (): void => {
     const now = clock.monotonic();
     for (const child of children.values()) {
       if (child.state !== "running" || child.run === null) continue;
       const silentMs = now - Math.max(child.run.lastProgress, child.run.busyUntil);
-      if (silentMs > options.stallMs) {
+      // One round early, so that a stalled child is replaced within stallMs and not just after it.
+      if (silentMs > options.stallMs - watchEveryMs) {
         child.run.abandon(new Error(`stalled: no progress for ${Math.round(silentMs)} ms`));
       }
     }
   };
-  const watchdog = setInterval(watch, Math.min(5_000, Math.max(50, options.stallMs / 10)));
+  const watchdog = setInterval(watch, watchEveryMs);
 
   const statusOf = (child: Child): ChildStatus => {
     const ageMs = child.run === null ? 0 : Math.max(0, clock.monotonic() - child.run.lastProgress);
