@@ -1,0 +1,213 @@
+import { expect } from "bun:test";
+import type { Bench, Claim } from "./conformance-bench.ts";
+import { deadly, job, sortedIds } from "./conformance-bench.ts";
+
+/** Puts `count` jobs and makes dead letters of them, in order; returns the ids. */
+async function bury({ put, collect, settle }: Bench, count: number): Promise<string[]> {
+  const ids = await put(...Array.from({ length: count }, (_, index) => job(`{"n":${index}}`)));
+  await settle(deadly(), ...(await collect(count)));
+  return ids;
+}
+
+export const deadLetterClaims: readonly Claim[] = [
+  {
+    name: "a dead letter tells reason, detail, endpoint, attempts, times and body",
+    async run({ put, take, settle, dead, lease }) {
+      const [id] = await put('{"n":12345678901234567890,"t":"é"}');
+      await settle({ verb: "retry", delayMs: 0 }, await take());
+      const held = await take();
+      await settle(
+        {
+          verb: "dead",
+          reason: "http_410",
+          detail: "the receiver answered 410 – gone",
+          endpoint: "app-1/one",
+          attempted: true,
+        },
+        held,
+      );
+      expect(await lease()).toEqual([]);
+      const letters = await dead();
+      expect(letters).toHaveLength(1);
+      const [letter] = letters;
+      expect(letter).toMatchObject({
+        jobId: id!,
+        reason: "http_410",
+        detail: "the receiver answered 410 – gone",
+        endpoint: "app-1/one",
+        attempts: 2,
+        enqueuedAt: held.job.enqueuedAt,
+        body: '{"n":12345678901234567890,"t":"é"}',
+      });
+      expect(Math.abs(letter!.failedAt - Date.now())).toBeLessThan(10_000);
+    },
+  },
+  {
+    name: "a job that was never attempted is not charged when it dies",
+    async run({ put, take, settle, dead }) {
+      await put("{}");
+      await settle(
+        { verb: "dead", reason: "unknown_app", detail: null, endpoint: null, attempted: false },
+        await take(),
+      );
+      expect((await dead())[0]).toMatchObject({
+        reason: "unknown_app",
+        detail: null,
+        endpoint: null,
+        attempts: 0,
+      });
+    },
+  },
+  {
+    name: "a dead letter keeps the body it was given",
+    async run({ put, take, settle, dead }) {
+      await put('{"app_secret":"s"}');
+      await settle(deadly("malformed", { body: "masked" }), await take());
+      expect((await dead())[0]?.body).toBe("masked");
+    },
+  },
+  {
+    name: "a dead letter keeps bytes that are not UTF-8",
+    async run({ put, take, settle, dead }) {
+      const bytes = Uint8Array.of(0xff, 0xfe, 0, 1);
+      await put(bytes);
+      await settle(deadly(), await take());
+      expect([...((await dead())[0]!.body as Uint8Array)]).toEqual([...bytes]);
+    },
+  },
+  {
+    name: "a queue without dead letters has one empty page",
+    async run({ driver, queue }) {
+      expect(await driver.deadLetters(queue, { limit: 10, cursor: null })).toMatchObject({
+        items: [],
+        cursor: null,
+      });
+    },
+  },
+  {
+    name: "pages cover every dead letter once, the newest first",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      const ids = await bury(bench, 25);
+      const page = await bench.driver.deadLetters(bench.queue, { limit: 10, cursor: null });
+      expect(page.items).toHaveLength(10);
+      expect(page.complete).toBe(true);
+      const all = await bench.dead(10);
+      expect(sortedIds(all)).toEqual([...ids].sort());
+      const times = all.map(({ failedAt }) => failedAt);
+      expect(times).toEqual(times.toSorted((a, b) => b - a));
+    },
+  },
+  {
+    name: "pages neither repeat nor lose letters when others come and go between them",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      const ids = await bury(bench, 20);
+      const first = await bench.driver.deadLetters(bench.queue, { limit: 8, cursor: null });
+      await bury(bench, 3);
+      expect(await bench.driver.removeDead(bench.queue, first.items[7]!.id)).toBe(true);
+      const seen = first.items.map(({ id }) => id);
+      for (let { cursor } = first; cursor !== null;) {
+        const page = await bench.driver.deadLetters(bench.queue, { limit: 8, cursor });
+        seen.push(...page.items.map(({ id }) => id));
+        cursor = page.cursor;
+      }
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen.toSorted().filter((id) => ids.includes(id))).toEqual(ids.toSorted());
+    },
+  },
+  {
+    name: "redrive by id: ready again, attempts 0, id and bytes kept",
+    async run(bench) {
+      const { driver, queue, put, take, settle, dead, lease } = bench;
+      const [id] = await put('{"n":1}');
+      await settle({ verb: "retry", delayMs: 0 }, await take());
+      await settle(deadly(), await take());
+      await bury(bench, 2);
+      const letter = (await dead()).find(({ jobId }) => jobId === id);
+      expect(await driver.redrive(queue, { ids: [letter!.id] })).toBe(1);
+      const back = await take();
+      expect([back.job.id, back.job.body, back.job.attempts]).toEqual([id!, '{"n":1}', 0]);
+      expect(await lease()).toEqual([]);
+      expect(await dead()).toHaveLength(2);
+    },
+  },
+  {
+    name: "redrive of an id that is not there moves nothing",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      await bury(bench, 1);
+      expect(await bench.driver.redrive(bench.queue, { ids: ["nothing-of-that-name"] })).toBe(0);
+      expect(await bench.dead()).toHaveLength(1);
+      expect(await bench.lease()).toEqual([]);
+    },
+  },
+  {
+    name: "redrive by number moves so many, and all when there are fewer",
+    async run(bench) {
+      const { driver, queue, collect, dead, lease } = bench;
+      const ids = await bury(bench, 12);
+      expect(await driver.redrive(queue, { max: 5 })).toBe(5);
+      const first = await collect(5);
+      expect(await lease()).toEqual([]);
+      expect(await driver.redrive(queue, { max: 1_000 })).toBe(7);
+      const rest = await collect(7);
+      expect(sortedIds([...first, ...rest])).toEqual(ids.sort());
+      expect(await dead()).toEqual([]);
+    },
+  },
+  {
+    name: "redrive wakes who waits",
+    async run(bench) {
+      const [id] = await bury(bench, 1);
+      const waiting = bench.lease({ waitMs: bench.timing.deadlineMs });
+      expect(await bench.driver.redrive(bench.queue, { max: 1 })).toBe(1);
+      expect((await waiting).map((lease) => lease.job.id)).toEqual([id!]);
+    },
+  },
+  {
+    name: "a dead letter that is removed is gone, once",
+    async run(bench) {
+      const { driver, queue, dead, lease } = bench;
+      const ids = await bury(bench, 3);
+      const letters = await dead();
+      const target = letters.find(({ jobId }) => jobId === ids[1]);
+      expect(await driver.removeDead(queue, target!.id)).toBe(true);
+      expect(await driver.removeDead(queue, target!.id)).toBe(false);
+      expect((await dead()).map(({ jobId }) => jobId).sort()).toEqual([ids[0]!, ids[2]!].sort());
+      expect(await lease()).toEqual([]);
+    },
+  },
+  {
+    name: "dead letters of equal job ids are told apart by a number",
+    needs: ["listsDeadLetters"],
+    async run({ driver, queue, put, collect, settle, dead, take, lease }) {
+      await put(job("1", { id: "same" }), job("2", { id: "same" }), job("3", { id: "same" }));
+      for (const held of await collect(3)) await settle(deadly(), held);
+      const letters = await dead();
+      expect(sortedIds(letters)).toEqual(["same", "same.2", "same.3"]);
+      expect(letters.map(({ jobId }) => jobId)).toEqual(["same", "same", "same"]);
+      const second = letters.find(({ id }) => id === "same.2");
+      expect(await driver.redrive(queue, { ids: ["same.2"] })).toBe(1);
+      const back = await take();
+      expect([back.job.id, back.job.body]).toEqual(["same", second!.body]);
+      expect(await lease()).toEqual([]);
+      await settle(deadly(), back);
+      expect(sortedIds(await dead())).toEqual(["same", "same.2", "same.3"]);
+    },
+  },
+  {
+    name: "retention keeps the newest dead letters and counts what it removes",
+    needs: ["listsDeadLetters"],
+    create: { deadLetterRetention: 5 },
+    async run(bench) {
+      const old = await bury(bench, 4);
+      const recent = await bury(bench, 4);
+      const kept = (await bench.dead()).map(({ jobId }) => jobId);
+      expect(kept).toHaveLength(5);
+      expect(kept).toContainValues(recent);
+      expect(kept.filter((id) => old.includes(id))).toHaveLength(1);
+      expect(bench.events.trimmed).toBe(3);
+    },
+  },
+];
