@@ -1,4 +1,4 @@
 import manifest from "../package.json" with { type: "json" };
 
-/** This hookline's version, as in package.json: in `user-agent`, /health and `hookline version`. */
+/** hookline's version, from package.json; compiled into the executable. */
 export const version: string = manifest.version;
