@@ -21,7 +21,10 @@ export function sourceDigest(): string {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  for (const file of [...sources, ...["package.json", "bun.lock", "scripts/build.ts"].map((name) => join(root, name))]) {
+  for (const file of [
+    ...sources,
+    ...["package.json", "bun.lock", "scripts/build.ts"].map((name) => join(root, name)),
+  ]) {
     hash.update(`\0${file.slice(root.length)}\0`).update(readFileSync(file));
   }
   return hash.digest("hex");
@@ -81,5 +84,7 @@ if (import.meta.main) {
   if (values["if-stale"] && isFresh(outfile)) process.exit(0);
   const startedAt = performance.now();
   await build({ outfile, ...(values.target === undefined ? {} : { target: values.target }) });
-  console.error(`==> built ${outfile.slice(root.length + 1)} in ${Math.round(performance.now() - startedAt)} ms`);
+  console.error(
+    `==> built ${outfile.slice(root.length + 1)} in ${Math.round(performance.now() - startedAt)} ms`,
+  );
 }

@@ -32,7 +32,8 @@ export function createLineWriter(
   options: { maxPendingChars?: number; droppedLine?: (count: number) => string } = {},
 ): LineWriter {
   const maxPendingChars = options.maxPendingChars ?? 16 * 1024 * 1024;
-  const droppedLine = options.droppedLine ?? ((count) => `${count} lines dropped: nobody reads this output\n`);
+  const droppedLine =
+    options.droppedLine ?? ((count) => `${count} lines dropped: nobody reads this output\n`);
   let pending: string[] = [];
   let pendingChars = 0;
   let dropped = 0;

@@ -1,0 +1,131 @@
+import type { RunCommand } from "./command.ts";
+
+/** A command as help shows it and main.ts finds it. */
+export interface CommandEntry {
+  readonly name: string;
+  /** What follows the name, as in `QUEUE [FILE|-]`. */
+  readonly synopsis: string;
+  /** One line of at most 50 characters. */
+  readonly summary: string;
+  /** One example that can be typed as it stands. */
+  readonly example: string;
+  /** The text of `hookline help NAME`, after the synopsis. */
+  readonly details: string;
+  /** Loads the code only when the command runs: `hookline health` must not wait for the AWS SDK. */
+  readonly load: () => Promise<RunCommand>;
+}
+
+const serverFlags = `  --url URL        the server (default: $HOOKLINE_URL, else http://127.0.0.1:9640)
+  --token TOKEN    its server.token (default: $HOOKLINE_TOKEN or $HOOKLINE_TOKEN_FILE)
+  --json           print the server's answer as JSON`;
+
+const configFlags = `  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
+  --set PATH=VALUE set one key, as in --set queue.redis.concurrency=20; repeatable
+  --queue NAME     consume this queue; repeatable`;
+
+/** Every command, in the order of help. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "serve",
+    synopsis: "[--config FILE] [--set PATH=VALUE]... [--queue NAME]...",
+    summary: "take jobs in and deliver them, until SIGTERM",
+    example: "hookline serve --config hookline.json",
+    details: `${configFlags}
+
+Logs go to stderr, one JSON object a line. SIGTERM or SIGINT drains: readiness goes 503, leasing stops,
+attempts in flight finish within queue.reliability.shutdown_timeout_ms. A second signal skips the wait.
+Exit codes: 0 drained, 1 failed or restart intensity exceeded, 2 usage, 78 configuration.`,
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  {
+    name: "demo",
+    synopsis: "[--keep]",
+    summary: "the product in ten seconds, nothing needed",
+    example: "hookline demo",
+    details: `  --keep           stay up afterwards, until Ctrl-C
+
+Starts a server on the memory driver and a local receiver, posts sample events, and prints each
+delivery whose signature the receiver verified, a retried one among them.`,
+    load: async () => (await import("./demo.ts")).demo,
+  },
+  {
+    name: "config",
+    synopsis: "check|print|schema [--config FILE] [--set PATH=VALUE]...",
+    summary: "check a configuration, or show what is in force",
+    example: "hookline config check --config hookline.json",
+    details: `${configFlags}
+
+check    says whether the configuration can be used; lists every issue, exit 78
+print    the effective configuration, each value with its source, secrets redacted
+schema   JSON Schema of the configuration file, for editors`,
+    load: async () => (await import("./config.ts")).config,
+  },
+  {
+    name: "health",
+    synopsis: "[--ready] [--url URL] [--json]",
+    summary: "ask a server whether it is alive, or ready",
+    example: "hookline health --ready",
+    details: `  --ready          readiness (driver answers, loops run, nothing drains) instead of liveness
+${serverFlags}
+
+Exit code 0 when it is, 1 when it is not or does not answer within 3 seconds. Made for HEALTHCHECK.`,
+    load: async () => (await import("./health.ts")).health,
+  },
+  {
+    name: "enqueue",
+    synopsis: "QUEUE [FILE|-] [--idempotency-key KEY] [--url URL] [--json]",
+    summary: "post jobs from a file or standard input",
+    example: "hookline enqueue webhooks jobs.json",
+    details: `  --idempotency-key KEY  the same file again under this key enqueues nothing twice
+${serverFlags}
+
+Posts the bytes as they are: one job or an array of jobs, in any form the server takes. Prints the id
+of each job, one a line. Exit code 1 when any job was refused; the others are enqueued.`,
+    load: async () => (await import("./enqueue.ts")).enqueue,
+  },
+  {
+    name: "dead",
+    synopsis: "ls|redrive|rm QUEUE [ID...] [--all] [--url URL] [--json]",
+    summary: "list, redrive or remove dead letters",
+    example: "hookline dead redrive webhooks --all",
+    details: `  ls QUEUE [--limit N] [--cursor CURSOR]
+  redrive QUEUE ID... | --max N | --all
+  rm QUEUE ID...   (needs a token)
+${serverFlags}
+
+redrive makes them ready again with their attempts reset; --all takes as many as there are when it starts.`,
+    load: async () => (await import("./dead.ts")).dead,
+  },
+  {
+    name: "sqs",
+    synopsis: "ls|create|stats|dump|requeue|mv|purge|rm ...",
+    summary: "work on SQS queues directly",
+    example: "hookline sqs stats webhooks",
+    details: "With the SQS driver's configuration. `hookline sqs` lists its subcommands.",
+    load: async () => (await import("./sqs.ts")).sqs,
+  },
+  {
+    name: "version",
+    synopsis: "",
+    summary: "print the version",
+    example: "hookline version",
+    details: "",
+    load: async () => (await import("./version.ts")).printVersion,
+  },
+  {
+    name: "help",
+    synopsis: "[COMMAND]",
+    summary: "this text, or a command's",
+    example: "hookline help serve",
+    details: "",
+    load: async () => (await import("./help.ts")).help,
+  },
+];
+
+/** The entry of a command; undefined when there is none of that name. */
+export function findCommand(name: string): CommandEntry | undefined {
+  return commands.find((entry) => entry.name === name);
+}
+
+/** All names, for "did you mean". */
+export const commandNames: readonly string[] = commands.map((entry) => entry.name);

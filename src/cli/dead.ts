@@ -1,0 +1,133 @@
+import { parseArguments, parseCount } from "./arguments.ts";
+import { UsageError } from "./command.ts";
+import type { CommandIo, RunCommand } from "./command.ts";
+import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
+import type { Server, ServerAnswer } from "./server.ts";
+import { didYouMean } from "./suggest.ts";
+
+const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
+
+/** `hookline dead ls|redrive|rm`: a queue's dead letters, over the admin API. */
+export const dead: RunCommand = (args, io) => {
+  const [word, ...rest] = args;
+  if (word === undefined) throw new UsageError("dead: ls, redrive or rm is missing");
+  const names = Object.keys(subcommands);
+  const run = names.includes(word) ? subcommands[word] : undefined;
+  if (run === undefined) throw new UsageError(`dead: no subcommand "${word}"${didYouMean(word, names)}`);
+  return run(rest, io);
+};
+
+/** One dead letter as the API lists it. */
+interface Item {
+  readonly id: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly failed_at: string | number;
+  readonly endpoint: string | null;
+}
+
+async function ls(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: [...serverFlags, "limit", "cursor"],
+    switches: ["json"],
+    positionals: ["QUEUE"],
+    required: 1,
+  });
+  const server = findServer(values, io.env);
+  const query = new URLSearchParams();
+  if (values.limit !== undefined) query.set("limit", String(parseCount("--limit", values.limit, 1)));
+  if (values.cursor !== undefined) query.set("cursor", values.cursor);
+  const search = query.size === 0 ? "" : `?${query.toString()}`;
+  const answer = await askServer(server, { path: `${deadPath(positionals[0]!)}${search}` });
+  if (!reportRefusal(answer, io, switches.has("json"))) return 1;
+  if (switches.has("json")) return 0;
+  const page = answer.body as { items: readonly Item[]; cursor: string | null; complete: boolean };
+  const rows = page.items.map((item) => [
+    item.id,
+    item.reason,
+    String(item.attempts),
+    typeof item.failed_at === "number" ? new Date(item.failed_at).toISOString() : item.failed_at,
+    item.endpoint ?? "-",
+  ]);
+  if (rows.length > 0)
+    io.stdout.write(table([["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"], ...rows]));
+  else io.stderr.write("no dead letters\n");
+  if (page.cursor !== null) io.stderr.write(`more: --cursor ${page.cursor}\n`);
+  if (!page.complete) io.stderr.write("this is a sample: the backend cannot list all of them\n");
+  return 0;
+}
+
+async function redrive(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: [...serverFlags, "max"],
+    switches: ["json", "all"],
+    positionals: ["QUEUE", "ID..."],
+    required: 1,
+  });
+  const server = findServer(values, io.env);
+  const [queue = "", ...ids] = positionals;
+  const ways = [ids.length > 0, values.max !== undefined, switches.has("all")].filter(Boolean).length;
+  if (ways !== 1) throw new UsageError("dead redrive: give ids, or --max N, or --all");
+  const selection = ids.length > 0 ? { ids } : { max: await howMany(server, queue, values.max) };
+  const body = JSON.stringify(selection);
+  const answer = await askServer(server, { method: "POST", path: `${deadPath(queue)}/redrive`, body });
+  if (!reportRefusal(answer, io, switches.has("json"))) return 1;
+  const { redriven } = answer.body as { redriven: number };
+  if (!switches.has("json")) io.stdout.write(`${redriven} redriven\n`);
+  if (ids.length > redriven) io.stderr.write(`hookline: ${ids.length - redriven} of the ids are not there\n`);
+  return ids.length > redriven ? 1 : 0;
+}
+
+/** As many as are there now: with no bound, one that dies again at once would be redriven for ever. */
+async function howMany(server: Server, queue: string, max: string | undefined): Promise<number> {
+  if (max !== undefined) return parseCount("--max", max, 1);
+  const answer = await askServer(server, { path: `/v1/queues/${encodeURIComponent(queue)}` });
+  if (answer.status !== 200) throw new Error(describeRefusal(answer));
+  return Math.max(1, (answer.body as { dead: number | null }).dead ?? 1_000);
+}
+
+async function rm(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: serverFlags,
+    switches: ["json"],
+    positionals: ["QUEUE", "ID..."],
+    required: 2,
+  });
+  const server = findServer(values, io.env);
+  const [queue = "", ...ids] = positionals;
+  const removed: string[] = [];
+  for (const id of ids) {
+    const path = `${deadPath(queue)}/${encodeURIComponent(id)}`;
+    const answer = await askServer(server, { method: "DELETE", path });
+    if (answer.status === 204) removed.push(id);
+    else io.stderr.write(`hookline: ${id}: ${describeRefusal(answer)}\n`);
+  }
+  io.stdout.write(switches.has("json") ? `${JSON.stringify({ removed })}\n` : `${removed.length} removed\n`);
+  return removed.length === ids.length ? 0 : 1;
+}
+
+function deadPath(queue: string): string {
+  return `/v1/queues/${encodeURIComponent(queue)}/dead`;
+}
+
+/** Prints the server's answer under --json and its refusal on stderr; false when it refused. */
+function reportRefusal(answer: ServerAnswer, io: CommandIo, asJson: boolean): boolean {
+  if (asJson) io.stdout.write(`${answer.text.trimEnd()}\n`);
+  if (answer.status === 200) return true;
+  io.stderr.write(`hookline: ${describeRefusal(answer)}\n`);
+  return false;
+}
+
+/** Rows with their columns aligned. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}

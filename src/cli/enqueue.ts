@@ -1,0 +1,57 @@
+import { readFile } from "node:fs/promises";
+import { parseArguments } from "./arguments.ts";
+import type { RunCommand } from "./command.ts";
+import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
+
+/** One job's fate, as POST /v1/queues/{queue}/jobs answers it. */
+interface EnqueuedJob {
+  readonly id: string | null;
+  readonly status: string;
+  readonly error?: { readonly code?: string; readonly detail?: string } | string;
+}
+
+/** `hookline enqueue QUEUE [FILE|-]`: posts the bytes as they are and prints each job's id. */
+export const enqueue: RunCommand = async (args, io) => {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: [...serverFlags, "idempotency-key"],
+    switches: ["json"],
+    positionals: ["QUEUE", "FILE"],
+    required: 1,
+  });
+  const server = findServer(values, io.env);
+  const [queue = "", file = "-"] = positionals;
+  // As bytes: reading it as text would repair what is not UTF-8, and the server could not refuse it.
+  const body = file === "-" ? await io.readStdin() : await readFile(file);
+  const key = values["idempotency-key"];
+  const answer = await askServer(server, {
+    method: "POST",
+    path: `/v1/queues/${encodeURIComponent(queue)}/jobs`,
+    body,
+    headers: key === undefined ? {} : { "idempotency-key": key },
+  });
+  if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
+  const { jobs } = (answer.body ?? {}) as { jobs?: readonly EnqueuedJob[] };
+  if (jobs === undefined) {
+    const isAccepted = answer.status >= 200 && answer.status < 300;
+    if (!isAccepted) io.stderr.write(`hookline: ${queue}: ${describeRefusal(answer)}\n`);
+    else if (!switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
+    return isAccepted ? 0 : 1;
+  }
+  let failed = 0;
+  for (const [index, job] of jobs.entries()) {
+    if (job.status === "failed") {
+      failed += 1;
+      io.stderr.write(`hookline: job ${index}${job.id ? ` (${job.id})` : ""}: ${describeError(job.error)}\n`);
+    } else if (!switches.has("json")) {
+      io.stdout.write(job.status === "enqueued" ? `${job.id}\n` : `${job.id} ${job.status}\n`);
+    }
+  }
+  return failed === 0 && answer.status < 300 ? 0 : 1;
+};
+
+function describeError(error: EnqueuedJob["error"]): string {
+  if (typeof error === "string") return error;
+  return [error?.detail, error?.code === undefined ? undefined : `(${error.code})`]
+    .filter((part) => part !== undefined)
+    .join(" ");
+}
