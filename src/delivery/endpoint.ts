@@ -26,6 +26,8 @@ export interface Endpoint {
   readonly target: Target;
   /** Event types it wants; null = all (named endpoints). */
   readonly eventTypes: ReadonlySet<string> | null;
+  /** Whether a type that is not in `eventTypes` matches a pattern there, as `order.*` does; absent = no patterns. */
+  readonly matchesTypePattern?: (type: string) => boolean;
   /** Whether an event on this channel passes the filter; null = no filter. */
   readonly acceptsChannel: ((channel: string) => boolean) | null;
   /** Configured headers, names as written. */

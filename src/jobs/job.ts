@@ -13,6 +13,13 @@ export type JobBody = string | Uint8Array;
 /** Ids that hookline takes as they are (contract §3); others are replaced by 32 hex of their SHA-256. */
 export const jobIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
 
+/** What routing needs to know of an event; the rest stays text. */
+export interface JobEvent {
+  readonly name: string;
+  /** Null when the event has none. */
+  readonly channel: string | null;
+}
+
 /** A Pusher-style job: one payload `{time_ms, events}` for the webhooks of one app. */
 export interface PusherJob {
   readonly kind: "pusher";
@@ -24,6 +31,8 @@ export interface PusherJob {
   readonly appKey: string | null;
   /** The payload's JSON text, byte for byte as it stands in the message. */
   readonly payload: string;
+  /** The payload's events, in order. */
+  readonly events: readonly JobEvent[];
   /** Soketi's `originalPusherSignature`, to be checked against the app's secrets; null elsewhere. */
   readonly signature: string | null;
   /**
@@ -31,6 +40,8 @@ export interface PusherJob {
    * A delivery that is retried, and a child of a fan-out, are bound.
    */
   readonly endpoint: string | null;
+  /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
+  readonly deliveryId: string | null;
 }
 
 /** A generic job (issue "Endpoints that do not harm each other", part 5): `{type, data}` for named endpoints or an app's subscribers. */
@@ -43,8 +54,12 @@ export interface GenericJob {
   readonly timestamp: string;
   /** The data's JSON text, byte for byte. */
   readonly data: string;
+  /** The app whose subscribers get it; null when it is for a named endpoint. */
   readonly appId: string | null;
+  /** The named endpoint, or with an app the endpoint of it that the job is bound to. */
   readonly endpoint: string | null;
+  /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
+  readonly deliveryId: string | null;
 }
 
 /** A raw job: a body that is POSTed verbatim to one endpoint. */
@@ -54,6 +69,8 @@ export interface RawJob {
   readonly id: string | null;
   readonly content: JobBody;
   readonly endpoint: string | null;
+  /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
+  readonly deliveryId: string | null;
   readonly attributes: Readonly<Record<string, string>>;
 }
 

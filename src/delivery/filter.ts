@@ -1,0 +1,64 @@
+/** A webhook's `filter` as configured; the second pair of names is Soketi's for the first. */
+export interface ChannelFilter {
+  readonly channel_prefix?: string | null | undefined;
+  readonly channel_suffix?: string | null | undefined;
+  readonly channel_pattern?: string | null | undefined;
+  readonly channel_name_starts_with?: string | null | undefined;
+  readonly channel_name_ends_with?: string | null | undefined;
+}
+
+/** How much of a channel's name a pattern sees: a bad pattern on a long name must not hold up the process. */
+const patternLimit = 256;
+
+/**
+ * Whether a channel passes; all conditions that are given must hold. Null when none is given.
+ *
+ * @throws SyntaxError for a pattern that is no regular expression.
+ */
+export function compileFilter(
+  filter: ChannelFilter | null | undefined,
+): ((channel: string) => boolean) | null {
+  if (filter === null || filter === undefined) return null;
+  const conditions: ((channel: string) => boolean)[] = [];
+  for (const prefix of [filter.channel_prefix, filter.channel_name_starts_with]) {
+    if (isGiven(prefix)) conditions.push((channel) => channel.startsWith(prefix));
+  }
+  for (const suffix of [filter.channel_suffix, filter.channel_name_ends_with]) {
+    if (isGiven(suffix)) conditions.push((channel) => channel.endsWith(suffix));
+  }
+  if (isGiven(filter.channel_pattern)) {
+    const pattern = new RegExp(filter.channel_pattern, "u");
+    conditions.push((channel) => pattern.test(channel.slice(0, patternLimit)));
+  }
+  if (conditions.length === 0) return null;
+  return (channel) => conditions.every((condition) => condition(channel));
+}
+
+/**
+ * Whether a type matches one of the patterns: `*` stands for one segment between dots, and as the last
+ * segment for one or more, so that `order.*` takes `order.created` and `order.item.added`, and `*` takes
+ * all. Undefined when no type in the list has a `*`.
+ */
+export function compileTypePatterns(types: readonly string[]): ((type: string) => boolean) | undefined {
+  const patterns = types.filter(isTypePattern).map((type) => type.split("."));
+  if (patterns.length === 0) return undefined;
+  return (type) => {
+    const segments = type.split(".");
+    return patterns.some((pattern) => matchesSegments(pattern, segments));
+  };
+}
+
+/** Whether a configured event type is a pattern: one of its segments is `*`. */
+export function isTypePattern(type: string): boolean {
+  return type.split(".").includes("*");
+}
+
+function matchesSegments(pattern: readonly string[], segments: readonly string[]): boolean {
+  const isOpen = pattern.at(-1) === "*";
+  if (isOpen ? segments.length < pattern.length : segments.length !== pattern.length) return false;
+  return pattern.every((part, index) => part === "*" || part === segments[index]);
+}
+
+function isGiven(value: string | null | undefined): value is string {
+  return value !== undefined && value !== null && value !== "";
+}

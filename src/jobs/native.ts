@@ -1,0 +1,154 @@
+import { Buffer } from "node:buffer";
+import { describeType, idField, isJsonObject, isMalformed, malformed, nameField } from "./fields.ts";
+import type { JsonObject } from "./fields.ts";
+import { isTimestamp } from "./generic.ts";
+import { deliveryIdPattern } from "./id.ts";
+import type { DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
+import { readEvents } from "./payload.ts";
+import { memberText } from "./spans.ts";
+
+/**
+ * The native envelope: what hookline itself writes into a backend. One JSON text, without any secret:
+ *
+ *     {"hookline":1,"id":"…","kind":"pusher","app_id":"…","app_key":"…","source":"soketi","signature":"…",
+ *      "endpoint":"…","delivery_id":"…","payload":{…}}
+ *     {"hookline":1,"id":"…","kind":"generic","app_id":"…","endpoint":"…","type":"…","timestamp":"…","data":…}
+ *     {"hookline":1,"id":"…","kind":"raw","endpoint":"…","attributes":{…},"content_encoding":"base64","content":"…"}
+ *
+ * Fields that are null are left out; payload and data stand last, byte for byte. `endpoint` and `delivery_id`
+ * are there once the job is bound to one endpoint: when it was retried, parked or given up, and in the
+ * children of a fan-out. `source` is the form the job came in, where that was not native.
+ *
+ * Soketi's signature stays with its payload and is checked again at each routing: otherwise whoever can
+ * write to the backend could pass an unsigned job off as one that was checked.
+ */
+
+/** How every envelope that hookline wrote begins. */
+export const nativePrefix = '{"hookline":1,';
+
+/** What an envelope says beyond the job itself. */
+export interface Binding {
+  /** The job's id: the wire's, or the one given at enqueue or first lease. */
+  readonly id: string;
+  /** The endpoint's name; null while the job is not bound. */
+  readonly endpoint: string | null;
+  /** The delivery's id (jobs/id.ts); null while the job is not bound. */
+  readonly deliveryId: string | null;
+}
+
+/** The envelope of a job; never holds app_secret. */
+export function encodeNative(job: DecodedJob, binding: Binding): string {
+  const head =
+    `${nativePrefix}"id":${JSON.stringify(binding.id)},"kind":"${job.kind}"` +
+    (job.kind === "raw" ? "" : field("app_id", job.appId)) +
+    (job.kind === "pusher" ? pusherHead(job) : "") +
+    field("endpoint", binding.endpoint) +
+    field("delivery_id", binding.deliveryId);
+  if (job.kind === "pusher") return `${head},"payload":${job.payload}}`;
+  if (job.kind === "generic") {
+    return `${head}${field("type", job.type)}${field("timestamp", job.timestamp)},"data":${job.data}}`;
+  }
+  const attributes = Object.keys(job.attributes).length === 0 ? null : job.attributes;
+  return `${head}${field("attributes", attributes)}${contentFields(job.content)}}`;
+}
+
+/** Whether an object has the shape of a native envelope. */
+export function isNativeJob(object: JsonObject): boolean {
+  return object["hookline"] !== undefined;
+}
+
+/** The job in a native envelope. */
+export function readNativeJob(text: string, object: JsonObject): DecodedJob | MalformedJob {
+  if (object["hookline"] !== 1) return malformed("hookline: this envelope is not version 1");
+  const id = idField(text, object, "id");
+  if (isMalformed(id)) return id;
+  const endpoint = nameField(text, object, "endpoint");
+  if (isMalformed(endpoint)) return endpoint;
+  const deliveryId = object["delivery_id"] ?? null;
+  if (deliveryId !== null && (typeof deliveryId !== "string" || !deliveryIdPattern.test(deliveryId))) {
+    return malformed("delivery_id: expected up to 137 letters, digits, _ and -");
+  }
+  const common = { id, endpoint, deliveryId };
+  if (object["kind"] === "pusher") return readPusher(text, object, common);
+  if (object["kind"] === "generic") return readGeneric(text, object, common);
+  if (object["kind"] === "raw") return readRaw(object, common);
+  return malformed('kind: expected "pusher", "generic" or "raw"');
+}
+
+interface Common {
+  readonly id: string | null;
+  readonly endpoint: string | null;
+  readonly deliveryId: string | null;
+}
+
+function readPusher(text: string, object: JsonObject, common: Common): PusherJob | MalformedJob {
+  const appId = nameField(text, object, "app_id");
+  const appKey = nameField(text, object, "app_key");
+  if (isMalformed(appId)) return appId;
+  if (isMalformed(appKey)) return appKey;
+  const source = object["source"] ?? "native";
+  const signature = object["signature"] ?? null;
+  if (source !== "native" && source !== "soketi" && source !== "sockudo") {
+    return malformed('source: expected "native", "soketi" or "sockudo"');
+  }
+  if (source === "soketi" ? typeof signature !== "string" : signature !== null) {
+    return malformed("signature: expected a string in a job that came from Soketi, and none in others");
+  }
+  const events = readEvents(object["payload"]);
+  if (typeof events === "string") return malformed(events);
+  return {
+    kind: "pusher",
+    source,
+    appId,
+    appKey,
+    payload: memberText(text, "payload") ?? "",
+    events,
+    signature: typeof signature === "string" ? signature : null,
+    ...common,
+  };
+}
+
+function readGeneric(text: string, object: JsonObject, common: Common): GenericJob | MalformedJob {
+  const appId = nameField(text, object, "app_id");
+  if (isMalformed(appId)) return appId;
+  const { type, timestamp } = object;
+  if (typeof type !== "string" || type === "") return malformed("type: expected a string");
+  if (!isTimestamp(timestamp)) return malformed("timestamp: expected an ISO 8601 date and time");
+  const data = memberText(text, "data");
+  if (data === null) return malformed("data: missing");
+  if (appId === null && common.endpoint === null) return malformed("expected app_id or endpoint");
+  return { kind: "generic", source: "native", type, timestamp, data, appId, ...common };
+}
+
+function readRaw(object: JsonObject, common: Common): RawJob | MalformedJob {
+  const { content, content_encoding: encoding, attributes = {} } = object;
+  if (typeof content !== "string")
+    return malformed(`content: expected a string, got ${describeType(content)}`);
+  if (encoding !== undefined && encoding !== "base64")
+    return malformed('content_encoding: expected "base64"');
+  if (!isJsonObject(attributes) || !Object.values(attributes).every((value) => typeof value === "string")) {
+    return malformed("attributes: expected an object of strings");
+  }
+  return {
+    kind: "raw",
+    source: "native",
+    content: encoding === "base64" ? new Uint8Array(Buffer.from(content, "base64")) : content,
+    attributes: attributes as Readonly<Record<string, string>>,
+    ...common,
+  };
+}
+
+function pusherHead(job: PusherJob): string {
+  const source = job.source === "native" ? null : job.source;
+  return field("app_key", job.appKey) + field("source", source) + field("signature", job.signature);
+}
+
+function contentFields(content: JobBody): string {
+  if (typeof content === "string") return field("content", content);
+  const base64 = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("base64");
+  return field("content_encoding", "base64") + field("content", base64);
+}
+
+function field(name: string, value: unknown): string {
+  return value === null ? "" : `,"${name}":${JSON.stringify(value)}`;
+}
