@@ -50,6 +50,9 @@ export async function build(options: { outfile?: string; target?: string } = {})
       join(root, "src", "main.ts"),
       "--compile",
       `--outfile=${unfinished}`,
+      // Commands are loaded when they run: one bundle would make each of them parse the AWS SDK.
+      "--splitting",
+      "--format=esm",
       "--minify",
       // Errors are told apart by name in places; without it, class names are mangled.
       "--keep-names",

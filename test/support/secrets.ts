@@ -19,7 +19,7 @@ const needles: readonly RegExp[] = [
   // Base64 of the marker at each of the three offsets.
   ...["SEtTRUNSRV", "hLU0VDUkVU", "IS1NFQ1JFV"].map((text) => new RegExp(`.{0,60}${text}.{0,20}`, "g")),
   /.{0,60}app-secret.{0,20}/g,
-  /.{0,60}app-key(?!s?["']?\s*:).{0,20}/g,
+  /.{0,60}app-key.{0,20}/g,
 ];
 
 /** Excerpts of the text around each secret in it; empty when there is none. */
