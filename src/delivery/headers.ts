@@ -56,10 +56,10 @@ export function safeHeaderValue(text: string): string {
     return text;
   }
   let safe = "";
-  for (const byte of new TextEncoder().encode(text)) {
-    const plain = byte > 0x20 && byte < 0x7f && byte !== 0x25;
-    safe += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-    if (safe.length > 4093) break;
+  for (const character of text.toWellFormed()) {
+    const piece = /[\x21-\x24\x26-\x7e]/.test(character) ? character : encodeURIComponent(character);
+    if (safe.length + piece.length > 4096) break;
+    safe += piece;
   }
   return safe;
 }

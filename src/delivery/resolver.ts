@@ -1,0 +1,214 @@
+import { promises as dns } from "node:dns";
+import { type Clock, sleep } from "../clock.ts";
+import { createHostsFile, createRereader } from "./hosts-file.ts";
+import { candidateNames, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
+
+/**
+ * Names to addresses, without the system's blocking lookup.
+ *
+ * `getaddrinfo` runs on two threads here: two names whose server is silent would stall every delivery of
+ * the process (runtime-facts §4). c-ares asks over its own sockets instead, with timeouts, so that a
+ * silent name server delays its own endpoints only. What getaddrinfo reads besides (hosts file, search
+ * domains) is read here.
+ */
+export interface Resolver {
+  /** The answer known right now, or null when the name has to be asked for. Costs no round trip. */
+  known(name: string): Resolution | null;
+  /** The answer; never rejects. Concurrent questions for one name share one lookup. */
+  resolve(name: string): Promise<Resolution>;
+  /** Cancels what is being asked. */
+  close(): void;
+}
+
+/**
+ * Addresses in the order to try, IPv4 first, or the error code.
+ *
+ * The object stays the same as long as the answer is cached, so that its identity can be compared.
+ */
+export type Resolution =
+  | { readonly ok: true; readonly addresses: readonly string[] }
+  | { readonly ok: false; readonly code: string };
+
+export interface ResolverOptions {
+  readonly clock: Clock;
+  /** `address` or `address:port` of name servers instead of the system's; search domains are off then. */
+  readonly servers?: readonly string[] | null;
+  /** Limit of one lookup in all, search domains and repeats included. Default 5000. */
+  readonly timeoutMs?: number;
+  /** Default /etc/hosts and /etc/resolv.conf. */
+  readonly hostsPath?: string;
+  readonly resolvConfPath?: string;
+}
+
+const minTtlMs = 1000;
+const maxTtlMs = 300_000;
+const negativeTtlMs = 1000;
+const fileTtlMs = 5000;
+const maxEntries = 10_000;
+/** How long an IPv4 answer waits for the IPv6 one (RFC 8305 §3 calls it the resolution delay). */
+const secondFamilyDelayMs = 50;
+
+const noConf: ResolvConf = { servers: [], search: [], ndots: 1 };
+
+interface Answer {
+  readonly resolution: Resolution;
+  readonly ttlMs: number;
+}
+
+interface Entry {
+  readonly resolution: Resolution;
+  readonly expiresAt: number;
+}
+
+/** A resolver with a cache: answers by their TTL between 1 s and 5 min, failures for 1 s. */
+export function createResolver(options: ResolverOptions): Resolver {
+  const { clock } = options;
+  const timeoutMs = options.timeoutMs ?? 5000;
+  const monotonic = (): number => clock.monotonic();
+  const hosts = createHostsFile(options.hostsPath ?? "/etc/hosts", monotonic);
+  const own: ResolvConf | null =
+    options.servers === undefined || options.servers === null
+      ? null
+      : { ...noConf, servers: options.servers };
+  const readConf =
+    own === null
+      ? createRereader(options.resolvConfPath ?? "/etc/resolv.conf", monotonic, parseResolvConf, noConf)
+      : () => own;
+  const cache = new Map<string, Entry>();
+  const asking = new Map<string, Promise<Resolution>>();
+  let channel: { conf: ResolvConf; resolver: dns.Resolver } | null = null;
+
+  const channelFor = (conf: ResolvConf): dns.Resolver => {
+    if (channel?.conf === conf) return channel.resolver;
+    const resolver = new dns.Resolver({ timeout: 1000, tries: 3 });
+    if (conf.servers.length > 0) resolver.setServers(conf.servers.map(withPort));
+    channel = { conf, resolver };
+    return resolver;
+  };
+
+  const ask = async (name: string): Promise<Answer> => {
+    const fixed = hosts.addresses(name) ?? loopbackOf(name);
+    if (fixed !== undefined) {
+      return { resolution: { ok: true, addresses: inOrder(fixed) }, ttlMs: fileTtlMs };
+    }
+    const conf = readConf();
+    const resolver = channelFor(conf);
+    let code = "ENOTFOUND";
+    for (const candidate of candidateNames(name, conf)) {
+      const answer = await askBothFamilies(resolver, candidate);
+      if (answer.resolution.ok) return answer;
+      // A server that refuses one search domain may know the next name; one that is silent knows none.
+      if (answer.resolution.code !== "ENOTFOUND") code = answer.resolution.code;
+      if (code === "ETIMEOUT" || code === "ECANCELLED") break;
+    }
+    return failure(code);
+  };
+
+  const askInTime = async (name: string): Promise<Answer> => {
+    const done = new AbortController();
+    const late = sleep(timeoutMs, done.signal).then(() => failure("ETIMEOUT"));
+    try {
+      return await Promise.race([ask(name), late]);
+    } finally {
+      done.abort();
+    }
+  };
+
+  const remember = (name: string, answer: Answer): Resolution => {
+    cache.delete(name);
+    if (cache.size >= maxEntries) {
+      for (const oldest of cache.keys()) {
+        cache.delete(oldest);
+        break;
+      }
+    }
+    cache.set(name, { resolution: answer.resolution, expiresAt: clock.monotonic() + answer.ttlMs });
+    return answer.resolution;
+  };
+
+  const known = (name: string): Resolution | null => {
+    const entry = cache.get(name);
+    return entry !== undefined && clock.monotonic() < entry.expiresAt ? entry.resolution : null;
+  };
+
+  return {
+    known,
+    resolve(name) {
+      const fresh = known(name);
+      if (fresh !== null) return Promise.resolve(fresh);
+      const running = asking.get(name);
+      if (running !== undefined) return running;
+      const started = askInTime(name)
+        .then((answer) => remember(name, answer))
+        .finally(() => asking.delete(name));
+      asking.set(name, started);
+      return started;
+    },
+    close() {
+      channel?.resolver.cancel();
+    },
+  };
+}
+
+async function askBothFamilies(resolver: dns.Resolver, name: string): Promise<Answer> {
+  const six = settled(resolver.resolve6(name, { ttl: true }));
+  const four = await settled(resolver.resolve4(name, { ttl: true }));
+  if (!("records" in four)) {
+    const second = await six;
+    if ("records" in second) return success(second.records);
+    return failure(four.code === "ENOTFOUND" ? second.code : four.code);
+  }
+  const done = new AbortController();
+  const second = await Promise.race([six, sleep(secondFamilyDelayMs, done.signal).then(() => null)]);
+  done.abort();
+  return success(
+    second !== null && "records" in second ? [...four.records, ...second.records] : four.records,
+  );
+}
+
+type Records = readonly { readonly address: string; readonly ttl: number }[];
+
+async function settled(query: Promise<Records>): Promise<{ records: Records } | { code: string }> {
+  try {
+    const records = await query;
+    return records.length > 0 ? { records } : { code: "ENOTFOUND" };
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    // ENODATA: the name exists, but not with this record; Bun says ENOTFOUND for both.
+    return { code: typeof code === "string" && code !== "ENODATA" ? code : "ENOTFOUND" };
+  }
+}
+
+function success(records: Records): Answer {
+  let ttl = Number.POSITIVE_INFINITY;
+  for (const record of records) ttl = Math.min(ttl, record.ttl * 1000);
+  const addresses = records.map((record) => record.address);
+  return {
+    resolution: { ok: true, addresses },
+    ttlMs: Math.min(maxTtlMs, Math.max(minTtlMs, ttl)),
+  };
+}
+
+function failure(code: string): Answer {
+  return { resolution: { ok: false, code }, ttlMs: negativeTtlMs };
+}
+
+/** `localhost` and everything under it is loopback, whatever a name server says (RFC 6761 §6.3). */
+function loopbackOf(name: string): readonly string[] | undefined {
+  return name === "localhost" || name.endsWith(".localhost") ? ["127.0.0.1", "::1"] : undefined;
+}
+
+/**
+ * IPv4 first: fetch cannot race two connects (RFC 8305 §5), and a machine without an IPv6 route is far
+ * more common than one without IPv4.
+ */
+function inOrder(addresses: readonly string[]): string[] {
+  const isV6 = (address: string): boolean => address.includes(":");
+  return [...addresses.filter((address) => !isV6(address)), ...addresses.filter(isV6)];
+}
+
+/** c-ares wants brackets around an IPv6 address, and only then a port. */
+function withPort(server: string): string {
+  const bare = server.replace(/%.*$/, "");
+  return bare.includes(":") && !bare.includes("[") && bare.split(":").length > 2 ? `[${bare}]` : bare;
+}
