@@ -88,15 +88,16 @@ test("concurrent questions share one lookup, and its answer is kept", async () =
   // TTL 0: c-ares has a cache of its own, on the real clock.
   const dns = await server(() => ({ addresses: ["192.0.2.1"], ttl: 0 }));
   const names = resolver({ servers: [dns.address], clock });
+  const asked = (): number => dns.questions.filter((question) => question.endsWith("/A")).length;
   const answers = await Promise.all(Array.from({ length: 20 }, () => names.resolve("a.test")));
-  expect(dns.questions).toHaveLength(2);
+  expect(asked()).toBe(1);
   expect(names.known("a.test")).toBe(answers[0] as never);
   clock.move(999);
   await names.resolve("a.test");
-  expect(dns.questions).toHaveLength(2);
+  expect(asked()).toBe(1);
   clock.move(1);
   await names.resolve("a.test");
-  expect(dns.questions).toHaveLength(4);
+  expect(asked()).toBe(2);
 });
 
 test.each([
