@@ -1,0 +1,210 @@
+import * as v from "valibot";
+import { defaultWebhookName } from "./endpoint-name.ts";
+import {
+  checkedText,
+  choice,
+  flag,
+  integer,
+  milliseconds,
+  rate,
+  secretAnything,
+  secretText,
+  secretUrl,
+  secretValue,
+  share,
+  text,
+  textLike,
+} from "./kinds.ts";
+import { headerValueProblem } from "./headers.ts";
+import { tlsSchema } from "./schema-database.ts";
+import { proxyUrl } from "./schema-egress.ts";
+import { ownRetrySchema } from "./schema-retry.ts";
+import { signingKeyProblem } from "./signing-key.ts";
+import { receiverUrlProblem } from "./urls.ts";
+
+const lambdaSchema = v.strictObject({
+  function_name: v.optional(text("Name or ARN of the function.")),
+  region: v.optional(v.nullable(text("AWS region; null = queue.sqs.region.")), null),
+  async: v.optional(flag("true: invoke as Event, without waiting for its end."), false),
+  client_options: v.optional(v.record(v.string(), secretAnything, "an object"), {}),
+});
+
+const headersSchema = v.record(
+  v.string(),
+  v.pipe(checkedText("a string", headerValueProblem, "Value of a header."), v.metadata(secretValue)),
+  "an object of header names and values",
+);
+
+const filterSchema = v.strictObject({
+  channel_prefix: v.optional(text("What the channel's name must begin with.")),
+  channel_suffix: v.optional(text("What the channel's name must end with.")),
+  channel_pattern: v.optional(
+    checkedText(
+      "a regular expression",
+      patternProblem,
+      "Regular expression for the first 256 characters of the channel's name.",
+    ),
+  ),
+  channel_name_starts_with: v.optional(text("Soketi's name of channel_prefix.")),
+  channel_name_ends_with: v.optional(text("Soketi's name of channel_suffix.")),
+});
+
+function patternProblem(pattern: string): string | null {
+  try {
+    void new RegExp(pattern);
+    return null;
+  } catch (error) {
+    return `a regular expression (${error instanceof Error ? error.message : String(error)})`;
+  }
+}
+
+const signingKeySchema = v.strictObject({
+  key: v.pipe(
+    checkedText("a whsec_ or whsk_ key", signingKeyProblem, "whsec_… (HMAC-SHA256) or whsk_… (ed25519)."),
+    v.metadata(secretValue),
+  ),
+  not_after: v.optional(
+    v.nullable(
+      checkedText(
+        "a time as in 2027-01-31T00:00:00Z",
+        (time) =>
+          /^\d{4}-\d\d-\d\dT/.test(time) && !Number.isNaN(Date.parse(time))
+            ? null
+            : "a time as in 2027-01-31T00:00:00Z",
+        "No longer used from this time on (ISO 8601).",
+      ),
+    ),
+    null,
+  ),
+});
+
+const sharedEntries = {
+  url: v.optional(
+    v.pipe(
+      checkedText("an http:// or https:// URL", receiverUrlProblem, "Where deliveries are POSTed to."),
+      v.metadata(secretUrl),
+    ),
+  ),
+  lambda_function: v.optional(text("Name or ARN of a Lambda function that is invoked instead.")),
+  lambda: v.optional(lambdaSchema),
+  headers: v.optional(headersSchema, {}),
+  retry: v.optional(ownRetrySchema, {}),
+  request_timeout_ms: v.optional(milliseconds(1, "As webhooks.request_timeout_ms, for this one.")),
+  concurrency: v.optional(
+    v.nullable(integer({ min: 1 }, "Most attempts in flight to this endpoint; null = a fair share.")),
+    null,
+  ),
+  rate_limit: v.optional(
+    v.nullable(
+      v.strictObject({
+        per_second: rate("Attempts a second."),
+        burst: v.optional(integer({ min: 1 }, "Attempts that may start at once after a pause."), 1),
+      }),
+    ),
+    null,
+  ),
+  breaker: v.optional(
+    v.strictObject({
+      failure_share: v.optional(share("Share of failed attempts that opens the breaker."), 0.5),
+      min_attempts: v.optional(integer({ min: 1 }, "Attempts in the window before it may open."), 20),
+      window_ms: v.optional(milliseconds(1, "Window in which attempts count."), 60_000),
+      open_ms: v.optional(milliseconds(1, "Time without attempts before the first probe."), 30_000),
+    }),
+    {},
+  ),
+  on_gone: v.optional(
+    choice(["dead_letter", "disable"], "What an answer of 410 does, besides ending its own delivery."),
+    "dead_letter",
+  ),
+  gone_threshold: v.optional(integer({ min: 1 }, "Answers of 410 in a row that disable the endpoint."), 3),
+  signing: v.optional(choice(["pusher", "standard", "both", "none"], "Signature headers.")),
+  signing_keys: v.optional(v.array(signingKeySchema, "an array of signing keys"), []),
+  tls: v.optional(v.nullable(tlsSchema), null),
+  proxy: v.optional(v.nullable(proxyUrl), null),
+};
+
+const endpointEntries = v.strictObject(sharedEntries);
+const webhookEntries = v.strictObject({
+  name: v.optional(
+    textLike(/^[A-Za-z0-9._:@-]{1,128}$/, "1 to 128 letters, digits and . _ : @ -", "Unique in its app."),
+  ),
+  ...sharedEntries,
+  event_types: v.pipe(
+    v.array(text("An event type."), "an array of event types"),
+    v.minLength(1, "at least one event type, since otherwise nothing is ever delivered"),
+    v.description(
+      "channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, or others.",
+    ),
+  ),
+  filter: v.optional(filterSchema, {}),
+});
+
+/** Where it goes, in one spelling: Soketi's `lambda_function` beside `lambda` becomes `lambda.function_name`. */
+function resolveTarget(from: v.InferOutput<typeof endpointEntries>) {
+  const { url, lambda, lambda_function, ...rest } = from;
+  const function_name = lambda?.function_name ?? lambda_function;
+  const defaults = { region: null, async: false, client_options: {} };
+  return {
+    ...rest,
+    url: url ?? null,
+    lambda: function_name === undefined ? null : { ...defaults, ...lambda, function_name },
+  };
+}
+
+const webhookSchema = v.pipe(
+  webhookEntries,
+  v.transform(({ name, event_types, filter, ...shared }) => ({
+    name: name ?? defaultWebhookName(shared),
+    event_types,
+    filter,
+    ...resolveTarget(shared),
+    signing: shared.signing ?? ("pusher" as const),
+  })),
+);
+
+const endpointSchema = v.pipe(
+  endpointEntries,
+  v.transform((shared) => ({
+    ...resolveTarget(shared),
+    signing: shared.signing ?? (shared.signing_keys.length > 0 ? ("standard" as const) : ("none" as const)),
+  })),
+);
+
+/** An app: key, secret and its webhooks. */
+export const appSchema = v.strictObject({
+  id: textLike(/^[\x21-\x2e\x30-\x7e]{1,128}$/, "1 to 128 visible ASCII characters without /", "Unique id."),
+  key: secretText("Public key, sent as x-pusher-key; unique."),
+  secret: secretText("Signs deliveries."),
+  previous_secrets: v.optional(
+    v.pipe(
+      v.array(secretText("An earlier secret."), "an array of secrets"),
+      v.description("Still accepted in the check of Soketi's signatures."),
+    ),
+    [],
+  ),
+  accept: v.optional(
+    v.pipe(
+      v.array(choice(["soketi", "sockudo", "native"], "A form of job."), "an array of job forms"),
+      v.minLength(1, "at least one job form"),
+      v.description("Forms of job that this app takes."),
+    ),
+    ["soketi", "sockudo", "native"],
+  ),
+  webhooks: v.optional(v.array(webhookSchema, "an array of webhooks"), []),
+});
+
+/** Named receivers for raw and generic jobs. */
+export const endpointsSchema = v.pipe(
+  v.record(
+    textLike(/^[A-Za-z0-9._:@-]{1,128}$/, "a name of 1 to 128 letters, digits and . _ : @ -", "Name."),
+    endpointSchema,
+    "an object of endpoints by name",
+  ),
+  v.description("Named receivers for raw and generic jobs."),
+);
+
+export type AppConfig = v.InferOutput<typeof appSchema>;
+/** A webhook of an app; name, url, lambda and signing are resolved. */
+export type WebhookConfig = v.InferOutput<typeof webhookSchema>;
+/** A named receiver: as a webhook without name, event_types and filter. */
+export type EndpointConfig = v.InferOutput<typeof endpointSchema>;

@@ -1,0 +1,67 @@
+import * as v from "valibot";
+import { choice, integer, milliseconds, share } from "./kinds.ts";
+
+/**
+ * Delays of the schedule that Standard Webhooks 1.0.0 recommends ("Operational considerations"): ten attempts,
+ * the first at once, the last after 75 h 35 min. In milliseconds after attempt 1, 2, …
+ */
+export const standardScheduleMs: readonly number[] = [
+  5000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
+];
+
+const schedule = v.pipe(
+  v.nullable(
+    v.union([
+      choice(["standard"], "The schedule that Standard Webhooks recommends."),
+      v.pipe(
+        v.array(milliseconds(0, "Delay in milliseconds.")),
+        v.minLength(1, "at least one delay, or null"),
+      ),
+    ]),
+  ),
+  v.description(
+    'Delays after attempt 1, 2, … in milliseconds, the last one repeats; or "standard". null = exponential.',
+  ),
+);
+
+// Only what is not 2xx can be retried or given up.
+const statuses = (description: string) =>
+  v.pipe(
+    v.array(integer({ min: 300, max: 599 }, "HTTP status."), "an array of HTTP statuses"),
+    v.description(description),
+  );
+
+const attempts = integer({ min: 1 }, "Attempts in all, the first included.");
+const firstBackoff = milliseconds(0, "Delay after the first attempt; doubles.");
+const longestBackoff = milliseconds(0, "Longest delay, Retry-After included.");
+const jitter = share("The delay is spread by plus or minus this share.");
+const maxAge = v.pipe(
+  v.nullable(milliseconds(1, "Milliseconds.")),
+  v.description("No retry starts later than this after the job was enqueued; null = no limit."),
+);
+const retryOn = statuses("Statuses that are retried although by default they are not.");
+const deadOn = statuses("Statuses that are dead-lettered at once although by default they are retried.");
+
+/** `webhooks.retry`: what holds where a webhook says nothing else. */
+export const retrySchema = v.strictObject({
+  max_attempts: v.optional(attempts, 12),
+  initial_backoff_ms: v.optional(firstBackoff, 1000),
+  max_backoff_ms: v.optional(longestBackoff, 3_600_000),
+  jitter: v.optional(jitter, 0.2),
+  schedule_ms: v.optional(schedule, null),
+  max_age_ms: v.optional(maxAge, null),
+  retry_on: v.optional(retryOn, []),
+  dead_on: v.optional(deadOn, []),
+});
+
+/** A webhook's own `retry`: a key that is left out is as in `webhooks.retry`. */
+export const ownRetrySchema = v.strictObject({
+  max_attempts: v.optional(attempts),
+  initial_backoff_ms: v.optional(firstBackoff),
+  max_backoff_ms: v.optional(longestBackoff),
+  jitter: v.optional(jitter),
+  schedule_ms: v.optional(schedule),
+  max_age_ms: v.optional(maxAge),
+  retry_on: v.optional(retryOn),
+  dead_on: v.optional(deadOn),
+});

@@ -1,0 +1,66 @@
+import { isIP } from "node:net";
+
+/**
+ * Checks of URLs and addresses. Each answers what was expected instead (completing "expected …"), or null
+ * when there is nothing wrong. None of them quotes the URL: it may hold a secret.
+ */
+
+/** A receiver's URL: http or https. User info is allowed, and sent as basic authorization. */
+export function receiverUrlProblem(url: string): string | null {
+  return httpUrlProblem(url);
+}
+
+/** An http or https URL without a fragment. */
+export function httpUrlProblem(url: string): string | null {
+  // The URL parser drops tabs, line breaks and outer spaces without a word.
+  if (/[\s\p{Cc}]/u.test(url)) return "a URL without spaces or line breaks";
+  const parsed = URL.parse(url);
+  if (parsed === null) return "an http:// or https:// URL";
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
+    return `an http:// or https:// URL, not ${parsed.protocol}`;
+  }
+  // URL.parse takes http:host and http:/host too, and sends them where nobody looks.
+  if (!/^https?:\/\/[^/]/i.test(url)) return "an http:// or https:// URL";
+  if (url.includes("#")) return "a URL without a fragment (#…), which is never sent";
+  if (parsed.port === "0") return "a URL with a port from 1 to 65535";
+  return null;
+}
+
+/** A proxy: http or https, nothing behind the host. */
+export function proxyUrlProblem(url: string): string | null {
+  const problem = httpUrlProblem(url);
+  if (problem !== null) return problem;
+  const parsed = new URL(url);
+  return parsed.pathname === "/" && parsed.search === "" ? null : "a proxy's URL without a path or query";
+}
+
+/** redis:// or rediss:// with user, password and database number. */
+export function redisUrlProblem(url: string): string | null {
+  if (/[\s\p{Cc}]/u.test(url)) return "a URL without spaces or line breaks";
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^rediss?:\/\//i.test(url)) return "a redis:// or rediss:// URL";
+  if (parsed.hostname === "") return "a redis:// or rediss:// URL with a host";
+  if (parsed.search !== "" || parsed.hash !== "") return "a redis URL without a query or fragment";
+  if (!/^(?:\/\d*)?$/.test(parsed.pathname)) return "a redis URL whose path is a database number, as in /0";
+  return null;
+}
+
+/** Database number of a redis URL; 0 where it names none. */
+export function redisUrlDb(url: string): number {
+  return Number(URL.parse(url)?.pathname.slice(1) ?? 0);
+}
+
+/** An IP address, a CIDR range, a host name, or `*.domain`. */
+export function networkProblem(network: string): string | null {
+  const expectation = "an IP address, a CIDR range or a host name";
+  const [address = "", bits, ...more] = network.split("/");
+  const version = isIP(address);
+  if (version === 0) {
+    const isHost = /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.?)+$/i.test(network);
+    // What looks like an address and is none would never match anything.
+    return isHost && !/^[\d.]+$/.test(network) ? null : expectation;
+  }
+  if (bits === undefined) return null;
+  const isRange = more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+  return isRange ? null : `${expectation} (the number of bits is wrong)`;
+}
