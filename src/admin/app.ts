@@ -1,0 +1,129 @@
+import { Hono } from "hono";
+import type { Series } from "../metrics.ts";
+import { createAuthorizer, type Access } from "./auth.ts";
+import { configRoutes } from "./config.ts";
+import { deadLetterRoutes } from "./dead.ts";
+import type { AdminDeps } from "./deps.ts";
+import { eventRoutes } from "./events.ts";
+import { healthRoutes } from "./health.ts";
+import type { Incoming } from "./incoming.ts";
+import { jobRoutes } from "./jobs.ts";
+import { metricsRoutes } from "./metrics.ts";
+import { problemResponse } from "./problem.ts";
+import { queueRoutes } from "./queues.ts";
+import { RequestError } from "./request-error.ts";
+import type { AdminContext, Route } from "./route.ts";
+import { workerRoutes } from "./workers.ts";
+
+export interface AdminApp {
+  /**
+   * Answers one request; never rejects.
+   *
+   * @param request Its body is not used: bodies are read through `incoming`, counted.
+   */
+  fetch(request: Request, incoming: Incoming): Promise<Response>;
+}
+
+/** The admin API of contract §4 over the parts in `deps`; holds no state beyond small caches. */
+export function createAdminApp(deps: AdminDeps): AdminApp {
+  const authorize = createAuthorizer(deps.config.server);
+  const hono = new Hono<{ Bindings: Incoming }>();
+
+  /** Around every answer: rights first, then the work, then whatever was thrown as a problem. */
+  const answer = async (
+    c: AdminContext,
+    route: string,
+    access: Access,
+    work: () => Response | Promise<Response>,
+  ): Promise<Response> => {
+    let response: Response;
+    try {
+      authorize(access, c.req.raw.headers, c.env);
+      requireDecodablePath(c.req.raw.url);
+      response = await work();
+    } catch (error) {
+      response = problemResponse(deps, error);
+    }
+    count(route, response.status);
+    return response;
+  };
+
+  const series = new Map<string, Series>();
+  const count = (route: string, status: number): void => {
+    const key = `${status} ${route}`;
+    let one = series.get(key);
+    if (one === undefined) {
+      one = deps.metrics.httpRequests.labels({ route, status: String(status) });
+      series.set(key, one);
+    }
+    one.inc();
+  };
+
+  const routes = allRoutes(deps);
+  for (const route of routes) {
+    hono.on(route.method, route.path, (c) =>
+      answer(c, route.path, route.access, async () => {
+        if (c.req.method === "HEAD" && route.method !== "GET") throw new RequestError("not_found", "");
+        return route.handle(c);
+      }),
+    );
+  }
+  for (const [path, { methods, access }] of methodsByPath(routes)) {
+    const allow = methods.join(", ");
+    hono.all(path, (c) =>
+      answer(c, path, access, () => {
+        throw new RequestError("method_not_allowed", `this path takes ${allow}`, { allow });
+      }),
+    );
+  }
+  hono.notFound((c) =>
+    answer(c as AdminContext, "unknown", isUnderV1(c.req.path) ? "operator" : "open", () => {
+      throw new RequestError("not_found", "no such path: the API is described in the README, section HTTP");
+    }),
+  );
+  hono.onError((error) => problemResponse(deps, error));
+
+  return { fetch: async (request, incoming) => hono.fetch(request, incoming) };
+}
+
+function allRoutes(deps: AdminDeps): Route[] {
+  return [
+    ...jobRoutes(deps),
+    ...eventRoutes(deps),
+    ...healthRoutes(deps),
+    ...metricsRoutes(deps),
+    ...queueRoutes(deps),
+    ...deadLetterRoutes(deps),
+    ...workerRoutes(deps),
+    ...configRoutes(deps),
+  ];
+}
+
+/** For 405: what each path does take, and the least right among its routes. */
+function methodsByPath(routes: readonly Route[]): Map<string, { methods: string[]; access: Access }> {
+  const paths = new Map<string, { methods: string[]; access: Access }>();
+  for (const { path, method, access } of routes) {
+    const methods = paths.get(path)?.methods ?? [];
+    methods.push(...(method === "GET" ? ["GET", "HEAD"] : [method]));
+    paths.set(path, { methods, access: access === "open" ? "open" : "operator" });
+  }
+  return paths;
+}
+
+function isUnderV1(path: string): boolean {
+  return path === "/v1" || path.startsWith("/v1/");
+}
+
+/** Hono passes a percent sign it cannot decode through as it is; here that is an error. */
+function requireDecodablePath(url: string): void {
+  const { pathname } = new URL(url);
+  if (!pathname.includes("%")) return;
+  try {
+    decodeURIComponent(pathname);
+  } catch {
+    throw new RequestError(
+      "bad_request_target",
+      "the path has a % that is not followed by valid UTF-8 in hex",
+    );
+  }
+}

@@ -1,0 +1,119 @@
+import { Buffer } from "node:buffer";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Incoming } from "./incoming.ts";
+import { RequestError } from "./request-error.ts";
+
+/**
+ * Who may use a route.
+ * - `open`: anyone (health, metrics, public keys).
+ * - `operator`: the token's holder; without a configured token, a direct local client.
+ * - `token`: the token's holder only, because the route destroys or injects faults.
+ */
+export type Access = "open" | "operator" | "token";
+
+export interface AuthSettings {
+  readonly host: string;
+  readonly token: string | null;
+}
+
+/**
+ * A check that returns for a request that may go on, and throws a RequestError for one that may not.
+ *
+ * Without a token the rules of contract §4 must tell a local client from a proxy on the same machine: a
+ * proxy's peer address is loopback too. What gives it away is the Host it was asked for, the headers it
+ * adds, and for a default nginx (`proxy_pass` alone rewrites Host and adds no header) HTTP/1.0.
+ */
+export function createAuthorizer(
+  settings: AuthSettings,
+): (access: Access, headers: Headers, incoming: Incoming) => void {
+  const { token } = settings;
+  const expected = token === null ? null : digest(Buffer.from(token, "utf8"));
+  return (access, headers, incoming) => {
+    const origin = headers.get("origin");
+    if (origin !== null && !isOwnOrigin(origin, headers.get("host"))) {
+      throw new RequestError(
+        "foreign_origin",
+        "the Origin header names another site; hookline answers no cross-origin request",
+      );
+    }
+    if (access === "open") return;
+    if (expected !== null) {
+      if (bearerMatches(headers.get("authorization"), expected)) return;
+      throw unauthorized("send the configured server.token as `Authorization: Bearer …`");
+    }
+    if (access === "token") {
+      throw new RequestError(
+        "token_not_configured",
+        "this needs a token always: set server.token (HOOKLINE_TOKEN) and send it as a bearer token",
+      );
+    }
+    const objection = objectionToTokenless(settings.host, headers, incoming);
+    if (objection !== null) {
+      throw unauthorized(`${objection}; set server.token (HOOKLINE_TOKEN) to use /v1 from here`);
+    }
+  };
+}
+
+/** Whether a host name or address (IPv4-mapped IPv6 included) is this machine's loopback. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[|\]$/g, "");
+  if (name === "localhost" || name === "::1") return true;
+  return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}
+
+/** Why a request without a configured token is no direct local one; null when it is. */
+function objectionToTokenless(host: string, headers: Headers, incoming: Incoming): string | null {
+  if (!isLoopback(host)) return "hookline listens beyond this machine and no token is configured";
+  if (!isLoopback(incoming.address)) return "the request does not come from this machine";
+  if (incoming.httpVersion !== "1.1") return `HTTP/${incoming.httpVersion} is what a proxy speaks`;
+  if (!isOwnHost(headers.get("host"), host, incoming.localPort)) {
+    return "the Host header is not hookline's own address and port";
+  }
+  for (const name of headers.keys()) {
+    if (betraysProxy(name)) return `the header ${name} means a proxy or a browser`;
+  }
+  return null;
+}
+
+function betraysProxy(name: string): boolean {
+  return (
+    name === "origin" ||
+    name === "forwarded" ||
+    name === "via" ||
+    name === "x-real-ip" ||
+    name.startsWith("x-forwarded") ||
+    name.startsWith("cf-")
+  );
+}
+
+/** Exactly `host:port` or `localhost:port`; the port may be left out where it is HTTP's own. */
+function isOwnHost(given: string | null, host: string, port: number): boolean {
+  if (given === null) return false;
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  const lower = given.toLowerCase();
+  return [name.toLowerCase(), "localhost"].some(
+    (own) => lower === `${own}:${port}` || (port === 80 && lower === own),
+  );
+}
+
+function isOwnOrigin(origin: string, host: string | null): boolean {
+  const match = /^https?:\/\/([^/]+)$/i.exec(origin);
+  return match !== null && host !== null && match[1]?.toLowerCase() === host.toLowerCase();
+}
+
+/** Hashing both sides makes lengths equal, so that the comparison tells nothing of the token. */
+function bearerMatches(authorization: string | null, expected: Uint8Array): boolean {
+  const given = /^bearer +(.+)$/i.exec(authorization ?? "")?.[1];
+  // A header's characters are its bytes: latin1 gives back what the client sent, UTF-8 or not.
+  return given !== undefined && timingSafeEqual(digest(Buffer.from(given, "latin1")), expected);
+}
+
+function digest(bytes: Uint8Array): Uint8Array {
+  return createHash("sha256").update(bytes).digest();
+}
+
+function unauthorized(message: string): RequestError {
+  return new RequestError("unauthorized", message, {
+    "www-authenticate": 'Bearer realm="hookline", charset="UTF-8"',
+  });
+}

@@ -1,0 +1,66 @@
+import { RequestError } from "./request-error.ts";
+import type { AdminContext } from "./route.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The request body as text, a byte order mark removed.
+ *
+ * @throws RequestError for a body that is not declared as JSON, too large, empty or not UTF-8.
+ */
+export async function readJsonText(c: AdminContext, limitBytes: number): Promise<string> {
+  requireJson(c.req.raw.headers);
+  const bytes = await c.env.readBody(limitBytes);
+  if (bytes.length === 0) throw new RequestError("empty_body", "the body is empty: send JSON");
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw new RequestError(
+      "invalid_utf8",
+      `the body is not UTF-8: the byte at offset ${firstInvalidByte(bytes)} belongs to no character`,
+    );
+  }
+  if (!/\S/.test(text)) throw new RequestError("empty_body", "the body is only white space: send JSON");
+  return text;
+}
+
+function requireJson(headers: Headers): void {
+  const type = headers.get("content-type");
+  const [name, ...parameters] = (type ?? "").toLowerCase().split(";");
+  if (name?.trim() !== "application/json") {
+    throw new RequestError(
+      "unsupported_media_type",
+      `the body must be sent with Content-Type: application/json, not ${type === null ? "without one" : JSON.stringify(type.slice(0, 100))}`,
+    );
+  }
+  const charset = parameters.map((parameter) => parameter.trim()).find((one) => one.startsWith("charset="));
+  if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) {
+    throw new RequestError("unsupported_media_type", "JSON is UTF-8 (RFC 8259 §8.1): send no other charset");
+  }
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+    throw new RequestError("unsupported_media_type", "send the body without Content-Encoding");
+  }
+}
+
+/** Offset of the first byte that is part of no valid character; found by halving, since this is rare. */
+function firstInvalidByte(bytes: Uint8Array): number {
+  const validUpTo = (end: number): boolean => {
+    try {
+      // A character cut off at `end` is not an error yet: streaming keeps it for the next call.
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream: true });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let low = 0;
+  let high = bytes.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (validUpTo(middle + 1)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/schema.ts";
+import type { Directory } from "../delivery/endpoint.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { QueueDriver } from "../queue/driver.ts";
+import type { SupervisorView } from "../supervisor/child.ts";
+
+/** What the process is at right now, beyond what driver and supervisor tell themselves. */
+export interface ProcessState {
+  /** SIGTERM was received: nothing is leased and nothing more is taken in. */
+  readonly draining: boolean;
+  /** driver.open has resolved. */
+  readonly driverOpen: boolean;
+  /** What works less well than it should, as a driver that backs off; shown by /health. */
+  readonly degraded: readonly { readonly name: string; readonly detail: string }[];
+}
+
+/** One key of the effective configuration. */
+export interface ConfigEntry {
+  readonly path: string;
+  /** Secrets already redacted. */
+  readonly value: unknown;
+  /** As in `env QUEUE_REDIS_CONCURRENCY` or `default`. */
+  readonly source: string;
+}
+
+/** Everything the admin API needs of the process; built in src/app.ts. */
+export interface AdminDeps {
+  readonly config: Config;
+  readonly driver: QueueDriver;
+  /** Names of queue.queues, in order. */
+  readonly queues: readonly string[];
+  readonly supervisor: SupervisorView;
+  readonly directory: Directory;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Replaces every secret in a text. */
+  readonly mask: (text: string) => string;
+  readonly version: string;
+  /** `clock.monotonic()` at the start of the process. */
+  readonly startedAt: number;
+  configEntries(): readonly ConfigEntry[];
+  state(): ProcessState;
+}

@@ -1,0 +1,96 @@
+import { createDriverProbe } from "./driver-probe.ts";
+import type { AdminDeps } from "./deps.ts";
+import { jsonResponse } from "./json.ts";
+import type { Route } from "./route.ts";
+
+/** One line of `checks` in GET /health. */
+interface Check {
+  readonly status: "ok" | "degraded" | "draining" | "down";
+  /** Why, in words; masked. Missing where all is well. */
+  readonly detail?: string;
+}
+
+/**
+ * GET /health, /health/live and /health/ready (contract §4), none of which needs a token.
+ *
+ * They hold no names of queues or endpoints, and an error's text only masked, because anyone may read them.
+ */
+export function healthRoutes(deps: AdminDeps): Route[] {
+  const probe = createDriverProbe(deps.driver, deps.clock);
+
+  const checkDriver = async (): Promise<Check> => {
+    if (!deps.state().driverOpen) return { status: "down", detail: "not connected yet" };
+    const problem = await probe.check();
+    return problem === null ? { status: "ok" } : { status: "down", detail: deps.mask(problem) };
+  };
+
+  const checks = async (): Promise<Record<string, Check>> => {
+    const state = deps.state();
+    const all: Record<string, Check> = { driver: await checkDriver(), loops: checkLoops(deps) };
+    if (state.draining) all["drain"] = { status: "draining", detail: "shutting down" };
+    for (const { name, detail } of state.degraded) {
+      // What is down stays down, whatever else is said of it.
+      if (all[name] !== undefined && all[name].status !== "ok") continue;
+      all[name] = { status: "degraded", detail: deps.mask(detail) };
+    }
+    return all;
+  };
+
+  return [
+    {
+      method: "GET",
+      path: "/health",
+      access: "open",
+      async handle() {
+        const all = await checks();
+        const status = overall(all);
+        const body = {
+          status,
+          version: deps.version,
+          uptime_ms: Math.round(deps.clock.monotonic() - deps.startedAt),
+          driver: deps.driver.name,
+          durable: deps.driver.capabilities.durable,
+          checks: all,
+        };
+        return jsonResponse(body, status === "ok" || status === "degraded" ? 200 : 503);
+      },
+    },
+    {
+      method: "GET",
+      path: "/health/live",
+      access: "open",
+      // A supervisor past its restart intensity ends the process: whoever answers here is alive.
+      handle: () => jsonResponse({ status: "ok" }),
+    },
+    {
+      method: "GET",
+      path: "/health/ready",
+      access: "open",
+      async handle() {
+        const reasons = Object.entries(await checks())
+          .filter(([, check]) => check.status === "down" || check.status === "draining")
+          .map(([name, check]) => `${name}: ${check.detail ?? check.status}`);
+        if (reasons.length === 0) return jsonResponse({ status: "ready" });
+        return jsonResponse({ status: "not_ready", reason: reasons.join("; ") }, 503);
+      },
+    },
+  ];
+}
+
+/** Worker loops and what serves them: down when none is alive, degraded while one is being restarted. */
+function checkLoops(deps: AdminDeps): Check {
+  if (!deps.config.queue.consume || deps.driver.name === "none") return { status: "ok" };
+  const children = deps.supervisor.children();
+  const alive = children.filter((child) => child.state === "running" || child.state === "starting").length;
+  if (alive === 0) return { status: "down", detail: "no worker loop is alive" };
+  if (alive < children.length) {
+    return { status: "degraded", detail: `${children.length - alive} of ${children.length} are not running` };
+  }
+  return { status: "ok" };
+}
+
+function overall(checks: Record<string, Check>): Check["status"] {
+  const found = new Set(Object.values(checks).map((check) => check.status));
+  for (const status of ["draining", "down", "degraded"] as const) if (found.has(status)) return status;
+  return "ok";
+}

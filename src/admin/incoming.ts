@@ -1,0 +1,72 @@
+import { Buffer } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { RequestError } from "./request-error.ts";
+
+/** What a route may know of a request beyond its URL, method and headers. */
+export interface Incoming {
+  /** The peer's address; empty when the connection is already gone. */
+  readonly address: string;
+  /** The port the peer connected to. */
+  readonly localPort: number;
+  /** As on the request line: "1.1", or "1.0" as a default nginx sends. */
+  readonly httpVersion: string;
+  /**
+   * The body's bytes.
+   *
+   * Counts while it reads, so that a chunked body cannot outgrow the limit unseen.
+   *
+   * @throws RequestError `body_too_large` past `limitBytes`, `body_timeout` when the body stops coming,
+   *   `body_incomplete` when the connection ends first.
+   */
+  readBody(limitBytes: number): Promise<Uint8Array>;
+}
+
+/** A sender that takes longer than this for one body is cut off (408). */
+const bodyTimeoutMs = 30_000;
+
+/** Wraps a node:http request for the routes. */
+export function describeIncoming(message: IncomingMessage): Incoming {
+  return {
+    address: message.socket.remoteAddress ?? "",
+    localPort: message.socket.localPort ?? 0,
+    httpVersion: message.httpVersion,
+    readBody: (limitBytes) => readBody(message, limitBytes),
+  };
+}
+
+function readBody(message: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+  const tooLarge = (): RequestError =>
+    new RequestError(
+      "body_too_large",
+      `the body is larger than server.max_body_bytes (${limitBytes}): send fewer jobs per request, or raise the limit`,
+    );
+  if (Number(message.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    const end = (): void => {
+      clearTimeout(timer);
+      message.off("data", onData).off("end", onEnd).off("error", onLost).off("close", onLost);
+    };
+    const fail = (error: RequestError): void => {
+      end();
+      reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      received += chunk.length;
+      if (received > limitBytes) return fail(tooLarge());
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      end();
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    };
+    const onLost = (): void => {
+      fail(new RequestError("body_incomplete", "the connection ended before the body did"));
+    };
+    const timer = setTimeout(() => {
+      fail(new RequestError("body_timeout", `the body did not arrive within ${bodyTimeoutMs / 1000} s`));
+    }, bodyTimeoutMs);
+    message.on("data", onData).on("end", onEnd).on("error", onLost).on("close", onLost);
+  });
+}

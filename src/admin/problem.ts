@@ -1,0 +1,88 @@
+import { HooklineError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { RequestError } from "./request-error.ts";
+
+/**
+ * The one place that maps errors to HTTP: application/problem+json (RFC 9457).
+ */
+
+/** Status and title by error code. A code that is missing here is a bug and answers 500. */
+const problems: Readonly<Record<string, readonly [status: number, title: string]>> = {
+  bad_request_target: [400, "The request target cannot be read"],
+  bad_query: [400, "A query parameter is wrong"],
+  empty_body: [400, "The body is empty"],
+  invalid_utf8: [400, "The body is not UTF-8"],
+  invalid_json: [400, "The body is not JSON"],
+  invalid_body: [422, "The body has the wrong shape"],
+  invalid_idempotency_key: [400, "Idempotency-Key is wrong"],
+  body_incomplete: [400, "The body is incomplete"],
+  invalid_cursor: [400, "The cursor is not one of this queue's"],
+  unauthorized: [401, "A token is required"],
+  foreign_origin: [403, "Requests from other origins are refused"],
+  token_not_configured: [403, "This needs a configured token"],
+  crash_not_allowed: [403, "Rehearsed faults are switched off"],
+  not_found: [404, "There is no such resource"],
+  unknown_queue: [404, "There is no such queue"],
+  unknown_worker: [404, "There is no such worker"],
+  unknown_dead_letter: [404, "There is no such dead letter"],
+  unknown_app_path: [404, "There is no such app"],
+  method_not_allowed: [405, "The method is not allowed here"],
+  body_timeout: [408, "The body did not arrive in time"],
+  idempotency_conflict: [409, "The key was used with another body"],
+  body_too_large: [413, "The body is too large"],
+  too_many_jobs: [413, "Too many jobs in one request"],
+  payload_too_large: [413, "The job is too large for the backend"],
+  unsupported_media_type: [415, "The body must be application/json"],
+  malformed: [422, "The job has no known form"],
+  unknown_app: [422, "The job's app is not configured"],
+  unknown_endpoint: [422, "The job's endpoint is not configured"],
+  bad_signature: [422, "The job's signature does not match"],
+  form_not_accepted: [422, "The app does not take this form of job"],
+  invalid_job: [422, "The job is wrong"],
+  unsupported_by_driver: [422, "The driver cannot do this"],
+  internal: [500, "Internal error"],
+  queue_full: [503, "The queue is full"],
+  driver_unavailable: [503, "The backend does not answer"],
+  draining: [503, "The process is shutting down"],
+};
+
+/** The HTTP status an error code stands for; 500 for an unknown one. */
+export function statusOf(code: string): number {
+  return problems[code]?.[0] ?? 500;
+}
+
+export interface ProblemDeps {
+  /** Replaces every secret in a text. */
+  readonly mask: (text: string) => string;
+  readonly log: Logger;
+}
+
+/** What an error may tell a client: code and text. Anything unexpected is logged and becomes `internal`. */
+export function publicError(deps: ProblemDeps, error: unknown): { code: string; message: string } {
+  if (error instanceof HooklineError && error.code in problems) {
+    return { code: error.code, message: deps.mask(error.message) };
+  }
+  deps.log.error("an admin request met an unexpected error", { error });
+  return { code: "internal", message: "an unexpected error; the log has the details" };
+}
+
+/**
+ * The problem+json answer to an error.
+ *
+ * @param extra Members beside the standard ones, as the per-job results of a batch; already masked.
+ */
+export function problemResponse(
+  deps: ProblemDeps,
+  error: unknown,
+  extra: Readonly<Record<string, unknown>> = {},
+): Response {
+  const { code, message } = publicError(deps, error);
+  const [status, title] = problems[code] as readonly [number, string];
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  if (status === 503) headers.set("retry-after", "1");
+  if (error instanceof RequestError) {
+    for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
+  }
+  const body = { type: `urn:hookline:problem:${code}`, title, status, code, detail: message, ...extra };
+  return new Response(JSON.stringify(body), { status, headers });
+}

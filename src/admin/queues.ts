@@ -1,0 +1,85 @@
+import type { QueueStats } from "../queue/driver.ts";
+import type { AdminDeps } from "./deps.ts";
+import { jsonResponse } from "./json.ts";
+import { RequestError } from "./request-error.ts";
+import { pathParameter, type AdminContext, type Route } from "./route.ts";
+
+/** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
+export function queueRoutes(deps: AdminDeps): Route[] {
+  const { driver } = deps;
+  const scope = driver.capabilities.pauseScope;
+  const describe = async (name: string): Promise<Record<string, unknown>> =>
+    describeQueue(name, driver.name, scope, await driver.stats(name));
+  const switchTo =
+    (verb: "pause" | "resume") =>
+    async (c: AdminContext): Promise<Response> => {
+      const name = queueParameter(deps, c);
+      requireOpenDriver(deps);
+      await driver[verb](name);
+      deps.log.info(verb === "pause" ? "queue paused" : "queue resumed", { queue: name, scope });
+      return jsonResponse({ name, paused: verb === "pause", scope });
+    };
+  return [
+    {
+      method: "GET",
+      path: "/v1/queues",
+      access: "operator",
+      async handle() {
+        requireOpenDriver(deps);
+        return jsonResponse({ queues: await Promise.all(deps.queues.map(describe)) });
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/queues/:queue",
+      access: "operator",
+      async handle(c) {
+        const name = queueParameter(deps, c);
+        requireOpenDriver(deps);
+        return jsonResponse(await describe(name));
+      },
+    },
+    { method: "POST", path: "/v1/queues/:queue/pause", access: "operator", handle: switchTo("pause") },
+    { method: "POST", path: "/v1/queues/:queue/resume", access: "operator", handle: switchTo("resume") },
+  ];
+}
+
+/**
+ * The queue in the path.
+ *
+ * @throws RequestError `unknown_queue` for a name that queue.queues does not hold.
+ */
+export function queueParameter(deps: AdminDeps, c: AdminContext): string {
+  const name = pathParameter(c, "queue");
+  if (deps.queues.includes(name)) return name;
+  throw new RequestError(
+    "unknown_queue",
+    `no queue ${JSON.stringify(deps.mask(name.slice(0, 100)))}: queue.queues holds ${deps.queues.join(", ")}`,
+  );
+}
+
+/** @throws RequestError `driver_unavailable` (503) while the driver is still connecting. */
+export function requireOpenDriver(deps: AdminDeps): void {
+  if (deps.state().driverOpen) return;
+  throw new RequestError("driver_unavailable", `the driver ${deps.driver.name} is not connected yet`);
+}
+
+function describeQueue(
+  name: string,
+  driver: string,
+  scope: string,
+  stats: QueueStats,
+): Record<string, unknown> {
+  return {
+    name,
+    driver,
+    ready: stats.ready,
+    delayed: stats.delayed,
+    leased: stats.leased,
+    parked: stats.parked,
+    dead: stats.dead,
+    oldest_ready_age_ms: stats.oldestReadyAgeMs,
+    paused: stats.paused,
+    scope,
+  };
+}

@@ -1,0 +1,17 @@
+import { HooklineError } from "../errors.ts";
+
+/**
+ * A request that is refused for what it is: syntax, size, rights, an unknown name.
+ *
+ * `code` is one of those that admin/problem.ts knows a status for.
+ */
+export class RequestError extends HooklineError {
+  override readonly name = "RequestError";
+  /** Headers the answer must carry, as WWW-Authenticate or Allow. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(code, message);
+    this.headers = headers;
+  }
+}
