@@ -27,8 +27,13 @@ export type Routing =
   /** Given up; `detail` is one sentence without secrets. */
   | { readonly kind: "dead"; readonly reason: RoutingFailure; readonly detail: string };
 
-/** Picks the named endpoint of a raw job; null when no route takes it. */
-export type RawRoute = (job: RawJob) => string | null;
+/** A raw queue's ways to named endpoints (raw-routes.ts). */
+export interface RawRoutes {
+  /** All endpoints this queue may send to. */
+  readonly endpoints: ReadonlySet<string>;
+  /** The name of the endpoint that a job goes to; null when no route takes it. */
+  pick(job: RawJob): string | null;
+}
 
 /**
  * Finds a job's receivers and the body each of them gets. Never throws, and changes nothing.
@@ -37,12 +42,12 @@ export type RawRoute = (job: RawJob) => string | null;
  * event's bytes and the spelling of time_ms. A job that is bound goes to its endpoint only, and is
  * filtered again: the configuration may have changed since.
  *
- * @param rawRoute How raw jobs of this queue that are not bound find their endpoint; null = there is no way.
+ * @param rawRoutes The queue's, where it is a raw one.
  */
-export function route(job: DecodedJob, directory: Directory, rawRoute: RawRoute | null = null): Routing {
+export function route(job: DecodedJob, directory: Directory, rawRoutes: RawRoutes | null = null): Routing {
   if (job.kind === "pusher") return routePusher(job, directory);
   if (job.kind === "generic") return routeGeneric(job, directory);
-  return routeRaw(job, directory, rawRoute);
+  return routeRaw(job, directory, rawRoutes);
 }
 
 const nothing: Routing = { kind: "nothing" };
@@ -91,9 +96,13 @@ function routeGeneric(job: GenericJob, directory: Directory): Routing {
   return deliveries.length === 0 ? nothing : { kind: "deliver", app, deliveries };
 }
 
-function routeRaw(job: RawJob, directory: Directory, rawRoute: RawRoute | null): Routing {
-  const name = job.endpoint ?? rawRoute?.(job) ?? null;
+function routeRaw(job: RawJob, directory: Directory, rawRoutes: RawRoutes | null): Routing {
+  const name = job.endpoint ?? rawRoutes?.pick(job) ?? null;
   if (name === null) return dead("no_route", "no route of this queue takes the message");
+  // A producer's content can look like an envelope: it must not reach what the queue does not lead to.
+  if (rawRoutes !== null && !rawRoutes.endpoints.has(name)) {
+    return dead("unknown_endpoint", "the endpoint the job is bound to is not one of this queue's");
+  }
   const endpoint = directory.findEndpoint(null, name);
   if (endpoint === null) return unknownEndpoint(null);
   return { kind: "deliver", app: null, deliveries: [{ endpoint, content: job.content }] };

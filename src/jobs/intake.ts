@@ -1,0 +1,211 @@
+import { Buffer } from "node:buffer";
+import type { DriverCapabilities, NewJob } from "../queue/driver.ts";
+import { decodeObject, parseJson, rawJob } from "./decode.ts";
+import { idField, isJsonObject, isMalformed } from "./fields.ts";
+import { newJobId, safeJobId, sha256Hex } from "./id.ts";
+import { routingOfEvents } from "./events.ts";
+import type { DecodedJob, MalformedJob } from "./job.ts";
+import { encodeNative, isNativeJob, readNativeJob } from "./native.ts";
+import { verifySoketiSignature } from "./soketi.ts";
+import { elementSpans } from "./spans.ts";
+
+/** What enqueueing needs to know of an app; delivery's App fits it. */
+export interface KnownApp {
+  readonly id: string;
+  readonly secret: string;
+  readonly previousSecrets: readonly string[];
+  readonly accept: ReadonlySet<"soketi" | "sockudo" | "native">;
+}
+
+export interface IntakeOptions {
+  readonly queue: string;
+  readonly format: "auto" | "raw";
+  /** Finds an app by id, else by key. */
+  readonly apps: { findApp(id: string | null, key: string | null): KnownApp | null };
+  readonly capabilities: Pick<
+    DriverCapabilities,
+    "dedup" | "ordersGroups" | "maxDelayMs" | "maxPayloadBytes"
+  >;
+  /** The request's Idempotency-Key; null when there is none. */
+  readonly idempotencyKey: string | null;
+  /** Epoch ms. */
+  readonly now: number;
+}
+
+/** Why one job of a request is refused. */
+export type IntakeCode =
+  | "malformed"
+  | "unknown_app"
+  | "bad_signature"
+  | "format_not_accepted"
+  | "unsupported_by_driver"
+  | "payload_too_large";
+
+export type IntakeItem =
+  | { readonly ok: true; readonly job: NewJob }
+  /** `id` is the one the item carried, made safe; null when it carried none that could be read. */
+  | { readonly ok: false; readonly id: string | null; readonly code: IntakeCode; readonly message: string };
+
+/** A request taken apart: one item per job in order, or the reason why it is no request at all. */
+export type Intake =
+  | { readonly ok: true; readonly isArray: boolean; readonly items: readonly IntakeItem[] }
+  | { readonly ok: false; readonly code: "malformed" | "unsupported_by_driver"; readonly message: string };
+
+/**
+ * Reads the body of POST /v1/queues/{queue}/jobs: one job or an array of them, in any form of contract §3,
+ * or on a raw queue one content or an array of them.
+ *
+ * What comes out are native envelopes, bytes kept, without any secret. Apps are looked up and Soketi's
+ * signatures checked here, so that the producer hears of it; a named endpoint that is missing is not: it
+ * may be configured by the time of the delivery, and else the job becomes a dead letter. One bad item
+ * spoils no other.
+ */
+export function readJobs(body: string, options: IntakeOptions): Intake {
+  if (options.idempotencyKey !== null && !options.capabilities.dedup) {
+    const message = "Idempotency-Key: this queue's driver cannot deduplicate; send without it";
+    return { ok: false, code: "unsupported_by_driver", message };
+  }
+  const value = parseJson(body);
+  if (value === undefined) {
+    return {
+      ok: false,
+      code: "malformed",
+      message: "the body is not JSON: expected one job or an array of jobs",
+    };
+  }
+  if (!Array.isArray(value))
+    return { ok: true, isArray: false, items: [readItem(body.trim(), value, 0, options)] };
+  const items = elementSpans(body).map(({ start, end }, at) =>
+    readItem(body.slice(start, end), value[at] as unknown, at, options),
+  );
+  return { ok: true, isArray: true, items };
+}
+
+type Refusal = Extract<IntakeItem, { ok: false }>;
+
+/** The fields beside the job itself. */
+const itemOptions: ReadonlySet<string> = new Set(["delay_ms", "group", "deduplication_id"]);
+
+function readItem(text: string, value: unknown, at: number, options: IntakeOptions): IntakeItem {
+  const job = decodeItem(text, value, options);
+  const givenId = jobId(text, value, job);
+  const refuse = (code: IntakeCode, message: string): Refusal => ({ ok: false, id: givenId, code, message });
+  if (job.kind === "malformed") return refuse("malformed", job.detail);
+  // On a raw queue the fields of the content are the receiver's own; only an envelope has options.
+  const settings = job.source === "raw" || !isJsonObject(value) ? {} : value;
+  const delayMs = settings["delay_ms"] ?? 0;
+  const group = settings["group"] ?? null;
+  const deduplicationId = settings["deduplication_id"] ?? null;
+  if (typeof delayMs !== "number" || !Number.isSafeInteger(delayMs) || delayMs < 0) {
+    return refuse("malformed", "delay_ms: expected a whole number of milliseconds, 0 or more");
+  }
+  if (!isNullOrName(group)) return refuse("malformed", "group: expected a string that is not empty");
+  if (!isNullOrName(deduplicationId)) {
+    return refuse("malformed", "deduplication_id: expected a string that is not empty");
+  }
+  const unsupported = unsupportedOption({ delayMs, group, deduplicationId }, options.capabilities);
+  if (unsupported !== null) return refuse("unsupported_by_driver", unsupported);
+  const found = job.kind === "raw" ? job : findApp(job, options);
+  if ("code" in found) return refuse(found.code, found.message);
+  const id = givenId ?? newJobId();
+  const envelope = encodeNative(found, {
+    id: found.deliveryId === null ? id : (found.id ?? id),
+    endpoint: found.endpoint,
+    deliveryId: found.deliveryId,
+  });
+  const size = Buffer.byteLength(envelope);
+  if (size > options.capabilities.maxPayloadBytes) {
+    const limit = options.capabilities.maxPayloadBytes;
+    return refuse("payload_too_large", `the job has ${size} bytes as stored; this queue takes ${limit}`);
+  }
+  const routing = routingOf(found);
+  const dedup = dedupOf(text, at, givenId, options);
+  return { ok: true, job: { id, body: envelope, delayMs, group, deduplicationId, routing, dedup } };
+}
+
+function decodeItem(text: string, value: unknown, options: IntakeOptions): DecodedJob | MalformedJob {
+  if (options.format === "auto") return decodeObject(text, value, options.now, itemOptions);
+  if (isJsonObject(value) && isNativeJob(value)) {
+    const job = readNativeJob(text, value);
+    if (job.kind === "raw") return job;
+  }
+  return rawJob(text);
+}
+
+/**
+ * The id the item carries. That of a bound job is its delivery's: the deliveries of one job are several
+ * items with the same `id`.
+ */
+function jobId(text: string, value: unknown, job: DecodedJob | MalformedJob): string | null {
+  if (job.kind !== "malformed") return job.deliveryId === null ? job.id : safeJobId(job.deliveryId);
+  if (!isJsonObject(value)) return null;
+  const id = idField(text, value, "id", "job_id");
+  return isMalformed(id) ? null : id;
+}
+
+/** The job with its app's id filled in, or why the app does not take it. */
+function findApp(
+  job: Exclude<DecodedJob, { kind: "raw" }>,
+  options: IntakeOptions,
+): DecodedJob | { readonly code: IntakeCode; readonly message: string } {
+  const appKey = job.kind === "pusher" ? job.appKey : null;
+  if (job.kind === "generic" && job.appId === null) return job;
+  const app = options.apps.findApp(job.appId, appKey);
+  if (app === null) {
+    return { code: "unknown_app", message: "the configuration has no app of this id or key" };
+  }
+  if (!app.accept.has(job.source)) {
+    return { code: "format_not_accepted", message: `app ${app.id} does not accept ${job.source} jobs` };
+  }
+  if (job.kind === "generic") return { ...job, appId: app.id };
+  if (job.signature !== null) {
+    const secrets = [app.secret, ...app.previousSecrets];
+    if (!verifySoketiSignature(job.payload, job.signature, secrets)) {
+      const message = `originalPusherSignature does not match any secret of app ${app.id}`;
+      return { code: "bad_signature", message };
+    }
+  }
+  return { ...job, appId: app.id, appKey: null };
+}
+
+function unsupportedOption(
+  item: { delayMs: number; group: string | null; deduplicationId: string | null },
+  capabilities: IntakeOptions["capabilities"],
+): string | null {
+  const { maxDelayMs, ordersGroups } = capabilities;
+  if (item.delayMs > maxDelayMs) {
+    return maxDelayMs === 0
+      ? "delay_ms: this queue's driver cannot delay a job"
+      : `delay_ms: this queue's driver delays a job by at most ${maxDelayMs} ms`;
+  }
+  if (ordersGroups) return null;
+  if (item.group !== null) return "group: this queue's driver keeps no order; only SQS FIFO does";
+  if (item.deduplicationId !== null) return "deduplication_id: only SQS FIFO has one; send an id instead";
+  return null;
+}
+
+/**
+ * An id counts before the Idempotency-Key. The same id again is a duplicate whatever stands in the job:
+ * a producer that retries builds its payload anew, with another time_ms. Under an Idempotency-Key another
+ * body is a conflict.
+ */
+function dedupOf(text: string, at: number, givenId: string | null, options: IntakeOptions): NewJob["dedup"] {
+  if (!options.capabilities.dedup) return null;
+  if (givenId !== null) return { key: `id:${givenId}`, fingerprint: givenId };
+  if (options.idempotencyKey === null) return null;
+  return {
+    key: `key:${sha256Hex(options.idempotencyKey).slice(0, 32)}:${at}`,
+    fingerprint: sha256Hex(`${options.queue}\n${text}`),
+  };
+}
+
+/** What a group template (`queue.sqs.message_group_id`) can name. */
+function routingOf(job: DecodedJob): NewJob["routing"] {
+  if (job.kind === "raw") return null;
+  if (job.kind === "generic") return { appId: job.appId ?? "", channel: "", event: job.type };
+  return routingOfEvents(job.appId ?? "", job.events);
+}
+
+function isNullOrName(value: unknown): value is string | null {
+  return value === null || (typeof value === "string" && value !== "");
+}
