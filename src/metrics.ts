@@ -172,6 +172,18 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "hookline_jobs_dead_lettered_total",
       "Jobs and deliveries given up, by queue and reason.",
     ),
+    expanded: registry.counter(
+      "hookline_jobs_expanded_total",
+      "Deliveries made beyond the first when a job with several endpoints became one each, by queue.",
+    ),
+    removed: registry.counter(
+      "hookline_dead_letters_removed_total",
+      "Dead letters removed by an operator, by queue.",
+    ),
+    redriven: registry.counter(
+      "hookline_dead_letters_redriven_total",
+      "Dead letters made ready again, by queue.",
+    ),
     filteredOut: registry.counter("hookline_jobs_filtered_out_total", "Jobs no endpoint wanted, by queue."),
     attempts: registry.counter("hookline_attempts_total", "Delivery attempts, by endpoint and outcome."),
     attemptSeconds: registry.histogram(

@@ -34,6 +34,8 @@ export interface Endpoint {
   readonly headers: readonly (readonly [string, string])[];
   readonly retry: RetryPolicy;
   readonly requestTimeoutMs: number;
+  /** Most attempts in flight to it; null or absent = its fair share. */
+  readonly concurrency?: number | null;
   /** Key and secret for x-pusher-key and x-pusher-signature; null for named endpoints. */
   readonly pusher: { readonly key: string; readonly secret: string } | null;
 }

@@ -1,0 +1,85 @@
+import type { Clock } from "../clock.ts";
+import { deliveryHeaders } from "../delivery/headers.ts";
+import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
+import { signatureHeaders } from "../delivery/signature-headers.ts";
+import type { Transport } from "../delivery/transport.ts";
+import type { Logger } from "../log.ts";
+import type { HistogramSeries, Metrics, Series } from "../metrics.ts";
+import type { Delivery } from "./delivery.ts";
+import { messageHeaders } from "./message-headers.ts";
+
+export interface AttemptDeps {
+  readonly transportOf: (delivery: Delivery) => Transport;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/**
+ * Signs, sends, counts and logs one attempt; never rejects but for a bug.
+ *
+ * One log line each: failures at info, deliveries at debug, so that a healthy queue at full speed does
+ * not write a line per job. A receiver's failure is never an error of ours.
+ */
+export function createAttempter(
+  deps: AttemptDeps,
+): (delivery: Delivery, signal: AbortSignal) => Promise<Outcome> {
+  const { metrics, log } = deps;
+  const inFlight = metrics.inFlight.labels();
+  const durations = new Map<string, HistogramSeries>();
+  const outcomes = new Map<string, Series>();
+
+  const count = (label: string, outcome: Outcome): void => {
+    const key = `${outcome.kind} ${label}`;
+    let series = outcomes.get(key);
+    if (series === undefined) {
+      series = metrics.attempts.labels({ endpoint: label, outcome: outcome.kind });
+      outcomes.set(key, series);
+    }
+    series.inc();
+    let duration = durations.get(label);
+    if (duration === undefined) {
+      durations.set(label, (duration = metrics.attemptSeconds.labels({ endpoint: label })));
+    }
+    duration.observe(outcome.durationMs / 1000);
+  };
+
+  return async (delivery, signal) => {
+    const { endpoint, content } = delivery;
+    const details = delivery.job.kind === "raw" ? messageHeaders(delivery) : undefined;
+    const headers = deliveryHeaders(endpoint, {
+      deliveryId: delivery.id,
+      signature: signatureHeaders(endpoint, content),
+      ...(details === undefined ? {} : { details, contentType: details.contentType }),
+    });
+    inFlight.inc();
+    try {
+      const transport = deps.transportOf(delivery);
+      const outcome = await transport.attempt({
+        endpoint,
+        headers,
+        body: content,
+        timeoutMs: endpoint.requestTimeoutMs,
+        signal,
+      });
+      count(endpoint.label, outcome);
+      const level = outcome.kind === "delivered" ? "debug" : "info";
+      if (level === "info" || log.level === "debug") {
+        log[level]("attempt", {
+          queue: delivery.held.lease.queue,
+          job_id: delivery.jobId,
+          delivery_id: delivery.id,
+          endpoint: endpoint.label,
+          attempt: delivery.attempt,
+          outcome: outcome.kind,
+          status: outcomeStatus(outcome),
+          duration_ms: Math.round(outcome.durationMs * 10) / 10,
+          ...(outcome.kind === "delivered" ? {} : { detail: describeOutcome(outcome) }),
+        });
+      }
+      return outcome;
+    } finally {
+      inFlight.inc(-1);
+    }
+  };
+}

@@ -1,0 +1,28 @@
+import type { Endpoint } from "../delivery/endpoint.ts";
+import type { DecodedJob, JobBody } from "../jobs/job.ts";
+import type { MessageInfo } from "../queue/driver.ts";
+import type { Held } from "./held.ts";
+
+/** One attempt to be made: a leased job, bound to one endpoint. */
+export interface Delivery {
+  readonly held: Held;
+  readonly endpoint: Endpoint;
+  /** What was enqueued. */
+  readonly jobId: string;
+  /** The webhook-id: the same over all attempts and doubles. */
+  readonly id: string;
+  /** Counted from 1. */
+  readonly attempt: number;
+  /** The exact body to send. */
+  readonly content: JobBody;
+  /** Epoch ms of the enqueue; null where unknown. */
+  readonly enqueuedAt: number | null;
+  /** What the backend says of the message; null where it says nothing. */
+  readonly message: MessageInfo | null;
+  readonly job: DecodedJob;
+  /**
+   * The bytes to keep the job as, or undefined to leave them as they are: bound to the endpoint and
+   * without app_secret. Made only when the job is kept.
+   */
+  keep(): JobBody | undefined;
+}

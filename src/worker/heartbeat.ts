@@ -1,0 +1,73 @@
+import { sleep, type Clock } from "../clock.ts";
+import { DriverUnavailableError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { QueueDriver } from "../queue/driver.ts";
+import type { ChildContext } from "../supervisor/child.ts";
+import type { BackendHealth } from "./backend-health.ts";
+import type { Held, HeldLeases } from "./held.ts";
+
+export interface HeartbeatOptions {
+  readonly queue: string;
+  readonly driver: QueueDriver;
+  readonly held: HeldLeases;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly health: BackendHealth;
+}
+
+/**
+ * Renews every lease this process holds, waiting or running, once a third of it is over.
+ *
+ * A lease that the backend says is lost, or that has run out unrenewed, is dropped and its attempt cut
+ * off at once: somebody else may be delivering the job already.
+ */
+export function createHeartbeat(options: HeartbeatOptions): (context: ChildContext) => Promise<void> {
+  const { queue, driver, held: leases, leaseMs, clock, metrics, log, health } = options;
+  // Four looks in each third: a lease is renewed at latest when 5/12 of it are over.
+  const everyMs = Math.max(10, leaseMs / 12);
+  const lost = metrics.lost.labels({ queue });
+
+  const lose = (held: Held, why: string): void => {
+    if (held.state === "settling" || held.state === "gone") return;
+    leases.lose(held);
+    lost.inc();
+    log.warn("a lease was lost; its attempt is cut off", { queue, job_id: held.lease.job.id, why });
+  };
+
+  const beat = async (): Promise<void> => {
+    const now = clock.monotonic();
+    const due: Held[] = [];
+    for (const held of leases.values()) {
+      if (held.state === "settling") continue;
+      if (held.expiresAt <= now) lose(held, "it ran out unrenewed");
+      else if (held.expiresAt - now <= (leaseMs * 2) / 3) due.push(held);
+    }
+    if (due.length === 0) return;
+    const results = await driver.extend(
+      due.map(({ lease }) => lease),
+      leaseMs,
+    );
+    for (const [index, held] of due.entries()) {
+      if (results[index] === "extended") held.expiresAt = now + leaseMs;
+      else lose(held, "the backend gave it to another");
+    }
+  };
+
+  return async (context) => {
+    while (!context.signal.aborted) {
+      await context.checkpoint();
+      context.progress();
+      await sleep(everyMs, context.signal);
+      try {
+        await beat();
+        health.ok("extend");
+      } catch (error) {
+        if (!(error instanceof DriverUnavailableError)) throw error;
+        health.fault("extend", error);
+      }
+    }
+  };
+}

@@ -1,0 +1,99 @@
+import type { Clock } from "../clock.ts";
+import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
+import type { Outcome } from "../delivery/outcome.ts";
+import type { Disposition } from "../queue/driver.ts";
+import type { ChildContext } from "../supervisor/child.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Grant, Lanes } from "./lanes.ts";
+
+export interface LoopOptions {
+  readonly lanes: Lanes;
+  readonly clock: Clock;
+  /** Longest wait for a turn; shorter than the stall limit. */
+  readonly waitMs: number;
+  /** Makes one attempt; never rejects but for a bug. */
+  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly decide: (delivery: Delivery, outcome: DecidableOutcome) => Decision;
+  /** Delay after an attempt whose outcome we do not know because its loop crashed. */
+  readonly crashDelayMs: (delivery: Delivery) => number;
+  readonly isDraining: () => boolean;
+}
+
+/**
+ * One worker loop: take a turn, attempt, settle.
+ *
+ *     waiting ──grant──▶ attempting ──outcome──▶ settling (handed over) ──▶ waiting
+ *                            └──crash, stall, restart──▶ its job is tried again, one attempt charged
+ */
+export function createLoop(options: LoopOptions): (context: ChildContext) => Promise<void> {
+  const { lanes, clock } = options;
+
+  return async (context) => {
+    let inHand: { grant: Grant; abort: AbortController } | null = null;
+    // However this run ends, what it holds is given back; an abandoned run settles nothing afterwards.
+    context.onEnd(() => {
+      if (inHand === null) return;
+      const { grant, abort } = inHand;
+      inHand = null;
+      abort.abort();
+      grant.delivery.held.settle(unknownOutcome(grant.delivery, options));
+      grant.end(null);
+    });
+
+    while (!context.signal.aborted) {
+      await context.checkpoint();
+      context.progress();
+      const grant = await lanes.take(context.signal, options.waitMs);
+      if (grant === null) continue;
+      const { delivery } = grant;
+      const { held, endpoint } = delivery;
+      if (held.state !== "waiting") {
+        // Its lease was lost while it waited for its turn.
+        grant.end(null);
+        continue;
+      }
+      const abort = new AbortController();
+      inHand = { grant, abort };
+      held.state = "running";
+      held.abort = () => abort.abort();
+      context.progress(clock.monotonic() + endpoint.requestTimeoutMs);
+
+      const outcome = await options.attempt(delivery, abort.signal);
+
+      // Null when the supervisor has given this run up: its lease is settled by onEnd already.
+      if (inHand === null) return;
+      inHand = null;
+      const disposition =
+        outcome.kind === "aborted"
+          ? ({ verb: "release" } as const)
+          : settlementOf(delivery, options.decide(delivery, outcome));
+      // The line that must always be reached: without it the job waits until its lease runs out.
+      held.settle(disposition);
+      grant.end(outcome.kind === "aborted" ? null : outcome);
+    }
+  };
+}
+
+function settlementOf(delivery: Delivery, decision: Decision): Disposition {
+  if (decision.verb === "ack") return decision;
+  const body = delivery.keep();
+  const kept = body === undefined ? {} : { body };
+  if (decision.verb === "retry") return { ...decision, ...kept };
+  return { ...decision, endpoint: delivery.endpoint.label, attempted: true, ...kept };
+}
+
+/** After a crash nobody knows whether the receiver got it: the attempt is charged, so that a job that crashes loops ends. */
+function unknownOutcome(delivery: Delivery, options: LoopOptions): Disposition {
+  if (options.isDraining()) return { verb: "release" };
+  const isLast = delivery.attempt >= delivery.endpoint.retry.maxAttempts;
+  return settlementOf(
+    delivery,
+    isLast
+      ? {
+          verb: "dead",
+          reason: "attempts_exhausted",
+          detail: "its worker loop ended during the last attempt",
+        }
+      : { verb: "retry", delayMs: options.crashDelayMs(delivery) },
+  );
+}

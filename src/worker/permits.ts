@@ -1,0 +1,21 @@
+/** A number of slots shared by several owners. */
+export interface Permits {
+  isAvailable(): boolean;
+  /** Takes one; the caller has asked before. */
+  take(): void;
+  give(): void;
+  readonly inUse: number;
+}
+
+/** @param total How many there are; 0 = none is ever available. */
+export function createPermits(total: number): Permits {
+  let inUse = 0;
+  return {
+    isAvailable: () => inUse < total,
+    take: () => void (inUse += 1),
+    give: () => void (inUse -= 1),
+    get inUse() {
+      return inUse;
+    },
+  };
+}

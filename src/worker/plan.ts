@@ -1,0 +1,120 @@
+import { Buffer } from "node:buffer";
+import type { Directory } from "../delivery/endpoint.ts";
+import { route, type RawRoute } from "../delivery/router.ts";
+import { decodeJob } from "../jobs/decode.ts";
+import { deliveryId } from "../jobs/id.ts";
+import type { DecodedJob, JobBody } from "../jobs/job.ts";
+import { encodeNative } from "../jobs/native.ts";
+import type { ChildJob, Disposition, LeasedJob } from "../queue/driver.ts";
+import type { Delivery } from "./delivery.ts";
+
+/** What is to be done with a leased job: settle it as it is, or attempt its one delivery. */
+export type Plan =
+  | { readonly kind: "settle"; readonly disposition: Disposition }
+  | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
+
+export interface PlanContext {
+  readonly directory: Directory;
+  /** The queue's format: "raw" takes every body as content. */
+  readonly format: "auto" | "raw";
+  readonly rawRoute: RawRoute | null;
+  /** Masks secrets in a text (config/redact.ts). */
+  readonly mask: (text: string) => string;
+}
+
+/** A malformed job's bytes are kept up to here (contract §3). */
+const malformedLimitBytes = 65_536;
+
+/**
+ * Decodes and routes a leased job. Changes nothing.
+ *
+ * A job that several endpoints want is replaced by one child each, so that every delivery has attempts
+ * and a dead letter of its own, and one that was accepted is not sent again because another failed.
+ */
+export function planJob(job: LeasedJob, context: PlanContext): Plan {
+  const decoded = decodeJob(job.body, { format: context.format });
+  if (decoded.kind === "malformed") {
+    return dead("malformed", decoded.detail, null, keepMalformed(job.body, context.mask));
+  }
+  const jobId = decoded.id ?? job.id;
+  const withMessage = addAttributes(decoded, job);
+  const routing = route(withMessage, context.directory, context.rawRoute);
+  if (routing.kind === "nothing") return { kind: "settle", disposition: { verb: "ack" } };
+  if (routing.kind === "dead") {
+    const body = keptBody(withMessage, job.body, jobId, decoded.endpoint, decoded.deliveryId);
+    return dead(routing.reason, routing.detail, decoded.endpoint, body);
+  }
+
+  const bound = routing.deliveries.map(({ endpoint, content }) => {
+    const id = decoded.deliveryId ?? deliveryId(jobId, endpoint.nameHash);
+    return { endpoint, content, id };
+  });
+  if (bound.length > 1) {
+    const jobs = bound.map(({ endpoint, id }): ChildJob => ({
+      id,
+      body: encodeNative(withMessage, { id: jobId, endpoint: endpoint.name, deliveryId: id }),
+      endpoint: endpoint.label,
+    }));
+    return { kind: "settle", disposition: { verb: "replace", jobs } };
+  }
+
+  const { endpoint, content, id } = bound[0] as (typeof bound)[number];
+  const keep = (): JobBody | undefined => keptBody(withMessage, job.body, jobId, endpoint.name, id);
+  if (job.attempts >= endpoint.retry.maxAttempts) {
+    const detail = "its last lease ended before the attempt was settled";
+    return dead("attempts_exhausted", detail, endpoint.label, keep());
+  }
+  return {
+    kind: "attempt",
+    delivery: {
+      endpoint,
+      jobId,
+      id,
+      attempt: job.attempts + 1,
+      content,
+      enqueuedAt: job.enqueuedAt,
+      message: job.message,
+      job: withMessage,
+      keep,
+    },
+  };
+}
+
+/** A raw message's attributes travel with it once it leaves the backend's own message. */
+function addAttributes(decoded: DecodedJob, job: LeasedJob): DecodedJob {
+  if (decoded.kind !== "raw" || job.message === null || decoded.source === "native") return decoded;
+  return { ...decoded, attributes: job.message.attributes };
+}
+
+/** The envelope to keep a job as; undefined when its stored bytes are that already. */
+function keptBody(
+  decoded: DecodedJob,
+  stored: JobBody,
+  id: string,
+  endpoint: string | null,
+  delivery: string | null,
+): JobBody | undefined {
+  const body = encodeNative(decoded, { id, endpoint, deliveryId: delivery });
+  return body === stored ? undefined : body;
+}
+
+function keepMalformed(body: JobBody, mask: (text: string) => string): JobBody {
+  if (typeof body === "string") {
+    const masked = mask(body);
+    if (Buffer.byteLength(masked) <= malformedLimitBytes) return masked;
+    return Buffer.from(masked).subarray(0, malformedLimitBytes).toString("utf8").replace(/�$/, "");
+  }
+  // Latin-1 maps every byte to one character and back, so that masking works on any bytes.
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
+  return new Uint8Array(Buffer.from(mask(text), "latin1").subarray(0, malformedLimitBytes));
+}
+
+function dead(
+  reason: string,
+  detail: string | null,
+  endpoint: string | null,
+  body: JobBody | undefined,
+): Plan {
+  const disposition = { verb: "dead", reason, detail, endpoint, attempted: false } as const;
+  return { kind: "settle", disposition: body === undefined ? disposition : { ...disposition, body } };
+}

@@ -1,0 +1,110 @@
+import { sleep, type Clock } from "../clock.ts";
+import { DriverUnavailableError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { QueueDriver } from "../queue/driver.ts";
+import type { ChildContext } from "../supervisor/child.ts";
+import type { BackendHealth } from "./backend-health.ts";
+import { createBackoff } from "./backoff.ts";
+import type { Held, HeldLeases } from "./held.ts";
+import type { Lanes } from "./lanes.ts";
+
+export interface PollerOptions {
+  readonly queue: string;
+  readonly driver: QueueDriver;
+  readonly held: HeldLeases;
+  readonly lanes: Lanes;
+  readonly leaseMs: number;
+  /** Longest wait of one lease call. */
+  readonly waitMs: number;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly health: BackendHealth;
+  /** Plans a lease: into a lane, or settled at once. An exception is a bug in the plan of this one job. */
+  readonly admit: (held: Held) => void;
+  /** Takes a lease whose planning threw: charged an attempt, so that it cannot crash the poller for ever. */
+  readonly fail: (held: Held, error: unknown) => void;
+  readonly isDraining: () => boolean;
+}
+
+/** Full and nothing started for this long: what stands in the way is parked. Short, because others wait. */
+const patienceMs = 20;
+/** More would only be held back from other processes. */
+const largestLease = 256;
+
+/**
+ * Fills the lanes: leases as much as there is room for, and hands each lease to `admit`.
+ *
+ * The wait in the backend is cut short when a lane with parked jobs opens, because only a new lease call
+ * tells the backend so. Past its start, a lease is never forgotten: it is admitted, settled or failed.
+ */
+export function createPoller(options: PollerOptions): (context: ChildContext) => Promise<void> {
+  const { queue, driver, lanes, health, log, clock } = options;
+  const leasedCount = options.metrics.leased.labels({ queue });
+
+  const leaseOnce = async (context: ChildContext, max: number): Promise<void> => {
+    const cut = new AbortController();
+    const stop = (): void => cut.abort();
+    context.signal.addEventListener("abort", stop, { once: true });
+    lanes.onOpen(stop);
+    const closedKeys = lanes.closedKeys();
+    const startedAt = clock.monotonic();
+    try {
+      const leases = await driver.lease(queue, {
+        max,
+        leaseMs: options.leaseMs,
+        waitMs: options.waitMs,
+        closedKeys,
+        parkedMax: lanes.parkedMax(),
+        signal: cut.signal,
+      });
+      if (leases.length > 0) leasedCount.inc(leases.length);
+      // All are held before any is planned: an exception below must not leave one without a heartbeat.
+      const all = leases.map((lease) => options.held.add(lease, startedAt + options.leaseMs));
+      let bug: unknown;
+      for (const held of all) {
+        try {
+          options.admit(held);
+        } catch (error) {
+          bug ??= error;
+          options.fail(held, error);
+        }
+      }
+      if (!cut.signal.aborted) lanes.leased(leases.length, max, closedKeys);
+      if (bug !== undefined) throw bug;
+    } finally {
+      context.signal.removeEventListener("abort", stop);
+    }
+  };
+
+  return async (context) => {
+    const backoff = createBackoff({ initialMs: 100, maxMs: 5_000 });
+    while (!context.signal.aborted) {
+      await context.checkpoint();
+      context.progress();
+      if (options.isDraining()) {
+        await sleep(1_000, context.signal);
+        continue;
+      }
+      const most = Math.min(driver.capabilities.maxBatch, largestLease);
+      const room = lanes.space();
+      // Half the room at a time: a call for every single slot would cost a round trip per job.
+      if (room < lanes.lowWater) {
+        const moved = await lanes.waitForSpace(lanes.lowWater, patienceMs, context.signal);
+        if (!moved) lanes.relieve();
+        continue;
+      }
+      try {
+        await leaseOnce(context, Math.min(room, most));
+        backoff.reset();
+        health.ok("lease");
+      } catch (error) {
+        if (!(error instanceof DriverUnavailableError)) throw error;
+        health.fault("lease", error);
+        log.debug("lease failed", { queue, error });
+        await sleep(backoff.next(), context.signal);
+      }
+    }
+  };
+}

@@ -1,0 +1,193 @@
+import type { Clock } from "../clock.ts";
+import { backoffMs } from "../delivery/retry.ts";
+import { decide } from "../delivery/decide.ts";
+import type { Outcome } from "../delivery/outcome.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Disposition, QueueDriver } from "../queue/driver.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { createBackendHealth } from "./backend-health.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Gate } from "./gate.ts";
+import { createHeartbeat } from "./heartbeat.ts";
+import { createHeldLeases, type Held } from "./held.ts";
+import { createLanes, type Lanes } from "./lanes.ts";
+import { createLoop } from "./loop.ts";
+import type { Permits } from "./permits.ts";
+import { planJob, type PlanContext } from "./plan.ts";
+import { createPoller } from "./poller.ts";
+import { createSettler } from "./settler.ts";
+
+export interface QueueWorkerOptions {
+  readonly queue: string;
+  readonly driver: QueueDriver;
+  /** Worker loops, and shared slots of this queue or its group. */
+  readonly concurrency: number;
+  readonly slots: Permits;
+  /** Slots beyond the shared ones, over all queues (webhooks.max_in_flight). */
+  readonly extra: Permits;
+  readonly leaseMs: number;
+  /** Longest wait of one lease call. */
+  readonly waitMs: number;
+  /** Longest wait of a loop for its turn. */
+  readonly turnMs: number;
+  readonly plan: PlanContext;
+  readonly gateOf: (delivery: Delivery) => Gate;
+  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly supervisor: Supervisor;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/**
+ * One queue's consumption: a poller that fills the lanes, loops that empty them, a settler and a
+ * heartbeat, each a child of the supervisor.
+ */
+export interface QueueWorker {
+  readonly lanes: Lanes;
+  start(): void;
+  /**
+   * Stops leasing, lets attempts in flight finish until `softDeadline` aborts, cuts the rest off, and gives
+   * back what was not finished; resolves when that is confirmed or `hardDeadline` aborts.
+   */
+  drain(softDeadline: AbortSignal, hardDeadline: AbortSignal): Promise<void>;
+  /** What the backend does not answer now. */
+  faults(): { operation: string; message: string }[];
+}
+
+export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
+  const { queue, driver, concurrency, clock, log, metrics, supervisor } = options;
+  const health = createBackendHealth(queue, log);
+  let isDraining = false;
+  let loops = 0;
+
+  const settler = createSettler({
+    queue,
+    driver,
+    forget: (done) => held.remove(done),
+    metrics,
+    log,
+    health,
+  });
+  const settle = (which: Held, disposition: Disposition): void => {
+    if (disposition.verb === "dead" && which.state !== "gone") {
+      metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
+      log.warn("dead-lettered", {
+        queue,
+        job_id: which.lease.job.id,
+        endpoint: disposition.endpoint ?? undefined,
+        reason: disposition.reason,
+        detail: disposition.detail ?? undefined,
+      });
+    }
+    settler.settle(which, disposition);
+  };
+  const held = createHeldLeases(settle);
+
+  const park = (deliveries: readonly Delivery[]): void => {
+    for (const delivery of deliveries) {
+      const body = delivery.keep();
+      delivery.held.settle({
+        verb: "park",
+        key: delivery.endpoint.label,
+        ...(body === undefined ? {} : { body }),
+      });
+    }
+  };
+
+  const lanes = createLanes({
+    concurrency,
+    slots: options.slots,
+    // Twice the slots: one set at work, the next at hand while the one after is fetched.
+    capacity: Math.max(16, concurrency * 2),
+    extra: options.extra,
+    gateOf: options.gateOf,
+    ownConcurrencyOf: ({ endpoint }) => endpoint.concurrency ?? null,
+    park,
+    needLoop: () => {
+      if (loops <= lanes.running) addLoop();
+    },
+  });
+
+  const admit = (lease: Held): void => {
+    if (isDraining) return lease.settle({ verb: "release" });
+    const plan = planJob(lease.lease.job, options.plan);
+    if (plan.kind === "settle") {
+      const { disposition } = plan;
+      if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
+      if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
+      return lease.settle(disposition);
+    }
+    const delivery: Delivery = { ...plan.delivery, held: lease };
+    if (lanes.admit(delivery) === "full") park([delivery]);
+  };
+
+  const fail = (lease: Held, error: unknown): void => {
+    const { id, attempts } = lease.lease.job;
+    log.error("a job could not be planned; this is a bug", { queue, job_id: id, error });
+    const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    lease.settle(
+      attempts >= 2
+        ? { verb: "dead", reason: "internal_error", detail, endpoint: null, attempted: true }
+        : { verb: "retry", delayMs: 1_000 },
+    );
+  };
+
+  const runLoop = createLoop({
+    lanes,
+    clock,
+    waitMs: options.turnMs,
+    attempt: options.attempt,
+    decide: (delivery, outcome) =>
+      decide(outcome, delivery.attempt, delivery.endpoint.retry, {
+        random: Math.random,
+        ageMs: delivery.enqueuedAt === null ? null : clock.now() - delivery.enqueuedAt,
+      }),
+    crashDelayMs: ({ attempt, endpoint }) => backoffMs(attempt, endpoint.retry, Math.random()),
+    isDraining: () => isDraining,
+  });
+  const addLoop = (): void => {
+    loops += 1;
+    supervisor.add({ id: `${queue}/loop-${loops}`, run: runLoop });
+  };
+
+  const common = { queue, driver, held, leaseMs: options.leaseMs, clock, metrics, log, health };
+  const poller = createPoller({
+    ...common,
+    lanes,
+    waitMs: options.waitMs,
+    admit,
+    fail,
+    isDraining: () => isDraining,
+  });
+  const heartbeat = createHeartbeat(common);
+  const pollerId = `${queue}/poller`;
+
+  return {
+    lanes,
+    start() {
+      supervisor.add({ id: `${queue}/settler`, run: (context) => settler.run(context) });
+      supervisor.add({ id: `${queue}/heartbeat`, run: heartbeat });
+      supervisor.add({ id: pollerId, run: poller });
+      for (let index = 0; index < concurrency; index += 1) addLoop();
+    },
+    async drain(softDeadline, hardDeadline) {
+      isDraining = true;
+      // Last first: an ordered backend would otherwise hand a successor out before its predecessor.
+      for (const { held: lease } of lanes.drain()) lease.settle({ verb: "release" });
+      const stopped = supervisor.stop((id) => id === pollerId, 1_000);
+      await lanes.idle(softDeadline);
+      for (const lease of held.values()) lease.abort?.();
+      await lanes.idle(hardDeadline);
+      await Promise.race([stopped, aborted(hardDeadline)]);
+      await settler.idle(hardDeadline);
+    },
+    faults: () => health.faults(),
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

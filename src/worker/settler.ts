@@ -1,0 +1,155 @@
+import { sleep } from "../clock.ts";
+import { DriverUnavailableError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics, Series } from "../metrics.ts";
+import type { Disposition, QueueDriver, Settlement, SettleResult } from "../queue/driver.ts";
+import type { ChildContext } from "../supervisor/child.ts";
+import type { BackendHealth } from "./backend-health.ts";
+import { createBackoff } from "./backoff.ts";
+import type { Held } from "./held.ts";
+
+/**
+ * Ends leases in batches: what gathers while one call to the driver is on its way goes with the next.
+ *
+ * Once `settle` has been called, the disposition is kept until the driver confirms it, says the lease is
+ * lost, or fails it for good; a crash of the settler's child loses nothing, because what is pending is
+ * held here and not in the run. It cannot grow without bound: there are no more settlements than leases.
+ */
+export interface Settler {
+  /** Hands a lease's end over. Does nothing when the lease is already settling or gone. */
+  settle(held: Held, disposition: Disposition): void;
+  run(context: ChildContext): Promise<void>;
+  /** Resolves when nothing is pending, or when the signal aborts. */
+  idle(signal: AbortSignal): Promise<void>;
+}
+
+export interface SettlerOptions {
+  readonly queue: string;
+  readonly driver: QueueDriver;
+  /** Forgets a lease whose end is confirmed. */
+  readonly forget: (held: Held) => void;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly health: BackendHealth;
+}
+
+type Pending = { readonly held: Held; readonly settlement: Settlement };
+
+export function createSettler(options: SettlerOptions): Settler {
+  const { queue, driver, forget, metrics, log, health } = options;
+  const lingerMs = driver.capabilities.settleLingerMs ?? 0;
+  const counters = new Map<string, Series>();
+  const lost = metrics.lost.labels({ queue });
+  let pending: Pending[] = [];
+  let flushing: readonly Pending[] = [];
+  let wake: (() => void) | null = null;
+  let idlers: (() => void)[] = [];
+
+  const count = (verb: string): void => {
+    let series = counters.get(verb);
+    if (series === undefined) {
+      counters.set(verb, (series = metrics.settled.labels({ queue, disposition: verb })));
+    }
+    series.inc();
+  };
+
+  const confirm = ({ held, settlement }: Pending, result: SettleResult | undefined): void => {
+    forget(held);
+    if (result === undefined) throw new Error(`driver ${driver.name} answered fewer settlements than it got`);
+    if (result.status === "settled") return count(settlement.verb);
+    if (result.status === "lost") {
+      lost.inc();
+      log.warn("a lease had ended before it was settled; the job may be delivered twice", {
+        queue,
+        job_id: held.lease.job.id,
+        disposition: settlement.verb,
+      });
+      return;
+    }
+    log.warn("a settlement failed; its lease will end by itself and the job will be tried again", {
+      queue,
+      job_id: held.lease.job.id,
+      disposition: settlement.verb,
+      error: result.error,
+    });
+  };
+
+  const flush = async (): Promise<void> => {
+    const batch = pending;
+    pending = [];
+    flushing = batch;
+    try {
+      const results = await driver.settle(batch.map(({ settlement }) => settlement));
+      for (const [index, item] of batch.entries()) confirm(item, results[index]);
+      flushing = [];
+    } finally {
+      // Whatever the driver did not confirm goes again: settling twice is safe, forgetting is not.
+      if (flushing.length > 0) pending = [...batch.filter(({ held }) => held.state !== "gone"), ...pending];
+      flushing = [];
+    }
+  };
+
+  const woken = (timeoutMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => wake?.(), timeoutMs);
+      wake = () => {
+        clearTimeout(timer);
+        wake = null;
+        resolve();
+      };
+    });
+
+  const announceIdle = (): void => {
+    if (pending.length > 0 || flushing.length > 0) return;
+    const waiting = idlers;
+    idlers = [];
+    for (const resolve of waiting) resolve();
+  };
+
+  return {
+    settle(held, disposition) {
+      if (held.state === "settling" || held.state === "gone") return;
+      held.state = "settling";
+      held.abort = null;
+      pending.push({ held, settlement: { ...disposition, lease: held.lease } });
+      wake?.();
+    },
+
+    async run(context) {
+      const backoff = createBackoff({ initialMs: 50, maxMs: 2_000 });
+      context.onEnd(() => wake?.());
+      while (!context.signal.aborted) {
+        await context.checkpoint();
+        context.progress();
+        if (pending.length === 0) {
+          await woken(5_000);
+          continue;
+        }
+        await (lingerMs > 0 ? sleep(lingerMs, context.signal) : endOfTick());
+        try {
+          await flush();
+          backoff.reset();
+          health.ok("settle");
+        } catch (error) {
+          if (!(error instanceof DriverUnavailableError)) throw error;
+          health.fault("settle", error);
+          await sleep(backoff.next(), context.signal);
+        }
+        announceIdle();
+      }
+    },
+
+    idle(signal) {
+      if (signal.aborted || (pending.length === 0 && flushing.length === 0)) return Promise.resolve();
+      return new Promise((resolve) => {
+        idlers.push(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    },
+  };
+}
+
+/** Lets everything that is ready to settle now do so before the batch is closed. */
+function endOfTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
