@@ -17,8 +17,8 @@ import type { JobBody } from "../jobs/job.ts";
  * - A lease that ends unsettled makes its job ready again with one attempt charged, whoever died.
  * - Settling or extending with a token that is no longer current changes nothing and answers `lost`.
  * - The dead copy is written before the live one goes; children before their parent goes.
- * - Bytes survive every move. Id, attempts and enqueue time survive every move but redrive, which
- *   sets attempts to 0.
+ * - Bytes and id survive every move; attempts and enqueue time every move but redrive, which starts the
+ *   job anew: attempts 0, enqueued now, or its age would end it at its first failure.
  * - Nothing is dropped silently: what capacity or retention removes is counted through DriverEvents.
  * - Client libraries' errors are translated: DriverUnavailableError (back off and try again),
  *   QueueFullError, PayloadTooLargeError, UnsupportedByDriverError. Anything else is a bug.
@@ -74,7 +74,7 @@ export interface QueueDriver {
 
   /** One page of dead letters, newest first where the backend keeps an order. */
   deadLetters(queue: string, page: DeadLetterPageRequest): Promise<DeadLetterPage>;
-  /** Makes dead letters ready again, attempts 0, ids and bytes kept. Returns how many. */
+  /** Makes dead letters ready again, attempts 0, enqueued now, ids and bytes kept. Returns how many. */
   redrive(queue: string, which: RedriveSelection): Promise<number>;
   /** Removes one dead letter for good; false when there is none of that id. */
   removeDead(queue: string, id: string): Promise<boolean>;

@@ -57,7 +57,14 @@ export interface DriverSubject {
 }
 
 /** A capability, or a hook of DriverUnderTest, without which a claim says nothing. */
-export type Need = keyof DriverCapabilities | "peer" | "produce" | "clusterPause" | "smallPayload";
+export type Need =
+  | keyof DriverCapabilities
+  | "peer"
+  | "produce"
+  | "clusterPause"
+  | "smallPayload"
+  | "noGroups"
+  | "boundedDelay";
 
 /** One sentence that every driver must make true. */
 export interface Claim {

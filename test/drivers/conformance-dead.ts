@@ -133,6 +133,20 @@ export const deadLetterClaims: readonly Claim[] = [
     },
   },
   {
+    name: "a redriven job begins anew: its age counts from the redrive",
+    async run(bench) {
+      const { driver, queue, put, take, settle, dead } = bench;
+      await put("{}");
+      const first = await take();
+      if (first.job.enqueuedAt === null) return;
+      await settle(deadly(), first);
+      const [letter] = await dead();
+      await bench.until("the clock to move on", () => Date.now() > letter!.failedAt + 20);
+      expect(await driver.redrive(queue, { max: 1 })).toBe(1);
+      expect((await take()).job.enqueuedAt).toBeGreaterThan(first.job.enqueuedAt);
+    },
+  },
+  {
     name: "redrive of an id that is not there moves nothing",
     needs: ["listsDeadLetters"],
     async run(bench) {

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { PayloadTooLargeError } from "../../src/errors.ts";
+import { PayloadTooLargeError, UnsupportedByDriverError } from "../../src/errors.ts";
 import type { Claim } from "./conformance-bench.ts";
 import { job, sortedBodies, sortedIds } from "./conformance-bench.ts";
 
@@ -208,6 +208,28 @@ export const enqueueClaims: readonly Claim[] = [
       const failed = results[1];
       expect(failed?.status === "failed" && failed.error).toBeInstanceOf(PayloadTooLargeError);
       expect(sortedBodies(await collect(2))).toEqual(["after", "before"]);
+      expect(await lease()).toEqual([]);
+    },
+  },
+  {
+    name: "a group is refused, not ignored, and its neighbours are written",
+    needs: ["noGroups"],
+    async run({ driver, queue, take, lease }) {
+      const results = await driver.enqueue(queue, [job("1", { group: "g" }), job("2")]);
+      expect(results.map(({ status }) => status)).toEqual(["failed", "enqueued"]);
+      const [failed] = results;
+      expect(failed?.status === "failed" && failed.error).toBeInstanceOf(UnsupportedByDriverError);
+      expect((await take()).job.body).toBe("2");
+      expect(await lease()).toEqual([]);
+    },
+  },
+  {
+    name: "a delay beyond the backend's longest is refused, not shortened",
+    needs: ["boundedDelay"],
+    async run({ driver, queue, lease }) {
+      const delayMs = driver.capabilities.maxDelayMs + 1_000;
+      const [failed] = await driver.enqueue(queue, [job("1", { delayMs })]);
+      expect(failed?.status === "failed" && failed.error).toBeInstanceOf(UnsupportedByDriverError);
       expect(await lease()).toEqual([]);
     },
   },

@@ -162,6 +162,16 @@ export const leaseClaims: readonly Claim[] = [
     },
   },
   {
+    name: "extend may shorten a lease: its end is counted from now",
+    async run({ driver, put, take, timing }) {
+      const [id] = await put("{}");
+      const held = await take();
+      expect(await driver.extend([held], timing.leaseMs)).toEqual(["extended"]);
+      const back = await take();
+      expect([back.job.id, back.job.attempts]).toEqual([id!, 1]);
+    },
+  },
+  {
     name: "extend answers lease by lease, in order",
     async run({ driver, put, collect, settle }) {
       await put("1", "2", "3");

@@ -70,5 +70,7 @@ function meets(subject: DriverSubject, need: Need): boolean {
   if (need === "peer" || need === "produce") return !(need in (subject.skips ?? {}));
   if (need === "clusterPause") return subject.capabilities.pauseScope === "cluster";
   if (need === "smallPayload") return subject.capabilities.maxPayloadBytes <= largestTriedPayloadBytes;
+  if (need === "noGroups") return !subject.capabilities.ordersGroups;
+  if (need === "boundedDelay") return subject.capabilities.maxDelayMs < Number.MAX_SAFE_INTEGER;
   return Boolean(subject.capabilities[need]);
 }

@@ -117,7 +117,7 @@ describe("driver memory: limits", () => {
 
   test("a queue that is not configured is a bug, not an empty queue", async () => {
     const { driver } = create({});
-    expect(driver.enqueue("other", [job("1")])).rejects.toThrow('no queue "other"');
+    expect(String(await failure(driver.enqueue("other", [job("1")])))).toContain('no queue "other"');
   });
 
   test("close answers who waits, and takes nothing in afterwards", async () => {
@@ -125,8 +125,8 @@ describe("driver memory: limits", () => {
     const waiting = lease(driver, { waitMs: 60_000 });
     await driver.close();
     expect(await waiting).toEqual([]);
-    expect(driver.enqueue("q", [job("1")])).rejects.toBeInstanceOf(DriverUnavailableError);
-    expect(lease(driver)).rejects.toBeInstanceOf(DriverUnavailableError);
+    expect(await failure(driver.enqueue("q", [job("1")]))).toBeInstanceOf(DriverUnavailableError);
+    expect(await failure(lease(driver))).toBeInstanceOf(DriverUnavailableError);
   });
 
   test("a job does not keep the request alive that it was cut from", async () => {
@@ -221,4 +221,12 @@ function lease(driver: QueueDriver, wish: Partial<LeaseOptions> = {}): Promise<L
 
 function bodies(leases: readonly Lease[]): string[] {
   return leases.map(({ job }) => String(job.body));
+}
+
+/** What a promise is rejected with; undefined when it is not. */
+function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }

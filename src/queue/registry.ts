@@ -1,0 +1,55 @@
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/schema.ts";
+import { ConfigError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { DriverEvents, QueueDriver } from "./driver.ts";
+
+/** What a driver is given beside its configuration. */
+export interface DriverContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: DriverEvents;
+}
+
+/**
+ * The driver that `queue.driver` names, made but not yet opened.
+ *
+ * Each driver is loaded when it is chosen: the client libraries of the others cost neither start time
+ * nor memory. The paths are literals, so that the bundler takes every one into the executable.
+ *
+ * @throws ConfigError for a driver that this version does not have.
+ */
+export async function createDriver(config: Config, context: DriverContext): Promise<QueueDriver> {
+  switch (config.queue.driver) {
+    case "memory":
+      return createMemory(config, context);
+    case "none":
+      return (await import("./drivers/none.ts")).createNoneDriver();
+    case "redis":
+    case "redis-cluster":
+    case "sqs":
+      throw new ConfigError([
+        {
+          path: "queue.driver",
+          source: "",
+          message: `the driver ${config.queue.driver} is not built into this version; use memory or none`,
+        },
+      ]);
+  }
+}
+
+async function createMemory(config: Config, { clock, events }: DriverContext): Promise<QueueDriver> {
+  const { createMemoryDriver } = await import("./drivers/memory/driver.ts");
+  const { queues, memory, reliability } = config.queue;
+  return createMemoryDriver({
+    queues: queues.map(({ name }) => name),
+    capacity: memory.capacity,
+    whenFull: memory.when_full,
+    deadLetterRetention: reliability.failed_retention,
+    deduplicationTtlMs: reliability.deduplication_ttl_ms,
+    // Memory has no limit of its own: what the HTTP server lets in must fit.
+    maxPayloadBytes: Math.max(config.server.max_body_bytes, 64 * 1024 * 1024),
+    clock,
+    events,
+  });
+}
