@@ -1,4 +1,5 @@
 import type { RetryPolicy } from "./retry.ts";
+import type { DatedKey } from "./standard-webhooks.ts";
 
 /**
  * The receivers, compiled once at start from the configuration (delivery/directory.ts).
@@ -36,8 +37,10 @@ export interface Endpoint {
   readonly requestTimeoutMs: number;
   /** Most attempts in flight to it; null or absent = its fair share. */
   readonly concurrency?: number | null;
-  /** Key and secret for x-pusher-key and x-pusher-signature; null for named endpoints. */
+  /** Key and secret for x-pusher-key and x-pusher-signature; null where they are not sent. */
   readonly pusher: { readonly key: string; readonly secret: string } | null;
+  /** Keys for webhook-timestamp and webhook-signature, newest first; absent where they are not sent. */
+  readonly standardKeys?: readonly DatedKey[];
 }
 
 /** Key, secret and webhooks of one application. */
@@ -54,6 +57,8 @@ export interface App {
 /** Looks receivers up. */
 export interface Directory {
   readonly apps: readonly App[];
+  /** The named `endpoints`. */
+  readonly named?: readonly Endpoint[];
   /** By id, else by key. */
   findApp(id: string | null, key: string | null): App | null;
   /** An app's endpoint, or with app null a named one. */

@@ -1,10 +1,10 @@
 /** A webhook's `filter` as configured; the second pair of names is Soketi's for the first. */
 export interface ChannelFilter {
-  readonly channel_prefix?: string | null | undefined;
-  readonly channel_suffix?: string | null | undefined;
-  readonly channel_pattern?: string | null | undefined;
-  readonly channel_name_starts_with?: string | null | undefined;
-  readonly channel_name_ends_with?: string | null | undefined;
+  readonly channel_prefix?: string | undefined;
+  readonly channel_suffix?: string | undefined;
+  readonly channel_pattern?: string | undefined;
+  readonly channel_name_starts_with?: string | undefined;
+  readonly channel_name_ends_with?: string | undefined;
 }
 
 /** How much of a channel's name a pattern sees: a bad pattern on a long name must not hold up the process. */
@@ -15,19 +15,16 @@ const patternLimit = 256;
  *
  * @throws SyntaxError for a pattern that is no regular expression.
  */
-export function compileFilter(
-  filter: ChannelFilter | null | undefined,
-): ((channel: string) => boolean) | null {
-  if (filter === null || filter === undefined) return null;
+export function compileFilter(filter: ChannelFilter): ((channel: string) => boolean) | null {
   const conditions: ((channel: string) => boolean)[] = [];
   for (const prefix of [filter.channel_prefix, filter.channel_name_starts_with]) {
-    if (isGiven(prefix)) conditions.push((channel) => channel.startsWith(prefix));
+    if (prefix !== undefined) conditions.push((channel) => channel.startsWith(prefix));
   }
   for (const suffix of [filter.channel_suffix, filter.channel_name_ends_with]) {
-    if (isGiven(suffix)) conditions.push((channel) => channel.endsWith(suffix));
+    if (suffix !== undefined) conditions.push((channel) => channel.endsWith(suffix));
   }
-  if (isGiven(filter.channel_pattern)) {
-    const pattern = new RegExp(filter.channel_pattern, "u");
+  if (filter.channel_pattern !== undefined) {
+    const pattern = new RegExp(filter.channel_pattern);
     conditions.push((channel) => pattern.test(channel.slice(0, patternLimit)));
   }
   if (conditions.length === 0) return null;
@@ -57,8 +54,4 @@ function matchesSegments(pattern: readonly string[], segments: readonly string[]
   const isOpen = pattern.at(-1) === "*";
   if (isOpen ? segments.length < pattern.length : segments.length !== pattern.length) return false;
   return pattern.every((part, index) => part === "*" || part === segments[index]);
-}
-
-function isGiven(value: string | null | undefined): value is string {
-  return value !== undefined && value !== null && value !== "";
 }

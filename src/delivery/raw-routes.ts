@@ -1,43 +1,23 @@
+import type { QueueConfig, RouteConfig } from "../config/schema.ts";
 import { parseJson } from "../jobs/decode.ts";
 import type { RawJob } from "../jobs/job.ts";
 import type { RawRoutes } from "./router.ts";
 
-/** A raw queue's entry in `queue.queues`. */
-export interface RawQueueConfig {
-  /** Where everything goes that no route takes. */
-  readonly endpoint?: string | null | undefined;
-  /** Tried in order; the first that matches counts. */
-  readonly routes?: readonly RawRouteConfig[] | null | undefined;
-}
-
-/** One route: an attribute of the message or a value in its JSON body, compared with a text. */
-export interface RawRouteConfig {
-  /** Without a match the route takes everything. */
-  readonly match?:
-    | {
-        /** A message attribute, as `shoryuken_class`. */
-        readonly attribute?: string | null | undefined;
-        /** A path into a JSON body, as `job_class` or `detail.items.0.type`. */
-        readonly body?: string | null | undefined;
-        readonly equals?: string | null | undefined;
-        readonly prefix?: string | null | undefined;
-      }
-    | null
-    | undefined;
-  readonly endpoint: string;
-}
-
-/** The compiled routes of a raw queue. The body is parsed once per job, and only where a route looks into it. */
-export function compileRawRoutes(config: RawQueueConfig): RawRoutes {
-  const routes = config.routes ?? [];
-  const fallback = config.endpoint ?? null;
+/**
+ * The compiled routes of a raw queue: the first that matches counts, and what none takes goes to the
+ * queue's `endpoint`, where it has one.
+ *
+ * A route compares a message attribute, or a value in a JSON body, as a text. The body is parsed at most
+ * once per job, and only where a route looks into it.
+ */
+export function compileRawRoutes({ routes, endpoint }: Pick<QueueConfig, "routes" | "endpoint">): RawRoutes {
   const endpoints = new Set(routes.map((route) => route.endpoint));
-  if (fallback !== null) endpoints.add(fallback);
+  if (endpoint !== null) endpoints.add(endpoint);
   return {
     endpoints,
     pick(job) {
       const facts = readFacts(job);
-      return routes.find((route) => matches(route, facts))?.endpoint ?? fallback;
+      return routes.find((route) => matches(route, facts))?.endpoint ?? endpoint;
     },
   };
 }
@@ -58,13 +38,12 @@ function readFacts(job: RawJob): Facts {
   };
 }
 
-function matches({ match }: RawRouteConfig, facts: Facts): boolean {
-  if (match === null || match === undefined) return true;
+function matches({ match }: RouteConfig, facts: Facts): boolean {
   const { attribute, body, equals, prefix } = match;
-  const value = isGiven(attribute) ? facts.attribute(attribute) : facts.body(body ?? "");
+  const value = attribute === undefined ? facts.body(body ?? "") : facts.attribute(attribute);
   if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") return false;
   const text = String(value);
-  return (!isGiven(equals) || text === equals) && (!isGiven(prefix) || text.startsWith(prefix));
+  return (equals === undefined || text === equals) && (prefix === undefined || text.startsWith(prefix));
 }
 
 /** Only what the JSON itself holds: `constructor` or `length` must not lead anywhere. */
@@ -72,8 +51,4 @@ function member(value: unknown, key: string): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
   if (Array.isArray(value) && !/^\d+$/.test(key)) return undefined;
   return (value as Readonly<Record<string, unknown>>)[key];
-}
-
-function isGiven(value: string | null | undefined): value is string {
-  return value !== undefined && value !== null;
 }

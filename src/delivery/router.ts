@@ -27,7 +27,7 @@ export type Routing =
   /** Given up; `detail` is one sentence without secrets. */
   | { readonly kind: "dead"; readonly reason: RoutingFailure; readonly detail: string };
 
-/** A raw queue's ways to named endpoints (raw-routes.ts). */
+/** A raw queue's way to its endpoints (raw-routes.ts). */
 export interface RawRoutes {
   /** All endpoints this queue may send to. */
   readonly endpoints: ReadonlySet<string>;

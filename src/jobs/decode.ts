@@ -11,8 +11,6 @@ export interface DecodeOptions {
   readonly format: "auto" | "raw";
   /** Epoch ms, for a generic job without a timestamp; default: the clock. */
   readonly now?: number;
-  /** What the backend says of the message (LeasedJob.message.attributes), for raw jobs. */
-  readonly attributes?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -21,7 +19,7 @@ export interface DecodeOptions {
  * A malformed one says why in one sentence that quotes nothing of the body.
  */
 export function decodeJob(body: JobBody, options: DecodeOptions): DecodedJob | MalformedJob {
-  if (options.format === "raw") return decodeRaw(body, options.attributes ?? {});
+  if (options.format === "raw") return decodeRaw(body);
   if (typeof body !== "string") return malformed(describeBytes(body));
   const value = parseJson(body);
   if (value === undefined) return malformed(describeText(body));
@@ -56,17 +54,17 @@ export function decodeObject(
  * A raw queue's body. Only an envelope of kind raw is opened there: content that merely looks like another
  * kind of job must not be signed with an app's secret.
  */
-function decodeRaw(body: JobBody, attributes: RawJob["attributes"]): RawJob {
+function decodeRaw(body: JobBody): RawJob {
   if (typeof body === "string" && body.startsWith(nativePrefix)) {
     const value = parseJson(body);
     const job = isJsonObject(value) ? readNativeJob(body, value) : null;
-    if (job?.kind === "raw") return { ...job, attributes: { ...attributes, ...job.attributes } };
+    if (job?.kind === "raw") return job;
   }
-  return rawJob(body, attributes);
+  return rawJob(body);
 }
 
 /** A body as it stands, as a raw job. */
-export function rawJob(content: JobBody, attributes: RawJob["attributes"] = {}): RawJob {
+export function rawJob(content: JobBody): RawJob {
   return {
     kind: "raw",
     source: "raw",
@@ -74,7 +72,7 @@ export function rawJob(content: JobBody, attributes: RawJob["attributes"] = {}):
     content,
     endpoint: null,
     deliveryId: null,
-    attributes,
+    attributes: {},
   };
 }
 
