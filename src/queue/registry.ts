@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { ConfigError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { DriverEvents, QueueDriver } from "./driver.ts";
+import type { DriverEvents, DriverName, QueueDriver } from "./driver.ts";
 
 /** What a driver is given beside its configuration. */
 export interface DriverContext {
@@ -11,34 +11,31 @@ export interface DriverContext {
   readonly events: DriverEvents;
 }
 
+type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
+
+/**
+ * One line per backend. Each is loaded when it is chosen: the client libraries of the others cost
+ * neither start time nor memory. The paths are literals, so that the bundler takes every one into the
+ * executable.
+ */
+const makers: Readonly<Record<DriverName, Make>> = {
+  memory: makeMemory,
+  none: async () => (await import("./drivers/none.ts")).createNoneDriver(),
+  redis: refuse,
+  "redis-cluster": refuse,
+  sqs: refuse,
+};
+
 /**
  * The driver that `queue.driver` names, made but not yet opened.
  *
- * Each driver is loaded when it is chosen: the client libraries of the others cost neither start time
- * nor memory. The paths are literals, so that the bundler takes every one into the executable.
- *
  * @throws ConfigError for a driver that this version does not have.
  */
-export async function createDriver(config: Config, context: DriverContext): Promise<QueueDriver> {
-  switch (config.queue.driver) {
-    case "memory":
-      return createMemory(config, context);
-    case "none":
-      return (await import("./drivers/none.ts")).createNoneDriver();
-    case "redis":
-    case "redis-cluster":
-    case "sqs":
-      throw new ConfigError([
-        {
-          path: "queue.driver",
-          source: "",
-          message: `the driver ${config.queue.driver} is not built into this version; use memory or none`,
-        },
-      ]);
-  }
+export function createDriver(config: Config, context: DriverContext): Promise<QueueDriver> {
+  return makers[config.queue.driver](config, context);
 }
 
-async function createMemory(config: Config, { clock, events }: DriverContext): Promise<QueueDriver> {
+async function makeMemory(config: Config, { clock, events }: DriverContext): Promise<QueueDriver> {
   const { createMemoryDriver } = await import("./drivers/memory/driver.ts");
   const { queues, memory, reliability } = config.queue;
   return createMemoryDriver({
@@ -52,4 +49,9 @@ async function createMemory(config: Config, { clock, events }: DriverContext): P
     clock,
     events,
   });
+}
+
+async function refuse(config: Config): Promise<never> {
+  const message = `the driver ${config.queue.driver} is not built into this version; use memory or none`;
+  throw new ConfigError([{ path: "queue.driver", source: "", message }]);
 }
