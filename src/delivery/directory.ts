@@ -1,7 +1,7 @@
 import type { AppConfig, Config, EndpointConfig, WebhookConfig } from "../config/schema.ts";
 import { standardScheduleMs } from "../config/schema-retry.ts";
 import { sha256Hex } from "../jobs/id.ts";
-import type { App, Directory, Endpoint, Target } from "./endpoint.ts";
+import type { App, Directory, Endpoint, EndpointLimits, Target } from "./endpoint.ts";
 import { compileFilter, compileTypePatterns } from "./filter.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { parseSigningKey } from "./signing-keys.ts";
@@ -75,7 +75,23 @@ function compileReceiver(name: string, label: string, receiver: EndpointConfig, 
     headers: Object.entries(receiver.headers),
     retry: compileRetry(receiver.retry, config.webhooks.retry),
     requestTimeoutMs: receiver.request_timeout_ms ?? config.webhooks.request_timeout_ms,
+    limits: compileLimits(receiver),
     ...(standardKeys === null ? {} : { standardKeys }),
+  };
+}
+
+function compileLimits({ concurrency, rate_limit: rate, breaker, ...gone }: EndpointConfig): EndpointLimits {
+  return {
+    concurrency,
+    rateLimit: rate === null ? null : { perSecond: rate.per_second, burst: rate.burst },
+    breaker: {
+      failureShare: breaker.failure_share,
+      minAttempts: breaker.min_attempts,
+      windowMs: breaker.window_ms,
+      openMs: breaker.open_ms,
+    },
+    onGone: gone.on_gone,
+    goneThreshold: gone.gone_threshold,
   };
 }
 

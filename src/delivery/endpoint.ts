@@ -1,3 +1,5 @@
+import type { BreakerPolicy } from "./breaker.ts";
+import type { RateLimitPolicy } from "./rate-limit.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { DatedKey } from "./standard-webhooks.ts";
 
@@ -35,13 +37,34 @@ export interface Endpoint {
   readonly headers: readonly (readonly [string, string])[];
   readonly retry: RetryPolicy;
   readonly requestTimeoutMs: number;
-  /** Most attempts in flight to it; null or absent = its fair share. */
-  readonly concurrency?: number | null;
+  /** Its own limits; absent = defaultLimits. */
+  readonly limits?: EndpointLimits;
   /** Key and secret for x-pusher-key and x-pusher-signature; null where they are not sent. */
   readonly pusher: { readonly key: string; readonly secret: string } | null;
   /** Keys for webhook-timestamp and webhook-signature, newest first; absent where they are not sent. */
   readonly standardKeys?: readonly DatedKey[];
 }
+
+/** What an endpoint may be sent at a time, and what its answers switch off. */
+export interface EndpointLimits {
+  /** Most attempts in flight to it; null = its fair share. */
+  readonly concurrency: number | null;
+  readonly rateLimit: RateLimitPolicy | null;
+  readonly breaker: BreakerPolicy;
+  /** What answers of 410 do besides ending their own delivery. */
+  readonly onGone: "dead_letter" | "disable";
+  /** Answers of 410 in a row that disable it. */
+  readonly goneThreshold: number;
+}
+
+/** What the configuration's schema has as defaults. */
+export const defaultLimits: EndpointLimits = {
+  concurrency: null,
+  rateLimit: null,
+  breaker: { failureShare: 0.5, minAttempts: 20, windowMs: 60_000, openMs: 30_000 },
+  onGone: "dead_letter",
+  goneThreshold: 3,
+};
 
 /** Key, secret and webhooks of one application. */
 export interface App {

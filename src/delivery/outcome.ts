@@ -52,6 +52,24 @@ export const outcomeKinds: readonly OutcomeKind[] = [
   "aborted",
 ];
 
+/**
+ * Whether an outcome says that the endpoint itself is unwell, for its breaker: no answer, 408, 5xx, or a
+ * function that failed. A 4xx is about the one request, and a 429 holds the lane by itself.
+ */
+export function isEndpointFailure(outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case "delivered":
+    case "redirect":
+    case "blocked":
+    case "aborted":
+      return false;
+    case "http_status":
+      return outcome.status === 408 || outcome.status >= 500;
+    default:
+      return true;
+  }
+}
+
 /** The status the receiver answered with, as far as there was one. */
 export function outcomeStatus(outcome: Outcome): number | undefined {
   return "status" in outcome ? outcome.status : undefined;

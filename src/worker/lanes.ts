@@ -19,8 +19,8 @@ import type { Permits } from "./permits.ts";
  * stuck, its key stays closed, and its waiting jobs no longer count, until one of its attempts ends.
  */
 export interface Lanes {
-  /** Takes a delivery in, or says that it must be parked. */
-  admit(delivery: Delivery): "waiting" | "full";
+  /** Takes a delivery in, or says that it must be parked (full), or given up (its endpoint is disabled). */
+  admit(delivery: Delivery): "waiting" | "full" | "disabled";
   /**
    * The next delivery whose turn it is; null after `waitMs` or when the signal aborts.
    * Whoever gets one must call `grant.end` exactly once.
@@ -72,6 +72,8 @@ export interface LanesOptions {
   readonly ownConcurrencyOf: (delivery: Delivery) => number | null;
   /** Puts deliveries aside in the backend, under their endpoint's label. */
   readonly park: (deliveries: readonly Delivery[]) => void;
+  /** Dead-letters deliveries of a disabled endpoint. */
+  readonly giveUp: (deliveries: readonly Delivery[]) => void;
   /** Called when an extra slot could be used but every loop is busy: start one more. */
   readonly needLoop: () => void;
 }
@@ -163,8 +165,7 @@ export function createLanes(options: LanesOptions): Lanes {
           if (lane.isStuck) unstick(lane);
         });
         if (running === 0) for (const resolve of idlers.splice(0)) resolve();
-        if (outcome === null) lane.gate.cancel();
-        else lane.gate.ended(outcome);
+        lane.gate.ended(outcome);
         if (lane.running === 0 && lane.isQueued) {
           // It stands among those that have one in flight; now it is owed a first.
           more.splice(more.indexOf(lane), 1);
@@ -226,16 +227,25 @@ export function createLanes(options: LanesOptions): Lanes {
   };
   /** After its gate or its running count changed: parks, announces and starts what follows from it. */
   const reconsider = (lane: Lane): void => {
-    if (lane.gate.isClosed && lane.waiting.length > 0) {
-      const parked = lane.waiting.splice(0);
-      if (!lane.isStuck) waitingCounted -= parked.length;
-      setParked(lane, true);
-      options.park(parked);
-      announceSpace();
-    }
+    if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
     if (lane.mayHaveParked && !isClosed(lane)) openListener();
     enlist(lane);
     pump();
+  };
+
+  /** Empties a lane that nothing may start on. */
+  const clear = (lane: Lane): void => {
+    let gone: Delivery[] = [];
+    tracking(lane, () => {
+      gone = lane.waiting.splice(0);
+      if (!lane.isStuck) waitingCounted -= gone.length;
+    });
+    if (lane.gate.isDisabled) options.giveUp(gone);
+    else {
+      setParked(lane, true);
+      options.park(gone);
+    }
+    announceSpace();
   };
 
   const setParked = (lane: Lane, value: boolean): void => {
@@ -272,6 +282,7 @@ export function createLanes(options: LanesOptions): Lanes {
   return {
     admit(delivery) {
       const lane = laneOf(delivery);
+      if (lane.gate.isDisabled) return "disabled";
       const isFull =
         closed || lane.gate.isClosed || lane.isStuck || (active > 1 && lane.waiting.length >= part());
       if (isFull) {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Directory } from "../delivery/endpoint.ts";
-import { route, type RawRoute } from "../delivery/router.ts";
+import { route, type RawRoutes } from "../delivery/router.ts";
 import { decodeJob } from "../jobs/decode.ts";
 import { deliveryId } from "../jobs/id.ts";
 import type { DecodedJob, JobBody } from "../jobs/job.ts";
@@ -17,7 +17,8 @@ export interface PlanContext {
   readonly directory: Directory;
   /** The queue's format: "raw" takes every body as content. */
   readonly format: "auto" | "raw";
-  readonly rawRoute: RawRoute | null;
+  /** Where a raw queue leads; null on others. */
+  readonly rawRoutes: RawRoutes | null;
   /** Masks secrets in a text (config/redact.ts). */
   readonly mask: (text: string) => string;
 }
@@ -38,7 +39,7 @@ export function planJob(job: LeasedJob, context: PlanContext): Plan {
   }
   const jobId = decoded.id ?? job.id;
   const withMessage = addAttributes(decoded, job);
-  const routing = route(withMessage, context.directory, context.rawRoute);
+  const routing = route(withMessage, context.directory, context.rawRoutes);
   if (routing.kind === "nothing") return { kind: "settle", disposition: { verb: "ack" } };
   if (routing.kind === "dead") {
     const body = keptBody(withMessage, job.body, jobId, decoded.endpoint, decoded.deliveryId);

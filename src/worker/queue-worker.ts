@@ -96,6 +96,20 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     }
   };
 
+  const giveUp = (deliveries: readonly Delivery[]): void => {
+    for (const delivery of deliveries) {
+      const body = delivery.keep();
+      delivery.held.settle({
+        verb: "dead",
+        reason: "endpoint_disabled",
+        detail: "the endpoint is disabled; enable it and redrive",
+        endpoint: delivery.endpoint.label,
+        attempted: false,
+        ...(body === undefined ? {} : { body }),
+      });
+    }
+  };
+
   const lanes = createLanes({
     concurrency,
     slots: options.slots,
@@ -103,8 +117,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     capacity: Math.max(16, concurrency * 2),
     extra: options.extra,
     gateOf: options.gateOf,
-    ownConcurrencyOf: ({ endpoint }) => endpoint.concurrency ?? null,
+    ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
     park,
+    giveUp,
     needLoop: () => {
       if (loops <= lanes.running) addLoop();
     },
@@ -120,7 +135,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       return lease.settle(disposition);
     }
     const delivery: Delivery = { ...plan.delivery, held: lease };
-    if (lanes.admit(delivery) === "full") park([delivery]);
+    const admitted = lanes.admit(delivery);
+    if (admitted === "full") park([delivery]);
+    if (admitted === "disabled") giveUp([delivery]);
   };
 
   const fail = (lease: Held, error: unknown): void => {

@@ -1,0 +1,251 @@
+import { createAdminApp, type AdminApp } from "./admin/app.ts";
+import { startAdminServer, type AdminServer } from "./admin/server.ts";
+import { sleep, systemClock } from "./clock.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import { createMasker, secretsOf } from "./config/redact.ts";
+import { createDirectory } from "./delivery/directory.ts";
+import { compileRawRoutes } from "./delivery/raw-routes.ts";
+import { createTransports } from "./delivery/transports.ts";
+import { DriverUnavailableError } from "./errors.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createDriver } from "./queue/registry.ts";
+import { createDrainReport, type DrainReport } from "./report.ts";
+import { createSupervisor } from "./supervisor/supervisor.ts";
+import { deadlineIn } from "./supervisor/shutdown.ts";
+import { version } from "./version.ts";
+import { createAttempter } from "./worker/attempt.ts";
+import { createBackoff } from "./worker/backoff.ts";
+import { createEndpointGates } from "./worker/gates.ts";
+import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./worker/limits.ts";
+import { createPermits } from "./worker/permits.ts";
+import { createQueueWorker, type QueueWorker } from "./worker/queue-worker.ts";
+
+export interface HooklineOptions {
+  readonly loaded: LoadedConfig;
+  /** Takes log lines; must not block. */
+  readonly write: (line: string) => void;
+}
+
+/** A running hookline: the admin API, the driver and the workers. */
+export interface Hookline {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /**
+   * Listens, opens the driver and starts consuming.
+   *
+   * A backend that does not answer is waited for in the background while /health says so; a configuration
+   * that cannot work throws ConfigError, a port in use HooklineError.
+   */
+  start(): Promise<{ readonly url: string }>;
+  /** Drains within `shutdown_timeout_ms` and closes; `now` aborts what is in flight at once. Safe to call twice. */
+  stop(options?: { readonly now?: boolean }): Promise<DrainReport>;
+  /** Resolves when the process must end with exit code 1: restart intensity, or the driver's refusal after start. */
+  readonly failed: Promise<Error>;
+}
+
+/** Parts of the shutdown time: attempts may use this much, giving back and closing the rest. */
+const softShare = 0.8;
+
+/** Builds everything from a checked configuration; nothing runs before `start`. */
+export async function createHookline({ loaded, write }: HooklineOptions): Promise<Hookline> {
+  const { config } = loaded;
+  const clock = systemClock;
+  const startedAt = clock.monotonic();
+  const mask = createMasker(secretsOf(config));
+  const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
+  const metrics = createMetrics();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
+
+  const driver = await createDriver(config, {
+    clock,
+    log,
+    events: {
+      evicted: (queue, count) => metrics.evicted.labels({ queue }).inc(count),
+      trimmed: (queue, count) => metrics.trimmed.labels({ queue }).inc(count),
+      reclaimed: (queue, count) => metrics.reclaimed.labels({ queue }).inc(count),
+    },
+  });
+  const supervisor = createSupervisor({
+    maxRestarts: config.supervisor.max_restarts,
+    withinMs: config.supervisor.within_ms,
+    restartDelayMs: config.supervisor.restart_delay_ms,
+    maxRestartDelayMs: config.supervisor.max_restart_delay_ms,
+    stallMs: config.supervisor.stall_ms,
+    clock,
+    log,
+    onRestart: (child) => metrics.restarts.labels({ child }).inc(),
+  });
+  const directory = createDirectory(config);
+  const gates = createEndpointGates({ directory, clock, log });
+  const transports = createTransports({ config, log });
+  const attempt = createAttempter({
+    transportOf: ({ endpoint }) => transports.of(endpoint),
+    clock,
+    metrics,
+    log,
+  });
+
+  const concurrency = queueConcurrency(config);
+  const extra = createPermits(
+    Math.max(0, config.webhooks.max_in_flight - concurrency * config.queue.queues.length),
+  );
+  const workers = config.queue.consume
+    ? config.queue.queues.map((queue) =>
+        createQueueWorker({
+          queue: queue.name,
+          driver,
+          concurrency,
+          slots: createPermits(concurrency),
+          extra,
+          leaseMs: leaseDurationMs(config),
+          waitMs: leaseWaitMs(config),
+          turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
+          plan: {
+            directory,
+            format: queue.format === "raw" ? "raw" : "auto",
+            rawRoutes: queue.format === "raw" ? compileRawRoutes(queue) : null,
+            mask,
+          },
+          gateOf: ({ endpoint }) => gates.of(endpoint),
+          attempt,
+          supervisor,
+          clock,
+          metrics,
+          log,
+        }),
+      )
+    : [];
+
+  let driverOpen = false;
+  let openFault: string | null = null;
+  let stopping: Promise<DrainReport> | null = null;
+  const hurry = new AbortController();
+  const closing = new AbortController();
+
+  const admin: AdminApp = createAdminApp({
+    config,
+    driver,
+    queues: config.queue.queues.map(({ name }) => name),
+    supervisor,
+    directory,
+    metrics,
+    clock,
+    log,
+    mask,
+    version,
+    startedAt,
+    configEntries: () => loaded.entries(),
+    state: () => ({
+      draining: stopping !== null,
+      driverOpen,
+      degraded: degradations(openFault, workers),
+    }),
+  });
+  let server: AdminServer | null = null;
+
+  const open = async (): Promise<void> => {
+    await driver.open(closing.signal);
+    driverOpen = true;
+    openFault = null;
+    if (closing.signal.aborted) return;
+    for (const worker of workers) worker.start();
+  };
+  /** Reconnects for ever; only what waiting cannot mend ends the process. */
+  const openLater = async (): Promise<void> => {
+    const backoff = createBackoff({ initialMs: 250, maxMs: 5_000 });
+    while (!closing.signal.aborted) {
+      await sleep(backoff.next(), closing.signal);
+      if (closing.signal.aborted) return;
+      try {
+        await open();
+        log.info("the backend answers; consuming", { driver: driver.name });
+        return;
+      } catch (error) {
+        if (!(error instanceof DriverUnavailableError)) {
+          fail(error instanceof Error ? error : new Error(String(error)));
+          return;
+        }
+        openFault = error.message;
+      }
+    }
+  };
+
+  const stop = async (): Promise<DrainReport> => {
+    const totalMs = config.queue.reliability.shutdown_timeout_ms;
+    const hard = deadlineIn(totalMs, hurry.signal);
+    const soft = deadlineIn(totalMs * softShare, hurry.signal);
+    closing.abort();
+    log.info("draining", { timeout_ms: totalMs });
+    try {
+      await admin.drain(hard.signal);
+      await Promise.all(workers.map((worker) => worker.drain(soft.signal, hard.signal)));
+      await supervisor.stop(() => true, 250);
+      const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
+      gates.close();
+      await transports.close();
+      await driver.close();
+      await server?.stop(Math.min(500, totalMs));
+      log.info("stopped", { ...report });
+      return report;
+    } finally {
+      hard.clear();
+      soft.clear();
+    }
+  };
+
+  void supervisor.failed.then(fail);
+  return {
+    log,
+    metrics,
+    failed,
+    async start() {
+      for (const warning of loaded.warnings) log.warn(warning);
+      server = await startAdminServer({
+        app: admin,
+        host: config.server.host,
+        port: config.server.port,
+        log,
+        mask,
+      });
+      try {
+        await open();
+      } catch (error) {
+        if (!(error instanceof DriverUnavailableError)) {
+          await server.stop(0);
+          await driver.close();
+          throw error;
+        }
+        openFault = error.message;
+        log.warn("the backend does not answer yet; trying until it does", { driver: driver.name, error });
+        void openLater();
+      }
+      log.info("ready", {
+        version,
+        url: server.url,
+        driver: driver.name,
+        durable: driver.capabilities.durable,
+        queues: config.queue.queues.map(({ name }) => name),
+        concurrency,
+        config_file: loaded.file ?? undefined,
+        start_ms: Math.round(clock.monotonic() - startedAt),
+      });
+      return { url: server.url };
+    },
+    stop(options) {
+      if (options?.now === true) hurry.abort();
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function degradations(
+  openFault: string | null,
+  workers: readonly QueueWorker[],
+): { name: string; detail: string }[] {
+  const found = workers.flatMap((worker) =>
+    worker.faults().map(({ operation, message }) => ({ name: operation, detail: message })),
+  );
+  return openFault === null ? found : [{ name: "driver", detail: openFault }, ...found];
+}

@@ -1,0 +1,108 @@
+/** When an endpoint's circuit breaker opens, and for how long (`breaker` of a webhook). */
+export interface BreakerPolicy {
+  /** 0 to 1: share of failed attempts in the window at which it opens. */
+  readonly failureShare: number;
+  /** Fewer attempts than this in the window never open it. */
+  readonly minAttempts: number;
+  readonly windowMs: number;
+  /** Time without attempts before the first probe. */
+  readonly openMs: number;
+}
+
+export type BreakerState = "closed" | "open" | "half_open";
+
+/**
+ * A circuit breaker over one endpoint's attempts; times are monotonic ms.
+ *
+ *     closed ──failures ≥ share of ≥ minAttempts──▶ open ──openMs──▶ half_open ──probe succeeds──▶ closed
+ *                                                     ▲                 └──probe fails──┐
+ *                                                     └─────────────────────────────────┘
+ *
+ * In half_open one attempt at a time is let through. Closing forgets what was counted before, so that the
+ * failures of the outage cannot open it again.
+ */
+export interface Breaker {
+  state(now: number): BreakerState;
+  /** Milliseconds until an attempt may start: 0 = now, Infinity = when the probe under way has ended. */
+  waitMs(now: number): number;
+  /** An attempt starts. */
+  started(now: number): void;
+  /** It ended; null = it was cut off and says nothing. */
+  ended(now: number, failed: boolean | null): void;
+  /** Back to closed, by an operator. */
+  reset(): void;
+}
+
+/** The window moves in steps of a tenth: exact sliding would keep a time for each attempt. */
+const slots = 10;
+
+export function createBreaker(policy: BreakerPolicy): Breaker {
+  const stepMs = policy.windowMs / slots;
+  const attempts = Array.from({ length: slots }, () => 0);
+  const failures = Array.from({ length: slots }, () => 0);
+  let newest = 0;
+  let openedAt: number | null = null;
+  let isProbing = false;
+
+  const forget = (): void => {
+    attempts.fill(0);
+    failures.fill(0);
+  };
+  const advance = (now: number): number => {
+    const step = Math.floor(now / stepMs);
+    if (step - newest >= slots) forget();
+    else {
+      for (let passed = newest + 1; passed <= step; passed += 1) {
+        attempts[passed % slots] = 0;
+        failures[passed % slots] = 0;
+      }
+    }
+    newest = Math.max(newest, step);
+    return newest % slots;
+  };
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  const state = (now: number): BreakerState => {
+    if (openedAt === null) return "closed";
+    return now - openedAt < policy.openMs ? "open" : "half_open";
+  };
+
+  return {
+    state,
+    waitMs(now) {
+      switch (state(now)) {
+        case "closed":
+          return 0;
+        case "open":
+          return (openedAt as number) + policy.openMs - now;
+        default:
+          return isProbing ? Infinity : 0;
+      }
+    },
+    started(now) {
+      if (state(now) === "half_open") isProbing = true;
+    },
+    ended(now, failed) {
+      if (openedAt !== null) {
+        // Attempts that began before it opened end here too; only a probe decides.
+        if (!isProbing || state(now) !== "half_open") return;
+        isProbing = false;
+        if (failed === null) return;
+        openedAt = failed ? now : null;
+        if (!failed) forget();
+        return;
+      }
+      if (failed === null) return;
+      const slot = advance(now);
+      attempts[slot] = (attempts[slot] as number) + 1;
+      if (!failed) return;
+      failures[slot] = (failures[slot] as number) + 1;
+      const all = sum(attempts);
+      if (all >= policy.minAttempts && sum(failures) / all >= policy.failureShare) openedAt = now;
+    },
+    reset() {
+      openedAt = null;
+      isProbing = false;
+      forget();
+    },
+  };
+}

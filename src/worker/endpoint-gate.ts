@@ -1,0 +1,147 @@
+import type { Clock } from "../clock.ts";
+import { createBreaker, type BreakerState } from "../delivery/breaker.ts";
+import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
+import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
+import { createRateLimit } from "../delivery/rate-limit.ts";
+import { backoffMs } from "../delivery/retry.ts";
+import type { Gate } from "./gate.ts";
+
+/** What an operator or the endpoint's own answers have made of it. */
+export type EndpointMode = "enabled" | "paused" | "disabled";
+
+/** An endpoint's gate with what the admin API shows and changes. */
+export interface EndpointGate extends Gate {
+  readonly endpoint: Endpoint;
+  readonly mode: EndpointMode;
+  readonly breaker: BreakerState;
+  /** Milliseconds for which the receiver asked to be left alone; 0 = not. */
+  readonly heldMs: number;
+  setMode(mode: EndpointMode): void;
+  /** Lets go of timers. */
+  close(): void;
+}
+
+export interface EndpointGateOptions {
+  readonly endpoint: Endpoint;
+  readonly clock: Clock;
+  /** Called when answers of 410 in a row disable the endpoint (`on_gone: "disable"`). */
+  readonly onGone: (endpoint: Endpoint) => void;
+}
+
+/** A wait shorter than this is waited for here; a longer one is worth two writes in the backend. */
+const parkAboveMs = 1_000;
+
+/**
+ * One endpoint's rules in this process: mode, breaker, the receiver's own Retry-After, rate limit.
+ *
+ * A 429 or 503, and any answer with Retry-After, holds the lane and not only the job: what the receiver
+ * says of one request holds for the next one too.
+ */
+export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
+  const { endpoint, clock } = options;
+  const limits = endpoint.limits ?? defaultLimits;
+  const breaker = createBreaker(limits.breaker);
+  const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
+  const listeners: (() => void)[] = [];
+  let mode: EndpointMode = "enabled";
+  let heldUntil = 0;
+  let holdsInRow = 0;
+  let goneInRow = 0;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+
+  const announce = (): void => {
+    for (const listener of listeners) listener();
+  };
+  /** Milliseconds of a wait that is known: the hold's or the breaker's. */
+  const knownWaitMs = (): number => {
+    const now = clock.monotonic();
+    return Math.max(heldUntil - now, breaker.state(now) === "open" ? breaker.waitMs(now) : 0, 0);
+  };
+  const announceWhenOver = (): void => {
+    const waitMs = knownWaitMs();
+    if (waitMs === 0 || timer !== null) return;
+    timer = setTimeout(() => {
+      timer = null;
+      if (knownWaitMs() > 0) announceWhenOver();
+      else announce();
+    }, Math.ceil(waitMs));
+  };
+
+  const hold = (outcome: Outcome): void => {
+    if (outcome.kind === "delivered") holdsInRow = 0;
+    if (outcome.kind !== "http_status") return;
+    const asks = outcome.status === 429 || outcome.status === 503;
+    if (outcome.retryAfterMs === null && !asks) return;
+    holdsInRow += 1;
+    const waitMs =
+      outcome.retryAfterMs === null
+        ? backoffMs(holdsInRow, endpoint.retry, 0.5)
+        : Math.min(outcome.retryAfterMs, endpoint.retry.maxBackoffMs);
+    heldUntil = Math.max(heldUntil, clock.monotonic() + waitMs);
+  };
+
+  const countGone = (outcome: Outcome): void => {
+    if (outcome.kind === "http_status" && outcome.status === 410) goneInRow += 1;
+    else if (outcome.kind === "delivered") goneInRow = 0;
+    if (limits.onGone !== "disable" || goneInRow < limits.goneThreshold || mode === "disabled") return;
+    mode = "disabled";
+    options.onGone(endpoint);
+  };
+
+  return {
+    endpoint,
+    get mode() {
+      return mode;
+    },
+    get breaker() {
+      return breaker.state(clock.monotonic());
+    },
+    get heldMs() {
+      return Math.max(0, Math.round(heldUntil - clock.monotonic()));
+    },
+    get isClosed() {
+      return mode === "paused" || knownWaitMs() > parkAboveMs;
+    },
+    get isDisabled() {
+      return mode === "disabled";
+    },
+    tryStart() {
+      const now = clock.monotonic();
+      if (mode !== "enabled") return Infinity;
+      const waitMs = Math.max(heldUntil - now, breaker.waitMs(now));
+      if (waitMs > 0) {
+        announceWhenOver();
+        return waitMs;
+      }
+      const limitedMs = rateLimit?.take(now) ?? 0;
+      if (limitedMs > 0) return limitedMs;
+      breaker.started(now);
+      return 0;
+    },
+    ended(outcome) {
+      const now = clock.monotonic();
+      const before = breaker.state(now);
+      breaker.ended(now, outcome === null ? null : isEndpointFailure(outcome));
+      if (outcome !== null) {
+        hold(outcome);
+        countGone(outcome);
+      }
+      announceWhenOver();
+      const changed = before !== breaker.state(now) || before === "half_open";
+      if (changed || mode === "disabled" || knownWaitMs() > parkAboveMs) announce();
+    },
+    onChange: (listener) => void listeners.push(listener),
+    setMode(next) {
+      mode = next;
+      goneInRow = 0;
+      if (next === "enabled") {
+        breaker.reset();
+        heldUntil = 0;
+      }
+      announce();
+    },
+    close() {
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}

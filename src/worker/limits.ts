@@ -1,0 +1,30 @@
+import type { Config } from "../config/schema.ts";
+
+/** Attempts in flight per queue, as the driver in use has it. */
+export function queueConcurrency({ queue }: Config): number {
+  switch (queue.driver) {
+    case "redis":
+      return queue.redis.concurrency;
+    case "redis-cluster":
+      return queue.redis_cluster.concurrency;
+    case "sqs":
+      return queue.sqs.concurrency;
+    default:
+      return queue.memory.concurrency;
+  }
+}
+
+/** How long a lease lasts unless it is renewed. */
+export function leaseDurationMs({ queue }: Config): number {
+  return queue.driver === "sqs" ? queue.sqs.visibility_timeout * 1000 : queue.reliability.lease_duration_ms;
+}
+
+/**
+ * Longest wait of one lease call. SQS long-polls as configured; Redis must look for due retries and pauses
+ * again after two seconds; in memory everything wakes the wait.
+ */
+export function leaseWaitMs({ queue, supervisor }: Config): number {
+  if (queue.driver === "sqs") return queue.sqs.wait_time_seconds * 1000;
+  if (queue.driver === "redis" || queue.driver === "redis-cluster") return 2_000;
+  return Math.min(5_000, supervisor.stall_ms / 3);
+}
