@@ -1,0 +1,239 @@
+import { describe, expect, test } from "bun:test";
+import { createBreaker } from "../../src/delivery/breaker.ts";
+import { defaultLimits, type Endpoint, type EndpointLimits } from "../../src/delivery/endpoint.ts";
+import type { Outcome } from "../../src/delivery/outcome.ts";
+import { createRateLimit } from "../../src/delivery/rate-limit.ts";
+import { createEndpointGate } from "../../src/worker/endpoint-gate.ts";
+import { until } from "../support/until.ts";
+
+const ok: Outcome = { kind: "delivered", status: 200, durationMs: 1 };
+const status = (code: number, retryAfterMs: number | null = null): Outcome => ({
+  kind: "http_status",
+  status: code,
+  retryAfterMs,
+  durationMs: 1,
+});
+
+function fakeClock() {
+  let now = 1_000;
+  return {
+    clock: { now: () => now, monotonic: () => now },
+    pass: (ms: number) => void (now += ms),
+  };
+}
+
+function gateOf(limits: Partial<EndpointLimits>, clock = fakeClock()) {
+  const gone: string[] = [];
+  const endpoint = {
+    label: "app/hook",
+    limits: { ...defaultLimits, ...limits },
+    retry: { maxAttempts: 5, initialBackoffMs: 2_000, maxBackoffMs: 60_000, jitter: 0, scheduleMs: null },
+  } as unknown as Endpoint;
+  const gate = createEndpointGate({ endpoint, clock: clock.clock, onGone: ({ label }) => gone.push(label) });
+  return { gate, gone, pass: clock.pass };
+}
+
+describe("breaker", () => {
+  const policy = { failureShare: 0.5, minAttempts: 4, windowMs: 1_000, openMs: 500 };
+  const fail = (breaker: ReturnType<typeof createBreaker>, times: number, now = 0): void => {
+    for (let index = 0; index < times; index += 1) breaker.ended(now, true);
+  };
+
+  test("stays closed below min_attempts", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 3);
+    expect(breaker.state(0)).toBe("closed");
+  });
+
+  test("opens at the failure share, not below it", () => {
+    const below = createBreaker(policy);
+    for (const failed of [true, false, false, false, true]) below.ended(0, failed);
+    expect(below.state(0)).toBe("closed");
+    const at = createBreaker(policy);
+    for (const failed of [false, false, true, true]) at.ended(0, failed);
+    expect(at.state(0)).toBe("open");
+    expect(at.waitMs(100)).toBe(400);
+  });
+
+  test("failures older than the window do not count", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 3, 0);
+    breaker.ended(1_100, true);
+    expect(breaker.state(1_100)).toBe("closed");
+  });
+
+  test("half-opens after open_ms and lets one probe through at a time", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 4);
+    expect(breaker.state(500)).toBe("half_open");
+    expect(breaker.waitMs(500)).toBe(0);
+    breaker.started(500);
+    expect(breaker.waitMs(500)).toBe(Infinity);
+  });
+
+  test("a probe that succeeds closes it and forgets the failures", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 4);
+    breaker.started(500);
+    breaker.ended(510, false);
+    expect(breaker.state(510)).toBe("closed");
+    fail(breaker, 3, 520);
+    expect(breaker.state(520)).toBe("closed");
+  });
+
+  test("a probe that fails opens it again for open_ms", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 4);
+    breaker.started(500);
+    breaker.ended(600, true);
+    expect(breaker.state(1_099)).toBe("open");
+    expect(breaker.state(1_100)).toBe("half_open");
+  });
+
+  test("a probe that was cut off lets the next one through", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 4);
+    breaker.started(500);
+    breaker.ended(510, null);
+    expect(breaker.waitMs(510)).toBe(0);
+  });
+
+  test("attempts that began before it opened decide nothing", () => {
+    const breaker = createBreaker(policy);
+    fail(breaker, 4);
+    breaker.ended(10, false);
+    expect(breaker.state(10)).toBe("open");
+    expect(breaker.state(499)).toBe("open");
+  });
+});
+
+describe("rate limit", () => {
+  test("any second of a long run starts at most per_second + burst", () => {
+    const limit = createRateLimit({ perSecond: 10, burst: 1 });
+    const starts: number[] = [];
+    for (let now = 0; now < 10_000; now += 1) if (limit.take(now) === 0) starts.push(now);
+    for (const start of starts) {
+      expect(starts.filter((time) => time >= start && time < start + 1_000).length).toBeLessThanOrEqual(11);
+    }
+    expect(starts.length).toBeGreaterThanOrEqual(98);
+  });
+
+  test("says how long to wait, and has a token then", () => {
+    const limit = createRateLimit({ perSecond: 4, burst: 2 });
+    expect([limit.take(0), limit.take(0)]).toEqual([0, 0]);
+    const waitMs = limit.take(0);
+    expect(waitMs).toBe(250);
+    expect(limit.take(waitMs)).toBe(0);
+  });
+
+  test("a clock that goes back fills nothing", () => {
+    const limit = createRateLimit({ perSecond: 1, burst: 1 });
+    expect(limit.take(5_000)).toBe(0);
+    expect(limit.take(1_000)).toBeGreaterThan(0);
+  });
+});
+
+describe("gate", () => {
+  test("Retry-After holds the lane and not only the job", () => {
+    const { gate, pass } = gateOf({});
+    expect(gate.tryStart()).toBe(0);
+    gate.ended(status(429, 3_000));
+    expect(gate.isClosed).toBe(true);
+    expect(gate.tryStart()).toBe(3_000);
+    pass(2_999);
+    expect(gate.tryStart()).toBeGreaterThan(0);
+    pass(1);
+    expect(gate.tryStart()).toBe(0);
+    gate.close();
+  });
+
+  test("429 and 503 without Retry-After hold it for the backoff, longer each time in a row", () => {
+    const { gate, pass } = gateOf({});
+    gate.ended(status(503));
+    expect(gate.heldMs).toBe(2_000);
+    pass(2_000);
+    gate.ended(status(429));
+    expect(gate.heldMs).toBe(4_000);
+    pass(4_000);
+    gate.ended(ok);
+    gate.ended(status(429));
+    expect(gate.heldMs).toBe(2_000);
+    gate.close();
+  });
+
+  test("a hold is never longer than max_backoff", () => {
+    const { gate } = gateOf({});
+    gate.ended(status(429, 86_400_000));
+    expect(gate.heldMs).toBe(60_000);
+    gate.close();
+  });
+
+  test("a plain 500 holds nothing", () => {
+    const { gate } = gateOf({});
+    gate.ended(status(500));
+    expect(gate.tryStart()).toBe(0);
+  });
+
+  test("410 in a row disables where on_gone says so, and says it once", () => {
+    const { gate, gone } = gateOf({ onGone: "disable", goneThreshold: 3 });
+    gate.ended(status(410));
+    gate.ended(status(410));
+    gate.ended(ok);
+    for (let index = 0; index < 2; index += 1) gate.ended(status(410));
+    expect(gate.isDisabled).toBe(false);
+    gate.ended(status(410));
+    gate.ended(status(410));
+    expect(gate.isDisabled).toBe(true);
+    expect(gone).toEqual(["app/hook"]);
+    gate.setMode("enabled");
+    expect(gate.tryStart()).toBe(0);
+  });
+
+  test("410 disables nothing by default", () => {
+    const { gate } = gateOf({});
+    for (let index = 0; index < 10; index += 1) gate.ended(status(410));
+    expect(gate.mode).toBe("enabled");
+  });
+
+  test("a paused endpoint starts nothing until it is enabled, and says when", () => {
+    const { gate } = gateOf({});
+    let changes = 0;
+    gate.onChange(() => (changes += 1));
+    gate.setMode("paused");
+    expect(gate.isClosed).toBe(true);
+    expect(gate.tryStart()).toBe(Infinity);
+    gate.setMode("enabled");
+    expect(changes).toBe(2);
+    expect(gate.tryStart()).toBe(0);
+  });
+
+  test("the end of a hold is announced by itself", async () => {
+    const { systemClock } = await import("../../src/clock.ts");
+    const { gate } = gateOf({}, { clock: systemClock, pass: () => undefined });
+    let changes = 0;
+    gate.ended(status(429, 30));
+    gate.onChange(() => (changes += 1));
+    await until(() => changes > 0, { what: "the gate to announce that the hold is over" });
+    expect(gate.tryStart()).toBe(0);
+    gate.close();
+  });
+
+  test("an open breaker closes the gate; its probe's failure closes it again", () => {
+    const { gate, pass } = gateOf({
+      breaker: { failureShare: 0.5, minAttempts: 2, windowMs: 60_000, openMs: 30_000 },
+    });
+    gate.ended(status(500));
+    gate.ended(status(500));
+    expect([gate.isClosed, gate.breaker]).toEqual([true, "open"]);
+    pass(30_000);
+    expect(gate.tryStart()).toBe(0);
+    expect(gate.tryStart()).toBe(Infinity);
+    gate.ended({ kind: "timeout", durationMs: 10 });
+    expect(gate.isClosed).toBe(true);
+    pass(30_000);
+    expect(gate.tryStart()).toBe(0);
+    gate.ended(ok);
+    expect(gate.breaker).toBe("closed");
+    gate.close();
+  });
+});
