@@ -4,6 +4,7 @@ import { createAuthorizer, type Access } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import type { AdminDeps } from "./deps.ts";
+import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import type { Incoming } from "./incoming.ts";
@@ -22,6 +23,8 @@ export interface AdminApp {
    * @param request Its body is not used: bodies are read through `incoming`, counted.
    */
   fetch(request: Request, incoming: Incoming): Promise<Response>;
+  /** Writes the events that still wait for their batch; for shutdown, once requests are refused. */
+  flush(): Promise<void>;
 }
 
 /** The admin API of contract §4 over the parts in `deps`; holds no state beyond small caches. */
@@ -59,7 +62,8 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     one.inc();
   };
 
-  const routes = allRoutes(deps);
+  const writer = createEventWriter(deps);
+  const routes = allRoutes(deps, writer);
   for (const route of routes) {
     hono.on(route.method, route.path, (c) =>
       answer(c, route.path, route.access, async () => {
@@ -83,13 +87,13 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   );
   hono.onError((error) => problemResponse(deps, error));
 
-  return { fetch: async (request, incoming) => hono.fetch(request, incoming) };
+  return { fetch: async (request, incoming) => hono.fetch(request, incoming), flush: () => writer.flush() };
 }
 
-function allRoutes(deps: AdminDeps): Route[] {
+function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
   return [
     ...jobRoutes(deps),
-    ...eventRoutes(deps),
+    ...eventRoutes(deps, writer),
     ...healthRoutes(deps),
     ...metricsRoutes(deps),
     ...queueRoutes(deps),

@@ -43,23 +43,33 @@ const discardLimitBytes = 16 * 1024 * 1024;
  * setting to change.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const phase = { stopping: false };
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: keepAliveTimeoutMs },
-    (message, response) => void serve(options, message, response),
+    (message, response) => void serve(options, phase, message, response),
   );
   server.on("clientError", (error, socket) => refuseUnreadable(error, socket as Socket));
   const port = await listen(server, options);
   const name = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${name}:${port}`, port, stop: (deadlineMs) => stop(server, deadlineMs) };
+  return {
+    url: `http://${name}:${port}`,
+    port,
+    stop(deadlineMs) {
+      phase.stopping = true;
+      return stop(server, deadlineMs);
+    },
+  };
 }
 
 async function serve(
   options: AdminServerOptions,
+  phase: { readonly stopping: boolean },
   message: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   try {
-    await write(message, response, await answer(options, message));
+    const answered = await answer(options, message);
+    await write(message, response, answered, phase.stopping);
   } catch (error) {
     options.log.error("an admin answer could not be written", { error });
     response.destroy();
@@ -85,7 +95,12 @@ async function answer(options: AdminServerOptions, message: IncomingMessage): Pr
   return options.app.fetch(request, describeIncoming(message));
 }
 
-async function write(message: IncomingMessage, response: ServerResponse, answer: Response): Promise<void> {
+async function write(
+  message: IncomingMessage,
+  response: ServerResponse,
+  answer: Response,
+  isLast: boolean,
+): Promise<void> {
   const body = answer.body === null ? null : Buffer.from(await answer.arrayBuffer());
   const headers: Record<string, string> = {
     "x-content-type-options": "nosniff",
@@ -94,7 +109,7 @@ async function write(message: IncomingMessage, response: ServerResponse, answer:
   for (const [name, value] of answer.headers) headers[name] = value;
   if (body !== null) headers["content-length"] = String(body.length);
   const unread = !message.complete && hasBody(message);
-  if (unread) headers["connection"] = "close";
+  if (unread || isLast) headers["connection"] = "close";
   response.writeHead(answer.status, headers);
   if (body === null) response.end();
   else response.end(body);

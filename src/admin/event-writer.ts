@@ -1,0 +1,47 @@
+import { Buffer } from "node:buffer";
+import { createEventBatcher, type EventBatch } from "../jobs/batcher.ts";
+import { createEventsJob, type EventText } from "../jobs/events.ts";
+import type { EnqueueResult, NewJob } from "../queue/driver.ts";
+import type { AdminDeps } from "./deps.ts";
+import { writeJobs } from "./enqueue.ts";
+
+/** Turns an app's events into jobs and writes them, batched where `webhooks.batching` says so. */
+export interface EventWriter {
+  /** The results of the jobs the events went into, once the driver has ruled on all of them. */
+  write(queue: string, appId: string, events: readonly EventText[]): Promise<EnqueueResult[]>;
+  /** Writes what still waits for its batch; for shutdown. Never rejects. */
+  flush(): Promise<void>;
+}
+
+export function createEventWriter(deps: AdminDeps): EventWriter {
+  const { batching } = deps.config.webhooks;
+  const enqueue = (batch: EventBatch): Promise<EnqueueResult[]> => {
+    const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes);
+    return writeJobs(deps, batch.queue, jobs);
+  };
+  if (!batching.enabled) {
+    return {
+      write: (queue, appId, events) => enqueue({ queue, appId, timeMs: deps.clock.now(), events }),
+      flush: () => Promise.resolve(),
+    };
+  }
+  const batcher = createEventBatcher({ durationMs: batching.duration_ms, size: batching.size, enqueue });
+  return {
+    write: async (queue, appId, events) => (await batcher.add(queue, appId, deps.clock.now(), events)).flat(),
+    flush: () => batcher.flush(),
+  };
+}
+
+/**
+ * One job, or several where the backend would not take so large a one: the events of one request must
+ * not fail because of what another request put into the same batch.
+ */
+function createJobs(batch: EventBatch, maxPayloadBytes: number): NewJob[] {
+  const { appId, timeMs, events } = batch;
+  const job = createEventsJob(appId, timeMs, events);
+  if (events.length === 1 || Buffer.byteLength(job.body) <= maxPayloadBytes) return [job];
+  const middle = Math.ceil(events.length / 2);
+  return [events.slice(0, middle), events.slice(middle)].flatMap((half) =>
+    createJobs({ ...batch, events: half }, maxPayloadBytes),
+  );
+}

@@ -1,0 +1,163 @@
+import * as v from "valibot";
+import { createAdminApp } from "../../src/admin/app.ts";
+import type { AdminDeps, ProcessState } from "../../src/admin/deps.ts";
+import { startAdminServer } from "../../src/admin/server.ts";
+import { systemClock, type Clock } from "../../src/clock.ts";
+import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
+import { createDirectory } from "../../src/delivery/directory.ts";
+import { createLogger } from "../../src/log.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import type { QueueDriver } from "../../src/queue/driver.ts";
+import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
+import { until } from "../support/until.ts";
+import type { ChildStatus } from "../../src/supervisor/child.ts";
+
+export const token = "operator-token-of-this-test";
+export const appSecret = "app-secret-that-nobody-may-see";
+
+/** The admin API on a real socket over a real memory driver, and handles on what stands behind it. */
+export type Admin = Awaited<ReturnType<typeof startAdmin>>;
+
+export interface AdminSetup {
+  config?: ConfigInput;
+  /** Wraps or replaces the memory driver. */
+  driver?: (memory: QueueDriver) => QueueDriver;
+  children?: ChildStatus[];
+  clock?: Clock;
+  configEntries?: AdminDeps["configEntries"];
+}
+
+export const app1: NonNullable<ConfigInput["apps"]>[number] = {
+  id: "app-1",
+  key: "app-key",
+  secret: appSecret,
+  webhooks: [{ name: "hook", url: "http://127.0.0.1:1/", event_types: ["channel_occupied"] }],
+};
+
+export async function startAdmin(setup: AdminSetup = {}) {
+  const config = v.parse(configSchema, { apps: [app1], ...setup.config });
+  const clock = setup.clock ?? systemClock;
+  const queues = config.queue.queues.map(({ name }) => name);
+  const ignore = (): void => undefined;
+  const memory = createMemoryDriver({
+    queues,
+    capacity: config.queue.memory.capacity,
+    whenFull: config.queue.memory.when_full,
+    deadLetterRetention: 1000,
+    deduplicationTtlMs: 300_000,
+    clock,
+    events: { evicted: ignore, trimmed: ignore, reclaimed: ignore },
+  });
+  const driver = setup.driver?.(memory) ?? memory;
+  const state: { -readonly [Key in keyof ProcessState]: ProcessState[Key] } = {
+    draining: false,
+    driverOpen: true,
+    degraded: [],
+  };
+  const asked: string[] = [];
+  const children = setup.children ?? [runningChild("webhooks/loop-0"), runningChild("webhooks/settler")];
+  const ask = (verb: string) => (id: string) => {
+    asked.push(`${verb} ${id}`);
+    return children.some((child) => child.id === id);
+  };
+  const logged: string[] = [];
+  const mask = (text: string): string => text.replaceAll(appSecret, "***").replaceAll(token, "***");
+  const log = createLogger({
+    level: "debug",
+    format: "json",
+    write: (line) => void logged.push(line),
+    mask,
+    now: () => clock.now(),
+  });
+  const metrics = createMetrics();
+  const deps: AdminDeps = {
+    config,
+    driver,
+    queues,
+    supervisor: {
+      children: () => children,
+      restart: ask("restart"),
+      crash: ask("crash"),
+      stall: ask("stall"),
+    },
+    directory: createDirectory(config),
+    metrics,
+    clock,
+    log,
+    mask,
+    version: "1.2.3",
+    startedAt: clock.monotonic() - 5000,
+    configEntries: setup.configEntries ?? (() => []),
+    state: () => state,
+  };
+  const app = createAdminApp(deps);
+  const server = await startAdminServer({ app, host: config.server.host, port: 0, mask, log });
+  const authorization: Record<string, string> =
+    config.server.token === null ? {} : { authorization: `Bearer ${config.server.token}` };
+
+  /** One request, with the token where one is configured and a JSON content type where there is a body. */
+  const request = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${server.url}${path}`, {
+      ...init,
+      headers: {
+        ...authorization,
+        ...(init.body === undefined || init.body === null ? {} : { "content-type": "application/json" }),
+        ...(init.headers as Record<string, string> | undefined),
+      },
+    });
+
+  return {
+    ...server,
+    app,
+    driver,
+    memory,
+    metrics,
+    state,
+    asked,
+    logged,
+    request,
+    get: (path: string) => request(path),
+    post: (path: string, value: unknown, headers: Record<string, string> = {}) =>
+      request(path, {
+        method: "POST",
+        body: typeof value === "string" ? value : JSON.stringify(value),
+        headers,
+      }),
+    /** Flushes again and again until the requests are answered: when they arrive is theirs to say. */
+    async flushUntilSettled(requests: Promise<unknown>[]): Promise<void> {
+      let pending = true;
+      void Promise.allSettled(requests).then(() => (pending = false));
+      await until(
+        async () => {
+          await app.flush();
+          return !pending;
+        },
+        { what: "the batched requests to be answered" },
+      );
+    },
+    stop: (deadlineMs = 1000) => server.stop(deadlineMs),
+  };
+}
+
+export function runningChild(id: string): ChildStatus {
+  return {
+    id,
+    state: "running",
+    restarts: 0,
+    lastError: null,
+    lastProgressAt: 1_700_000_000_000,
+    progressAgeMs: 12,
+  };
+}
+
+/** A job in Sockudo's form for app-1. */
+export function sockudoJob(channel = "room", extra: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    app_key: "app-key",
+    app_id: "app-1",
+    app_secret: appSecret,
+    payload: { time_ms: 1, events: [{ name: "channel_occupied", channel }] },
+    original_signature: "label",
+    ...extra,
+  };
+}
