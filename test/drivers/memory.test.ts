@@ -115,6 +115,14 @@ describe("driver memory: limits", () => {
     expect(bodies(await lease(driver))).toEqual(["4"]);
   });
 
+  test("a redrive of more than there is ends", async () => {
+    const { driver } = create({});
+    await driver.enqueue("q", [job("1")]);
+    const [held] = await lease(driver);
+    await driver.settle([{ ...deadly(), lease: held! }]);
+    expect(await driver.redrive("q", { max: Number.MAX_SAFE_INTEGER })).toBe(1);
+  });
+
   test("a queue that is not configured is a bug, not an empty queue", async () => {
     const { driver } = create({});
     expect(String(await failure(driver.enqueue("other", [job("1")])))).toContain('no queue "other"');
