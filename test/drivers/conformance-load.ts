@@ -19,6 +19,8 @@ async function drainTogether(bench: Bench, drivers: readonly QueueDriver[]): Pro
         if (acked.has(job.id)) throw new Error(`${job.id} was given out after its ack`);
         held.add(job.id);
       }
+      // Held over a turn of the event loop, so that the other loops lease meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
       // Every ninth job is given back once, so that jobs change hands.
       const settlements = leases.map((lease) => {
         const giveBack = Number(lease.job.body) % 9 === 0 && !released.has(lease.job.id);
