@@ -130,7 +130,8 @@ function scalarEnd(text: string, start: number): number {
 
 function isKey(text: string, start: number, end: number, key: string): boolean {
   const length = end - start - 2;
-  if (length === key.length) return text.startsWith(key, start + 1);
+  // A key that itself holds a backslash is always spelled longer than it is.
+  if (length === key.length) return text.startsWith(key, start + 1) && !key.includes("\\");
   // An escape is always longer than what it stands for.
   if (length < key.length) return false;
   for (let at = start + 1; at < end - 1; at += 1) {
