@@ -2,19 +2,44 @@ import type { JobBody } from "../jobs/job.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeaderEntry } from "./headers.ts";
 import { signPusher } from "./sign.ts";
+import { signStandard } from "./standard-webhooks.ts";
+
+/** What is signed besides the endpoint's keys. */
+export interface SignedParts {
+  /** The `webhook-id`. */
+  readonly deliveryId: string;
+  /** Exactly what is sent. */
+  readonly body: JobBody;
+  /** Epoch ms of this attempt. */
+  readonly nowMs: number;
+}
 
 const none: readonly HeaderEntry[] = [];
 
 /**
- * The signature headers of one attempt: x-pusher-key and x-pusher-signature for an app's webhooks.
+ * The signature headers of one attempt: x-pusher-key and x-pusher-signature, and those of Standard
+ * Webhooks (webhook-timestamp, webhook-signature), as the endpoint's `signing` says.
  *
- * Made anew for each attempt, over the exact bytes that are sent.
+ * Made anew for each attempt: the timestamp is the attempt's, and a key may have reached its end.
  */
-export function signatureHeaders(endpoint: Endpoint, body: JobBody): readonly HeaderEntry[] {
-  const { pusher } = endpoint;
-  if (pusher === null) return none;
-  return [
-    ["x-pusher-key", pusher.key],
-    ["x-pusher-signature", signPusher(pusher.secret, body)],
-  ];
+export function signatureHeaders(endpoint: Endpoint, parts: SignedParts): readonly HeaderEntry[] {
+  const { pusher, standardKeys } = endpoint;
+  const entries: HeaderEntry[] = [];
+  if (standardKeys !== undefined) {
+    const timestampSeconds = Math.floor(parts.nowMs / 1000);
+    const signature = signStandard({
+      id: parts.deliveryId,
+      timestampSeconds,
+      body: parts.body,
+      keys: standardKeys,
+      nowMs: parts.nowMs,
+    });
+    entries.push(["webhook-timestamp", String(timestampSeconds)]);
+    if (signature !== null) entries.push(["webhook-signature", signature]);
+  }
+  if (pusher !== null) {
+    entries.push(["x-pusher-key", pusher.key]);
+    entries.push(["x-pusher-signature", signPusher(pusher.secret, parts.body)]);
+  }
+  return entries.length === 0 ? none : entries;
 }

@@ -49,7 +49,11 @@ export function createAttempter(
     const details = delivery.job.kind === "raw" ? messageHeaders(delivery) : undefined;
     const headers = deliveryHeaders(endpoint, {
       deliveryId: delivery.id,
-      signature: signatureHeaders(endpoint, content),
+      signature: signatureHeaders(endpoint, {
+        deliveryId: delivery.id,
+        body: content,
+        nowMs: deps.clock.now(),
+      }),
       ...(details === undefined ? {} : { details, contentType: details.contentType }),
     });
     inFlight.inc();

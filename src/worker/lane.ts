@@ -15,8 +15,6 @@ export interface Lane {
   readonly waiting: Delivery[];
   /** Attempts in flight. */
   running: number;
-  /** Of those, the ones on a shared slot. */
-  shared: number;
   /** Stands in one of the two turn rings. */
   isQueued: boolean;
   /** Nothing moved while others needed the room: its jobs stay parked until something does. */
@@ -34,7 +32,6 @@ export function createLane(key: string, gate: Gate, ownConcurrency: number | nul
     ownConcurrency,
     waiting: [],
     running: 0,
-    shared: 0,
     isQueued: false,
     isStuck: false,
     mayHaveParked: false,

@@ -1,8 +1,10 @@
 import type { Outcome } from "../delivery/outcome.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
-import { createLane, hasWork, type Lane } from "./lane.ts";
+import { createLane, type Lane } from "./lane.ts";
 import type { Permits } from "./permits.ts";
+import { createTurns, type Slot } from "./turns.ts";
+import { createWaiters } from "./waiters.ts";
 
 /**
  * Who may start next: one lane per endpoint, so that endpoints do not harm each other (contract §1.4).
@@ -79,50 +81,22 @@ export interface LanesOptions {
 }
 
 export function createLanes(options: LanesOptions): Lanes {
-  const { concurrency, slots, capacity, extra } = options;
+  const { capacity } = options;
+  const turns = createTurns(options);
+  const takers = createWaiters<Grant | null>();
+  const forSpace = createWaiters<boolean>();
+  const forIdle = createWaiters<null>();
   const lanes = new Map<string, Lane>();
-  /** Lanes with nothing in flight come first; those with something wait for a share. */
-  const fresh: Lane[] = [];
-  const more: Lane[] = [];
-  /** Lanes with something waiting that hold their share: looked at again when shares grow. */
-  const atShare = new Set<Lane>();
   const withParked = new Set<Lane>();
-  let takers: ((grant: Grant | null) => void)[] = [];
-  let spaceWaiters: ((moved: boolean) => void)[] = [];
-  const idlers: (() => void)[] = [];
   let openListener: () => void = () => undefined;
   let running = 0;
-  let waitingCounted = 0;
-  let active = 0;
-  let closed = false;
+  /** Deliveries waiting in lanes that are not stuck. */
+  let counted = 0;
+  let isDrained = false;
 
-  const share = (lane: Lane): number =>
-    lane.ownConcurrency ?? Math.max(1, Math.floor(concurrency / Math.max(1, active)));
-  const part = (): number => Math.max(1, Math.ceil(capacity / Math.max(1, active)));
-
-  /** Counts the lanes with work again when one of them may have changed; runs `change` in between. */
-  const tracking = (lane: Lane, change: () => void): void => {
-    const before = hasWork(lane);
-    change();
-    const after = hasWork(lane);
-    if (before === after) return;
-    active += after ? 1 : -1;
-    // Fewer to share with: lanes that stood at their share may go on.
-    if (after) return;
-    const held = [...atShare];
-    atShare.clear();
-    for (const other of held) enlist(other);
-  };
-
-  const enlist = (lane: Lane): void => {
-    if (lane.isQueued || lane.waiting.length === 0 || lane.timer !== null) return;
-    if (lane.running > 0 && lane.running >= share(lane)) {
-      atShare.add(lane);
-      return;
-    }
-    lane.isQueued = true;
-    (lane.running === 0 ? fresh : more).push(lane);
-  };
+  const part = (): number => Math.max(1, Math.ceil(capacity / Math.max(1, turns.active)));
+  const isClosed = (lane: Lane): boolean =>
+    lane.gate.isClosed || lane.isStuck || lane.waiting.length > part() / 2;
 
   /** Asks the gate; when it says later, comes back then. */
   const passGate = (lane: Lane): boolean => {
@@ -131,151 +105,103 @@ export function createLanes(options: LanesOptions): Lanes {
     if (Number.isFinite(waitMs) && lane.timer === null) {
       lane.timer = setTimeout(() => {
         lane.timer = null;
-        enlist(lane);
+        turns.enlist(lane);
         pump();
       }, waitMs);
     }
     return false;
   };
 
-  const start = (lane: Lane, onShared: boolean): Grant => {
+  const next = (): Grant | null => {
+    const turn = isDrained ? null : turns.next(passGate);
+    return turn === null ? null : start(turn.lane, turn.slot);
+  };
+
+  const start = (lane: Lane, slot: Slot): Grant => {
     const delivery = lane.waiting.shift() as Delivery;
     lane.running += 1;
     running += 1;
-    if (!lane.isStuck) waitingCounted -= 1;
-    if (onShared) {
-      lane.shared += 1;
-      slots.take();
-    } else extra.take();
-    enlist(lane);
-    announceSpace();
+    if (!lane.isStuck) counted -= 1;
+    turns.enlist(lane);
+    forSpace.handAll(true);
     let ended = false;
     return {
       delivery,
       end(outcome) {
         if (ended) return;
         ended = true;
-        tracking(lane, () => {
+        turns.tracking(lane, () => {
           lane.running -= 1;
           running -= 1;
-          if (onShared) {
-            lane.shared -= 1;
-            slots.give();
-          } else extra.give();
-          if (lane.isStuck) unstick(lane);
         });
-        if (running === 0) for (const resolve of idlers.splice(0)) resolve();
+        turns.release(lane, slot);
+        if (lane.isStuck) unstick(lane);
+        if (running === 0) forIdle.handAll(null);
         lane.gate.ended(outcome);
-        if (lane.running === 0 && lane.isQueued) {
-          // It stands among those that have one in flight; now it is owed a first.
-          more.splice(more.indexOf(lane), 1);
-          lane.isQueued = false;
-        }
         reconsider(lane);
       },
     };
   };
 
-  const nextOf = (
-    ring: Lane[],
-    mayStart: (lane: Lane) => "shared" | "extra" | "later" | null,
-  ): Grant | null => {
-    for (let left = ring.length; left > 0; left -= 1) {
-      const lane = ring.shift() as Lane;
-      lane.isQueued = false;
-      if (lane.waiting.length === 0) continue;
-      const slot = mayStart(lane);
-      if (slot === "later") {
-        lane.isQueued = true;
-        ring.unshift(lane);
-        return null;
-      }
-      if (slot === null) continue;
-      if (passGate(lane)) return start(lane, slot === "shared");
-    }
-    return null;
-  };
-
-  const next = (): Grant | null => {
-    if (closed) return null;
-    const first = nextOf(fresh, () => {
-      if (slots.isAvailable()) return "shared";
-      return extra.isAvailable() ? "extra" : "later";
-    });
-    if (first !== null || !slots.isAvailable()) return first;
-    return nextOf(more, (lane) => {
-      if (lane.running < share(lane)) return "shared";
-      atShare.add(lane);
-      return null;
-    });
-  };
-
   const pump = (): void => {
-    while (takers.length > 0) {
+    while (takers.count > 0) {
       const grant = next();
       if (grant === null) return;
-      (takers.pop() as (grant: Grant) => void)(grant);
+      takers.hand(grant);
     }
     // Every loop is busy: only a lane with nothing in flight may start beyond them.
-    if (!closed && fresh.length > 0 && running >= concurrency && extra.isAvailable()) options.needLoop();
+    if (!isDrained && turns.hasFresh && running >= options.concurrency && options.extra.isAvailable()) {
+      options.needLoop();
+    }
   };
 
-  const announceSpace = (): void => {
-    const waiters = spaceWaiters;
-    spaceWaiters = [];
-    for (const resolve of waiters) resolve(true);
-  };
   /** After its gate or its running count changed: parks, announces and starts what follows from it. */
   const reconsider = (lane: Lane): void => {
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
     if (lane.mayHaveParked && !isClosed(lane)) openListener();
-    enlist(lane);
+    turns.enlist(lane);
     pump();
   };
 
   /** Empties a lane that nothing may start on. */
   const clear = (lane: Lane): void => {
     let gone: Delivery[] = [];
-    tracking(lane, () => {
+    turns.tracking(lane, () => {
       gone = lane.waiting.splice(0);
-      if (!lane.isStuck) waitingCounted -= gone.length;
+      if (!lane.isStuck) counted -= gone.length;
     });
     if (lane.gate.isDisabled) options.giveUp(gone);
     else {
       setParked(lane, true);
       options.park(gone);
     }
-    announceSpace();
+    forSpace.handAll(true);
   };
 
   const setParked = (lane: Lane, value: boolean): void => {
-    tracking(lane, () => {
+    turns.tracking(lane, () => {
       lane.mayHaveParked = value;
-      if (value) withParked.add(lane);
-      else withParked.delete(lane);
     });
+    if (value) withParked.add(lane);
+    else withParked.delete(lane);
   };
-
-  const isClosed = (lane: Lane): boolean =>
-    lane.gate.isClosed || lane.isStuck || lane.waiting.length > part() / 2;
 
   const unstick = (lane: Lane): void => {
     lane.isStuck = false;
-    waitingCounted += lane.waiting.length;
+    counted += lane.waiting.length;
   };
 
   const laneOf = (delivery: Delivery): Lane => {
     const key = delivery.endpoint.label;
-    let lane = lanes.get(key);
-    if (lane === undefined) {
-      const gate = options.gateOf(delivery);
-      const created = createLane(key, gate, options.ownConcurrencyOf(delivery));
-      gate.onChange(() => {
-        if (created.isStuck) unstick(created);
-        reconsider(created);
-      });
-      lanes.set(key, (lane = created));
-    }
+    const known = lanes.get(key);
+    if (known !== undefined) return known;
+    const gate = options.gateOf(delivery);
+    const lane = createLane(key, gate, options.ownConcurrencyOf(delivery));
+    gate.onChange(() => {
+      if (lane.isStuck) unstick(lane);
+      reconsider(lane);
+    });
+    lanes.set(key, lane);
     return lane;
   };
 
@@ -283,66 +209,40 @@ export function createLanes(options: LanesOptions): Lanes {
     admit(delivery) {
       const lane = laneOf(delivery);
       if (lane.gate.isDisabled) return "disabled";
-      const isFull =
-        closed || lane.gate.isClosed || lane.isStuck || (active > 1 && lane.waiting.length >= part());
-      if (isFull) {
+      const isOverPart = turns.active > 1 && lane.waiting.length >= part();
+      if (isDrained || lane.gate.isClosed || lane.isStuck || isOverPart) {
         setParked(lane, true);
         return "full";
       }
-      tracking(lane, () => {
+      turns.tracking(lane, () => {
         lane.waiting.push(delivery);
-        waitingCounted += 1;
+        counted += 1;
       });
-      enlist(lane);
+      turns.enlist(lane);
       pump();
       return "waiting";
     },
 
     take(signal, waitMs) {
       if (signal.aborted) return Promise.resolve(null);
-      const grant = takers.length === 0 ? next() : null;
+      const grant = takers.count === 0 ? next() : null;
       if (grant !== null) return Promise.resolve(grant);
-      return new Promise((resolve) => {
-        const settle = (result: Grant | null): void => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", leave);
-          resolve(result);
-        };
-        const leave = (): void => {
-          takers = takers.filter((taker) => taker !== settle);
-          settle(null);
-        };
-        const timer = setTimeout(leave, waitMs);
-        signal.addEventListener("abort", leave, { once: true });
-        takers.push(settle);
-        pump();
-      });
+      const taken = takers.wait({ signal, waitMs, otherwise: null, aborted: null });
+      pump();
+      return taken;
     },
 
-    space: () => Math.max(0, capacity - waitingCounted),
+    space: () => Math.max(0, capacity - counted),
 
     waitForSpace(count, patienceMs, signal) {
-      if (capacity - waitingCounted >= count || signal.aborted) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        const settle = (moved: boolean): void => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", leave);
-          resolve(moved);
-        };
-        const leave = (): void => settle(true);
-        const timer = setTimeout(() => {
-          spaceWaiters = spaceWaiters.filter((waiter) => waiter !== settle);
-          settle(false);
-        }, patienceMs);
-        signal.addEventListener("abort", leave, { once: true });
-        spaceWaiters.push(settle);
-      });
+      if (capacity - counted >= count) return Promise.resolve(true);
+      return forSpace.wait({ signal, waitMs: patienceMs, otherwise: false, aborted: true });
     },
 
     relieve() {
       for (const lane of lanes.values()) {
         if (lane.isStuck || lane.waiting.length === 0) continue;
-        waitingCounted -= lane.waiting.length;
+        counted -= lane.waiting.length;
         lane.isStuck = true;
         // As many stay as run: they are next when those end, and nothing need be fetched for it.
         const parked = lane.waiting.splice(Math.max(1, lane.running));
@@ -353,13 +253,13 @@ export function createLanes(options: LanesOptions): Lanes {
     },
 
     drain() {
-      closed = true;
+      isDrained = true;
       const out: Delivery[] = [];
       for (const lane of lanes.values()) {
         if (lane.timer !== null) clearTimeout(lane.timer);
         out.push(...lane.waiting.splice(0));
       }
-      waitingCounted = 0;
+      counted = 0;
       return out.reverse();
     },
 
@@ -371,9 +271,7 @@ export function createLanes(options: LanesOptions): Lanes {
     parkedMax: () => Math.max(1, Math.ceil(part() / 2)),
 
     leased(count, asked, closedKeys) {
-      if (count >= asked) return;
-      const most = Math.max(1, Math.ceil(part() / 2));
-      if (count >= most) return;
+      if (count >= asked || count >= Math.max(1, Math.ceil(part() / 2))) return;
       // The backend had less than asked for: an open lane with room to spare has nothing left there.
       for (const lane of withParked) if (!closedKeys.has(lane.key)) setParked(lane, false);
     },
@@ -382,13 +280,9 @@ export function createLanes(options: LanesOptions): Lanes {
       openListener = listener;
     },
     pump,
-    wantsSlot: () => !closed && takers.length > 0 && (fresh.length > 0 || more.length > 0),
-    idle(signal) {
-      if (running === 0 || signal.aborted) return Promise.resolve();
-      return new Promise((resolve) => {
-        idlers.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+    wantsSlot: () => !isDrained && takers.count > 0 && turns.isWaitedFor,
+    async idle(signal) {
+      if (running > 0) await forIdle.wait({ signal, waitMs: 2_147_483_647, otherwise: null, aborted: null });
     },
     lowWater: Math.max(1, Math.floor(capacity / 2)),
     get running() {
