@@ -149,6 +149,11 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
     socket.on("error", () => socket.destroy());
     socket.on("data", (chunk: Buffer) => {
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      // A TLS client hello at a plain port: what servers answer to it.
+      if (pending[0] === 0x16) {
+        socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        return;
+      }
       for (;;) {
         const result = parseRequest(pending);
         if (result === null) return;

@@ -1,0 +1,66 @@
+/** A failure of the exchange itself, as an Outcome names it; "unknown" is a bug and must not be swallowed. */
+export interface Fault {
+  readonly kind: "dns" | "connect" | "tls" | "reset" | "protocol" | "timeout" | "aborted";
+  readonly code: string;
+}
+
+/** Nothing was sent: another address of the same name may be tried at once. */
+const connectCodes = new Set([
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "EAFNOSUPPORT",
+  "ETIMEDOUT",
+  "EMFILE",
+  "ENFILE",
+  "EACCES",
+  "EPERM",
+  "FailedToOpenSocket",
+]);
+const dnsCodes = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "ESERVFAIL", "ETIMEOUT"]);
+const resetCodes = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);
+const tlsCodes = new Set([
+  "EPROTO",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_REVOKED",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_CHAIN_TOO_LONG",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "HOSTNAME_MISMATCH",
+]);
+
+/**
+ * What an exception of fetch or node:http says about the exchange, by `name` first, then by `code`; the
+ * codes are those of Bun 1.4 and of node:https under Deno (runtime-facts §3, test/delivery/http.test.ts).
+ *
+ * Anything unknown is `protocol`, with the code or name it came with: the receiver did not answer, and
+ * it must not crash the loop. A code never holds more than letters, digits, `_` and `-`.
+ */
+export function classify(error: unknown): Fault {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  if (name === "TimeoutError") return { kind: "timeout", code: "TimeoutError" };
+  if (name === "AbortError") return { kind: "aborted", code: "AbortError" };
+  const text = typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
+  return { kind: kindOf(text), code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64) };
+}
+
+function kindOf(code: string): Fault["kind"] {
+  if (connectCodes.has(code)) return "connect";
+  if (resetCodes.has(code)) return "reset";
+  if (dnsCodes.has(code) || code.startsWith("DNS_")) return "dns";
+  if (tlsCodes.has(code) || code.startsWith("ERR_TLS_") || code.startsWith("ERR_SSL_")) return "tls";
+  return "protocol";
+}

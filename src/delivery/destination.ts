@@ -1,0 +1,81 @@
+import { Buffer } from "node:buffer";
+import { isIP } from "node:net";
+import { hasHeader, type HeaderEntry } from "./headers.ts";
+
+/** An endpoint's URL taken apart once, so that an attempt costs no parsing. */
+export interface Destination {
+  readonly secure: boolean;
+  /** Lower-case name without brackets, or an IP literal. */
+  readonly hostname: string;
+  /** Whether `hostname` is an IP literal and needs no resolution. */
+  readonly isAddress: boolean;
+  readonly port: number;
+  /** Path and query, as the request line carries them. */
+  readonly path: string;
+  /** Name for SNI and the certificate check; null for IP literals, which TLS checks as addresses. */
+  readonly serverName: string | null;
+  /**
+   * What the protocol needs besides the delivery's own headers: `host` as a direct request would send
+   * it, `accept-encoding: identity` (the answer is never inflated), and Basic credentials from the URL
+   * unless `authorization` is configured.
+   */
+  readonly headers: readonly HeaderEntry[];
+  /** `scheme://ADDRESS:port/path` for fetch. */
+  urlFor(address: string): string;
+}
+
+/**
+ * Takes an http(s) URL apart.
+ *
+ * @param configured The endpoint's configured headers, which win over what the URL implies.
+ */
+export function createDestination(url: URL, configured: readonly HeaderEntry[]): Destination {
+  const secure = url.protocol === "https:";
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const isAddress = isIP(hostname) !== 0;
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  const path = `${url.pathname}${url.search}`;
+  const headers: HeaderEntry[] = [["host", url.host]];
+  if (!hasHeader(configured, "accept-encoding")) headers.push(["accept-encoding", "identity"]);
+  if (!hasHeader(configured, "accept")) headers.push(["accept", "*/*"]);
+  if ((url.username !== "" || url.password !== "") && !hasHeader(configured, "authorization")) {
+    headers.push(["authorization", basicCredentials(url.username, url.password)]);
+  }
+  const urls = new Map<string, string>();
+  return {
+    secure,
+    hostname,
+    isAddress,
+    port,
+    path,
+    // A trailing dot makes a name absolute in DNS but stands in no certificate.
+    serverName: isAddress ? null : hostname.replace(/\.$/, ""),
+    headers,
+    urlFor(address) {
+      let text = urls.get(address);
+      if (text === undefined) {
+        // A name whose addresses change all the time must not fill the memory.
+        if (urls.size >= 64) urls.clear();
+        const host = address.includes(":") ? `[${address}]` : address;
+        text = `${secure ? "https" : "http"}://${host}:${port}${path}`;
+        urls.set(address, text);
+      }
+      return text;
+    },
+  };
+}
+
+/** RFC 7617 with UTF-8; the URL holds both parts percent-encoded. */
+function basicCredentials(username: string, password: string): string {
+  const text = `${decodePercent(username)}:${decodePercent(password)}`;
+  return `Basic ${Buffer.from(text, "utf8").toString("base64")}`;
+}
+
+function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone % stands for itself.
+    return text;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Destination } from "./destination.ts";
+import { type Answer, type Exchange, type ExchangeRequest, maxAnswerBytes } from "./exchange.ts";
+import { drainResponse } from "./response-body.ts";
+
+/** Bun's own fetch options, which the DOM's types do not know. */
+interface BunFetchInit extends RequestInit {
+  decompress: false;
+  proxy: false;
+  timeout: false;
+  tls?: { readonly serverName: string };
+}
+
+/**
+ * Exchanges over Bun's fetch: half the CPU of node:http.
+ *
+ * The URL carries the vetted address, the Host header and TLS server name the receiver's name: that way
+ * fetch looks nothing up (runtime-facts §1). Connections are pooled by address and server name.
+ */
+export function createFetchExchange(): Exchange {
+  const tlsOptions = new WeakMap<Destination, { readonly serverName: string }>();
+  const tlsOf = (destination: Destination): { readonly serverName: string } | null => {
+    if (!destination.secure || destination.serverName === null) return null;
+    let tls = tlsOptions.get(destination);
+    if (tls === undefined) tlsOptions.set(destination, (tls = { serverName: destination.serverName }));
+    return tls;
+  };
+  return {
+    async post({ destination, address, headers, body, signal }: ExchangeRequest): Promise<Answer> {
+      const init: BunFetchInit = {
+        method: "POST",
+        headers: [...headers, ...destination.headers] as [string, string][],
+        body: body as string | Uint8Array<ArrayBuffer>,
+        redirect: "manual",
+        decompress: false,
+        // Not even HTTP_PROXY of the environment: it would connect elsewhere than to the vetted address.
+        proxy: false,
+        // The caller's deadline is the only one; Bun's own would end an exchange after five minutes.
+        timeout: false,
+        signal,
+      };
+      const tls = tlsOf(destination);
+      if (tls !== null) init.tls = tls;
+      const response = await fetch(destination.urlFor(address), init);
+      await drainResponse(response, maxAnswerBytes);
+      const { status } = response;
+      return {
+        status,
+        retryAfter: status < 400 ? null : response.headers.get("retry-after"),
+        location: status >= 300 && status < 400 ? response.headers.get("location") : null,
+      };
+    },
+    close() {
+      // Bun closes idle connections by itself and never keeps the process alive for them.
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { JobBody } from "../jobs/job.ts";
+import type { Destination } from "./destination.ts";
+import type { HeaderEntry } from "./headers.ts";
+
+/**
+ * One HTTP exchange with one address, in the way a runtime does it best (exchange-fetch.ts on Bun,
+ * exchange-node.ts on Deno).
+ */
+export interface Exchange {
+  /**
+   * POSTs and reads the answer to its end, or 64 KiB of it.
+   *
+   * Connects to `address` and to nothing else: no proxy from the environment, no redirect, no name
+   * lookup. TLS names and verifies the destination's host. Rejects with the runtime's own error
+   * (classify.ts), and at once when `signal` aborts.
+   */
+  post(request: ExchangeRequest): Promise<Answer>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+export interface ExchangeRequest {
+  readonly destination: Destination;
+  /** IPv4 or IPv6 without brackets. */
+  readonly address: string;
+  readonly headers: readonly HeaderEntry[];
+  readonly body: JobBody;
+  readonly signal: AbortSignal;
+}
+
+/** What matters of an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly location: string | null;
+}
+
+/** Bytes of an answer that are read for the sake of reusing the connection; the rest is cut off. */
+export const maxAnswerBytes = 65_536;
