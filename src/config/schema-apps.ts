@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { parseSigningKey } from "../delivery/signing-keys.ts";
 import { defaultWebhookName } from "./endpoint-name.ts";
 import {
   checkedText,
@@ -19,7 +20,6 @@ import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./schema-database.ts";
 import { proxyUrl } from "./schema-egress.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
-import { signingKeyProblem } from "./signing-key.ts";
 import { receiverUrlProblem } from "./urls.ts";
 
 const lambdaSchema = v.strictObject({
@@ -58,9 +58,19 @@ function patternProblem(pattern: string): string | null {
   }
 }
 
+function signingKeyProblem(key: string): string | null {
+  const parsed = parseSigningKey(key);
+  return typeof parsed === "string" ? parsed : null;
+}
+
 const signingKeySchema = v.strictObject({
   key: v.pipe(
-    checkedText("a whsec_ or whsk_ key", signingKeyProblem, "whsec_… (HMAC-SHA256) or whsk_… (ed25519)."),
+    v.string("a whsec_ or whsk_ key"),
+    v.check(
+      (key) => signingKeyProblem(key) === null,
+      (issue) => signingKeyProblem(issue.input) ?? "",
+    ),
+    v.description("whsec_… (HMAC-SHA256) or whsk_… (ed25519), as Standard Webhooks writes them."),
     v.metadata(secretValue),
   ),
   not_after: v.optional(

@@ -17,7 +17,7 @@ export function httpUrlProblem(url: string): string | null {
   const parsed = URL.parse(url);
   if (parsed === null) return "an http:// or https:// URL";
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    return `an http:// or https:// URL, not ${parsed.protocol}`;
+    return "an http:// or https:// URL";
   }
   // URL.parse takes http:host and http:/host too, and sends them where nobody looks.
   if (!/^https?:\/\/[^/]/i.test(url)) return "an http:// or https:// URL";

@@ -1,0 +1,192 @@
+import type { CrossFindings, CrossView } from "./cross.ts";
+import { defaultWebhookName } from "./endpoint-name.ts";
+import { headerNameProblem } from "./headers.ts";
+import type { Loose } from "./loose.ts";
+import type { ConfigInput } from "./schema.ts";
+
+type AppInput = NonNullable<NonNullable<Loose<ConfigInput>["apps"]>[number]>;
+type WebhookInput = NonNullable<NonNullable<AppInput["webhooks"]>[number]>;
+type ReceiverInput = Omit<WebhookInput, "name" | "event_types" | "filter">;
+type Path = readonly (string | number)[];
+
+/** Apps, their webhooks and the named endpoints: what is there twice, missing, or said in two ways. */
+export function checkApps(view: CrossView, findings: CrossFindings): void {
+  const { input, config } = view;
+  const apps = (input.apps ?? []).map((app) => app ?? {});
+  const { issue, warn } = findings;
+  checkUnique(
+    apps.map(({ id }) => id),
+    (index, earlier, id) => {
+      issue(["apps", index, "id"], `"${id}" is the id of apps.${earlier} too; ids must be unique`);
+    },
+  );
+  checkUnique(
+    apps.map(({ key }) => key),
+    (index, earlier) => {
+      issue(["apps", index, "key"], `is the key of apps.${earlier} too; keys must be unique`);
+    },
+  );
+  const keyOwners = new Map<string, string>();
+  for (const [at, app] of apps.entries()) {
+    const webhooks = (app.webhooks ?? []).map((webhook) => webhook ?? {});
+    checkUnique(webhooks.map(nameOf), (index, earlier, name) => {
+      const path = `apps.${at}.webhooks.${earlier}`;
+      issue(
+        ["apps", at, "webhooks", index, "name"],
+        `"${name}" is the name of ${path} too; give one another name`,
+      );
+    });
+    for (const [index, webhook] of webhooks.entries()) {
+      checkReceiver(["apps", at, "webhooks", index], webhook, view, findings, keyOwners);
+    }
+  }
+  for (const [name, endpoint] of Object.entries(input.endpoints ?? {})) {
+    checkReceiver(["endpoints", name], endpoint ?? { url: undefined }, view, findings, keyOwners);
+    if (endpoint?.signing === "pusher" || endpoint?.signing === "both") {
+      const message = "Pusher signatures need an app's key and secret; a named endpoint has none";
+      issue(["endpoints", name, "signing"], message);
+    }
+  }
+  const consumes = config.queue?.consume !== false && config.queue?.driver !== "none";
+  if (consumes && (input.apps ?? []).length === 0 && Object.keys(input.endpoints ?? {}).length === 0) {
+    warn("there are no apps and no endpoints: every job becomes a dead letter");
+  }
+}
+
+const isSet = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
+
+function checkUnique(
+  values: readonly (string | undefined)[],
+  report: (index: number, earlier: number, value: string) => void,
+): void {
+  const first = new Map<string, number>();
+  for (const [index, value] of values.entries()) {
+    if (value === undefined) continue;
+    const earlier = first.get(value);
+    if (earlier === undefined) first.set(value, index);
+    else report(index, earlier, value);
+  }
+}
+
+/** The name it has or gets; undefined where what it follows from is wrong. */
+function nameOf(webhook: WebhookInput): string | undefined {
+  if ("name" in webhook) return webhook.name;
+  const target = webhook.url ?? webhook.lambda?.function_name ?? webhook.lambda_function;
+  return target === undefined ? undefined : defaultWebhookName(webhook);
+}
+
+function checkReceiver(
+  path: Path,
+  receiver: ReceiverInput,
+  view: CrossView,
+  findings: CrossFindings,
+  keyOwners: Map<string, string>,
+): void {
+  checkTarget(path, receiver, findings);
+  checkHeaders(path, receiver, findings);
+  checkRetry(path, receiver, view, findings);
+  checkSigning(path, receiver, findings, keyOwners);
+  const { tls, concurrency } = receiver;
+  if (isSet(tls) && isSet(tls.cert) !== isSet(tls.key)) {
+    findings.issue([...path, "tls"], "a client certificate needs both cert and key");
+  }
+  const limit = view.config.webhooks?.max_in_flight;
+  if (typeof concurrency === "number" && limit !== undefined && concurrency > limit) {
+    findings.issue([...path, "concurrency"], `${concurrency} is above webhooks.max_in_flight (${limit})`);
+  }
+}
+
+function checkTarget(path: Path, receiver: ReceiverInput, { issue }: CrossFindings): void {
+  const { url, lambda, lambda_function: name, tls, proxy } = receiver;
+  const isLambda = "lambda_function" in receiver || "lambda" in receiver;
+  if (!("url" in receiver) && !isLambda) {
+    issue(path, "needs url, lambda_function or lambda: where should deliveries go?");
+  }
+  if ("url" in receiver && isLambda) issue(path, "has both a URL and a Lambda function; it can have one");
+  const hasName = "lambda_function" in receiver || (lambda !== undefined && "function_name" in lambda);
+  if (isLambda && !hasName && lambda !== undefined) issue([...path, "lambda", "function_name"], "is missing");
+  if (name !== undefined && lambda?.function_name !== undefined && name !== lambda.function_name) {
+    issue([...path, "lambda", "function_name"], "lambda_function names another function; set one of them");
+  }
+  for (const [key, value] of Object.entries({ tls, proxy })) {
+    if (isSet(value) && isLambda) issue([...path, key], "has no effect on a Lambda function");
+  }
+  if (isSet(tls) && typeof url === "string" && url.toLowerCase().startsWith("http://")) {
+    issue([...path, "tls"], "has no effect on an http:// URL");
+  }
+}
+
+function checkHeaders(path: Path, receiver: ReceiverInput, { issue }: CrossFindings): void {
+  const names = Object.keys(receiver.headers ?? {});
+  for (const name of names) {
+    const problem = headerNameProblem(name);
+    if (problem !== null) issue([...path, "headers", name], problem);
+  }
+  checkUnique(
+    names.map((name) => name.toLowerCase()),
+    (index, earlier) => {
+      issue([...path, "headers", names[index] as string], `is the same header as ${names[earlier]}`);
+    },
+  );
+  const hasUser = typeof receiver.url === "string" && (URL.parse(receiver.url)?.username ?? "") !== "";
+  const authorization = names.find((name) => name.toLowerCase() === "authorization");
+  if (hasUser && authorization !== undefined) {
+    issue(
+      [...path, "headers", authorization],
+      "the URL's user info is an authorization header too; set one of them",
+    );
+  }
+}
+
+function checkRetry(path: Path, receiver: ReceiverInput, view: CrossView, { issue }: CrossFindings): void {
+  const own = receiver.retry;
+  const shared = view.config.webhooks?.retry;
+  if (own === undefined) return;
+  checkRetryPolicy([...path, "retry"], own, { ...shared, ...own }, issue);
+}
+
+/** `webhooks.retry`, or a webhook's own over it; an issue names a key that is set here. */
+export function checkRetryPolicy(
+  path: Path,
+  own: NonNullable<ReceiverInput["retry"]>,
+  effective: NonNullable<ReceiverInput["retry"]>,
+  issue: CrossFindings["issue"],
+): void {
+  const { initial_backoff_ms: first, max_backoff_ms: longest } = effective;
+  const isOwn = "initial_backoff_ms" in own || "max_backoff_ms" in own;
+  if (isOwn && first !== undefined && longest !== undefined && first > longest) {
+    issue([...path, "initial_backoff_ms"], `${first} is above max_backoff_ms (${longest})`);
+  }
+  const retried = new Set(effective.retry_on ?? []);
+  const both = (effective.dead_on ?? []).filter((status) => status !== undefined && retried.has(status));
+  if (both.length > 0 && ("dead_on" in own || "retry_on" in own)) {
+    issue([...path, "dead_on"], `${both.join(", ")}: stands in retry_on too`);
+  }
+}
+
+function checkSigning(
+  path: Path,
+  receiver: ReceiverInput,
+  { issue, warn }: CrossFindings,
+  keyOwners: Map<string, string>,
+): void {
+  const { signing, signing_keys: keys } = receiver;
+  const needsKeys = signing === "standard" || signing === "both";
+  if (needsKeys && (!("signing_keys" in receiver) || keys?.length === 0)) {
+    issue([...path, "signing_keys"], `is missing: signing is "${signing}" (hookline keys generate)`);
+  }
+  const owner = path.join(".");
+  const isUnused =
+    signing === "pusher" || signing === "none" || (signing === undefined && path[0] === "apps");
+  if (isUnused && (keys?.length ?? 0) > 0) {
+    warn(`${owner}.signing_keys are not used: signing is "${signing ?? "pusher"}"`);
+  }
+  for (const entry of keys ?? []) {
+    if (entry?.key === undefined) continue;
+    const other = keyOwners.get(entry.key);
+    if (other !== undefined && other !== owner) {
+      warn(`${owner} and ${other} share a signing key; each receiver should have its own`);
+    }
+    keyOwners.set(entry.key, owner);
+  }
+}

@@ -1,0 +1,138 @@
+import type { CrossFindings, CrossView } from "./cross.ts";
+
+/** Queues, groups and how many attempts they may have in flight. */
+export function checkQueues(view: CrossView, findings: CrossFindings): void {
+  checkNames(view, findings);
+  checkRawQueues(view, findings);
+  checkGroups(view, findings);
+  checkConcurrency(view, findings);
+}
+
+/** Name of an entry of queue.queues, in either spelling. */
+function nameOf(queue: unknown): string | undefined {
+  const name = typeof queue === "string" ? queue : (queue as { name?: unknown } | undefined)?.name;
+  return typeof name === "string" ? name : undefined;
+}
+
+function checkNames({ config }: CrossView, { issue }: CrossFindings): void {
+  const first = new Map<string, number>();
+  for (const [index, queue] of (config.queue?.queues ?? []).entries()) {
+    const name = nameOf(queue);
+    if (name === undefined) continue;
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, index);
+    else issue(["queue", "queues", index], `"${name}" is queue.queues.${earlier} too; names must be unique`);
+  }
+}
+
+function checkRawQueues({ config, input }: CrossView, { issue }: CrossFindings): void {
+  const endpoints = input.endpoints ?? {};
+  const urls = new Map<string, number>();
+  const checkEndpoint = (path: (string | number)[], name: string | null | undefined): void => {
+    if (typeof name !== "string" || Object.hasOwn(endpoints, name)) return;
+    issue(path, `"${name}" is not one of endpoints`);
+  };
+  for (const [index, queue] of (config.queue?.queues ?? []).entries()) {
+    if (typeof queue !== "object") continue;
+    const path = ["queue", "queues", index];
+    const { format, endpoint, routes = [], url } = queue;
+    const isRouted = routes.length > 0;
+    if (format === "raw" && endpoint === null && !isRouted) {
+      issue(path, "a raw queue needs endpoint or routes: where should its messages go?");
+    }
+    if (format === "raw" && typeof endpoint === "string" && isRouted) {
+      issue(path, "has both endpoint and routes; a raw queue has one of them");
+    }
+    if (format === "jobs" && (typeof endpoint === "string" || isRouted)) {
+      issue(
+        [...path, "format"],
+        '"jobs" says itself where it goes; endpoint and routes are for format "raw"',
+      );
+    }
+    checkEndpoint([...path, "endpoint"], endpoint);
+    for (const [at, route] of routes.entries()) {
+      const routePath = [...path, "routes", at];
+      checkEndpoint([...routePath, "endpoint"], route?.endpoint);
+      const match = route?.match;
+      if (match === undefined) continue;
+      if ("attribute" in match === "body" in match) {
+        issue([...routePath, "match"], "needs attribute or body, one of them");
+      }
+      if ("equals" in match === "prefix" in match) {
+        issue([...routePath, "match"], "needs equals or prefix, one of them");
+      }
+    }
+    if (typeof url !== "string") continue;
+    if (config.queue?.driver !== undefined && config.queue.driver !== "sqs") {
+      issue([...path, "url"], `is for the sqs driver; queue.driver is ${config.queue.driver}`);
+    }
+    if (typeof config.queue?.sqs?.queue_url === "string") {
+      issue([...path, "url"], "queue.sqs.queue_url already is the URL of all queues; set one of them");
+    }
+    const earlier = urls.get(url);
+    if (earlier !== undefined) issue([...path, "url"], `is the URL of queue.queues.${earlier} too`);
+    urls.set(url, index);
+  }
+}
+
+function checkGroups({ config, input }: CrossView, { issue }: CrossFindings): void {
+  const known = new Set((config.queue?.queues ?? []).map(nameOf));
+  const groupNames = new Set<string>();
+  const taken = new Map<string, string>();
+  for (const [index, group] of (config.queue?.groups ?? []).entries()) {
+    if (group === undefined) continue;
+    const path = ["queue", "groups", index];
+    const { name, strategy, queues = [] } = group;
+    if (name !== undefined && groupNames.has(name))
+      issue([...path, "name"], `"${name}" is taken; names must be unique`);
+    if (name !== undefined) groupNames.add(name);
+    for (const [at, queue] of queues.entries()) {
+      const member = nameOf(queue);
+      const memberPath = [...path, "queues", at];
+      if (member === undefined) continue;
+      if (!known.has(member)) issue(memberPath, `"${member}" is not one of queue.queues`);
+      const other = taken.get(member);
+      if (other !== undefined) issue(memberPath, `"${member}" is in ${other} already`);
+      else taken.set(member, `queue.groups.${index}`);
+      const written = input.queue?.groups?.[index]?.queues?.[at];
+      if (strategy === "strict" && typeof written === "object" && "weight" in written) {
+        issue([...memberPath, "weight"], 'weights mean nothing with strategy "strict": the order counts');
+      }
+    }
+  }
+}
+
+/** Attempts in flight per queue, for the driver in use. */
+function concurrencyOf({ queue }: CrossView["config"]): { key: string; value: number | undefined } | null {
+  switch (queue?.driver) {
+    case "memory":
+      return { key: "memory", value: queue.memory?.concurrency };
+    case "redis":
+      return { key: "redis", value: queue.redis?.concurrency };
+    case "redis-cluster":
+      return { key: "redis_cluster", value: queue.redis_cluster?.concurrency };
+    case "sqs":
+      return { key: "sqs", value: queue.sqs?.concurrency };
+    default:
+      return null;
+  }
+}
+
+function checkConcurrency({ config }: CrossView, { issue }: CrossFindings): void {
+  const limit = config.webhooks?.max_in_flight;
+  const own = concurrencyOf(config);
+  if (limit === undefined || own?.value === undefined || config.queue?.consume === false) return;
+  const groups = config.queue?.groups ?? [];
+  const grouped = new Set(groups.flatMap((group) => (group?.queues ?? []).map(nameOf)));
+  const alone = (config.queue?.queues ?? []).filter((queue) => !grouped.has(nameOf(queue))).length;
+  // One URL for all queues is one consumer.
+  const consumers = typeof config.queue?.sqs?.queue_url === "string" && own.key === "sqs" ? 1 : alone;
+  const shared = groups.reduce((sum, group) => sum + (group?.concurrency ?? 0), 0);
+  const sum = consumers * own.value + shared;
+  if (sum <= limit) return;
+  const parts = `${consumers} × ${own.value}${shared === 0 ? "" : ` + ${shared} of the groups`}`;
+  issue(
+    ["queue", own.key, "concurrency"],
+    `the sum of all queues' concurrency is ${sum} (${parts}), above webhooks.max_in_flight (${limit})`,
+  );
+}

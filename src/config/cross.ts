@@ -1,0 +1,63 @@
+import type { SchemaIssue } from "./issues.ts";
+import { checkApps, checkRetryPolicy } from "./cross-apps.ts";
+import { checkBackends } from "./cross-backends.ts";
+import { checkQueues } from "./cross-queues.ts";
+import type { Loose } from "./loose.ts";
+import type { Config, ConfigInput } from "./schema.ts";
+
+/** What the checks across keys look at. */
+export interface CrossView {
+  /** As the user wrote it: what is not there was not said. */
+  readonly input: Loose<ConfigInput>;
+  /** With defaults. */
+  readonly config: Loose<Config>;
+}
+
+/** What they find. */
+export interface CrossFindings {
+  readonly issue: (path: readonly (string | number)[], message: string) => void;
+  /** Works, but is surely not what was meant. */
+  readonly warn: (message: string) => void;
+}
+
+/** Checks that need more than one key (contract §1.7: contradictions are errors too). */
+export function checkAcross(view: CrossView): { issues: SchemaIssue[]; warnings: string[] } {
+  const issues: SchemaIssue[] = [];
+  const warnings: string[] = [];
+  const findings: CrossFindings = {
+    issue: (path, message) => issues.push({ path: path.map(String), message }),
+    warn: (message) => warnings.push(message),
+  };
+  checkServer(view, findings);
+  const retry = view.input.webhooks?.retry;
+  if (retry !== undefined) {
+    const effective = { ...view.config.webhooks?.retry };
+    checkRetryPolicy(["webhooks", "retry"], retry, effective, findings.issue);
+  }
+  checkQueues(view, findings);
+  checkBackends(view, findings);
+  checkApps(view, findings);
+  return { issues, warnings };
+}
+
+function checkServer({ config }: CrossView, { issue, warn }: CrossFindings): void {
+  const { server, supervisor } = config;
+  const token = server?.token;
+  if (typeof token === "string" && token.length < 16) {
+    warn("server.token has fewer than 16 characters: take a longer, random one");
+  }
+  const isLoopback = server?.host === undefined || /^(?:127\.[\d.]+|::1|localhost)$/i.test(server.host);
+  if (token === null && !isLoopback) {
+    warn("server.host is not a loopback address and server.token is not set: /v1 answers 401 to everybody");
+  }
+  if (token === null && supervisor?.allow_crash === true) {
+    warn("supervisor.allow_crash has no effect without server.token: crash and stall always need a token");
+  }
+  const [first, longest] = [supervisor?.restart_delay_ms, supervisor?.max_restart_delay_ms];
+  if (first !== undefined && longest !== undefined && first > longest) {
+    issue(
+      ["supervisor", "restart_delay_ms"],
+      `${first} is above supervisor.max_restart_delay_ms (${longest})`,
+    );
+  }
+}

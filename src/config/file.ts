@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+
+/** A file's text, or why there is none, as half a sentence that names the file. */
+export type FileReading =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly isMissing: boolean; readonly message: string };
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  ENOTDIR: "no such file",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EISDIR: "it is a directory",
+  ELOOP: "its symbolic links lead in a circle",
+};
+
+/** Reads a file that must be UTF-8; a byte order mark at its start is dropped. Never throws. */
+export async function readTextFile(path: string): Promise<FileReading> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = reasons[code ?? ""] ?? code ?? message;
+    return { ok: false, isMissing: code === "ENOENT", message: `cannot read ${path}: ${reason}` };
+  }
+  try {
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    const offset = firstBadByte(bytes);
+    return {
+      ok: false,
+      isMissing: false,
+      message: `${path} is not UTF-8: the byte at offset ${offset} is wrong`,
+    };
+  }
+}
+
+/** Offset of the first byte that cannot stand there in UTF-8; the decoder itself does not tell. */
+function firstBadByte(bytes: Uint8Array): number {
+  const isGood = (length: number): boolean => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let good = 0;
+  let bad = bytes.length + 1;
+  while (bad - good > 1) {
+    const middle = (good + bad) >>> 1;
+    if (middle <= bytes.length && isGood(middle)) good = middle;
+    else bad = middle;
+  }
+  // When every prefix is good the text breaks off inside its last character.
+  return Math.min(bad - 1, Math.max(0, bytes.length - 1));
+}
