@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { describeType, idField, isMalformed, malformed, nameField } from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
