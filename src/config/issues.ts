@@ -73,11 +73,19 @@ function describe(
   return `expected ${expected}, got ${show(issue.input, secrecy, mask, expected)}`;
 }
 
-function show(value: unknown, isSecret: boolean, mask: (text: string) => string, expected: string): string {
+function show(
+  value: unknown,
+  secrecy: Secrecy | null,
+  mask: (text: string) => string,
+  expected: string,
+): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
   if (isObject(value)) return "an object";
-  if (isSecret && value !== null)
-    return value === "" ? "an empty string" : `a ${typeof value} that is not shown`;
+  if (value === "") return "an empty string";
+  if (secrecy !== null && value !== null) {
+    const url = typeof value === "string" && secrecy !== "value" ? redactUrl(value, secrecy) : "***";
+    return url === "***" ? `a ${typeof value} that is not shown` : JSON.stringify(url);
+  }
   if (typeof value !== "string") return String(value);
   const quoted = JSON.stringify(mask(value.length > 80 ? `${value.slice(0, 80)}…` : value));
   // "80" looks like the number it is not.
