@@ -5,6 +5,7 @@ import { readJsonText } from "./body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonResponse } from "./json.ts";
 import { parseJsonBody } from "./json-body.ts";
+import { maskId } from "./mask-id.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, type Route } from "./route.ts";
@@ -98,13 +99,17 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
 
 function describe(mask: (text: string) => string, item: DeadLetter): Record<string, unknown> {
   return {
-    id: item.id,
+    id: maskId(mask, item.id),
     reason: item.reason,
     detail: item.detail === null ? null : mask(item.detail),
     attempts: item.attempts,
     failed_at: isoTime(item.failedAt),
     endpoint: item.endpoint,
-    job: { id: item.jobId, enqueued_at: isoTime(item.enqueuedAt), ...bodyMembers(mask, item.body) },
+    job: {
+      id: maskId(mask, item.jobId),
+      enqueued_at: isoTime(item.enqueuedAt),
+      ...bodyMembers(mask, item.body),
+    },
   };
 }
 

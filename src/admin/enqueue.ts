@@ -1,6 +1,7 @@
 import type { EnqueueResult, NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
+import { maskId } from "./mask-id.ts";
 import { problemResponse, publicError } from "./problem.ts";
 import { requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
@@ -74,14 +75,15 @@ export function answerFor(deps: AdminDeps, verdicts: readonly Verdict[]): Respon
   let discarded = 0;
   const jobs = verdicts.map((verdict) => {
     const error = errorOf(verdict);
+    const id = verdict.id === null ? null : maskId(deps.mask, verdict.id);
     if (error === null) {
       if (verdict.status === "discarded") discarded += 1;
       else accepted += 1;
-      return { id: verdict.id, status: verdict.status };
+      return { id, status: verdict.status };
     }
     firstError ??= error;
     const { code, message } = publicError(deps, error);
-    return { id: verdict.id, status: "failed", error: { code, detail: message } };
+    return { id, status: "failed", error: { code, detail: message } };
   });
   if (discarded > 0) {
     return jsonResponse({ accepted: 0, discarded, reason: "queue driver is none", jobs });

@@ -124,6 +124,11 @@ describe("accepting", () => {
     expect((await admin.post(path, job)).status).toBe(202);
   });
 
+  test("an id that is a secret is accepted, and not told back", async () => {
+    const text = await (await admin.post(path, sockudoJob("a", { job_id: appSecret }))).text();
+    expect(JSON.parse(text)).toEqual({ accepted: 1, jobs: [{ id: "***", status: "enqueued" }] });
+  });
+
   test("delay_ms holds the job back", async () => {
     expect((await admin.post(path, { ...sockudoJob(), delay_ms: 60_000 })).status).toBe(202);
     expect(await admin.memory.stats("webhooks")).toMatchObject({ ready: 0, delayed: 1 });
@@ -335,12 +340,12 @@ describe("a bad request is told so and takes nothing", () => {
       ["[1, 2,, 3]", "line 1, column 7"],
       ['{"a": "b\n"}', "line 1, column 9"],
       ['{"a": tru}', "line 1, column 7"],
-      ['{"a": 01}', "line 1, column 8"],
+      ['{"a": 01}', "line 1, column 7"],
       ['["\\x"]', "line 1, column 3"],
       ['{"a": [1, 2}', "line 1, column 12"],
       ["[1]\n\n]", "line 3, column 1"],
       ['{"a":1,}', "line 1, column 8"],
-      ['{"a', "ends too early at line 1, column 4"],
+      ['{"a', "line 1, column 2: this string never ends"],
     ] as const) {
       const answer = await json(await admin.post(path, body));
       expect({ body, detail: answer.detail }).toEqual({ body, detail: expect.stringContaining(where) });

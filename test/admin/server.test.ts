@@ -3,79 +3,71 @@ import { connect, type Socket } from "node:net";
 import { startAdminServer } from "../../src/admin/server.ts";
 import { HooklineError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/log.ts";
+import { sendRaw, statusOf } from "./raw-request.ts";
 import { startAdmin, type Admin } from "./start-admin.ts";
 
 let admin: Admin;
 beforeAll(async () => void (admin = await startAdmin()));
 afterAll(() => admin.stop());
 
-/** Sends bytes as they are and resolves with everything that comes back until the server closes. */
-function sendRaw(text: string, port = admin.port): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write(text));
-    let answer = "";
-    socket.setTimeout(8000, () => reject(new Error(`the server kept the connection open after: ${answer}`)));
-    socket.on("data", (chunk) => (answer += chunk.toString("latin1")));
-    socket.on("close", () => resolve(answer));
-    socket.on("error", reject);
-    socket.setTimeout(8000);
-  });
-}
-
-const status = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-
 describe("behind a proxy, without a token", () => {
   test("a default nginx (proxy_pass alone: HTTP/1.0, Host rewritten, no header added) is refused", async () => {
     const answer = await sendRaw(
+      admin.port,
       `GET /v1/queues HTTP/1.0\r\nHost: 127.0.0.1:${admin.port}\r\nConnection: close\r\nUser-Agent: curl/8\r\n\r\n`,
     );
-    expect(status(answer)).toBe(401);
+    expect(statusOf(answer)).toBe(401);
     expect(answer).toContain("HTTP/1.0");
   });
 
   test("so is HTTP/1.0 that asks for keep-alive, or says nothing of it", async () => {
     for (const connection of ["Connection: keep-alive\r\n", ""]) {
       const answer = await sendRaw(
+        admin.port,
         `GET /v1/queues HTTP/1.0\r\nHost: 127.0.0.1:${admin.port}\r\n${connection}\r\n`,
       );
-      expect(status(answer)).toBe(401);
+      expect(statusOf(answer)).toBe(401);
     }
   });
 
   test("HTTP/1.0 that posts a job is refused and the job is not taken", async () => {
     const body = '{"app_id":"app-1","payload":{"time_ms":1,"events":[]}}';
     const answer = await sendRaw(
+      admin.port,
       `POST /v1/queues/webhooks/jobs HTTP/1.0\r\nHost: localhost:${admin.port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
-    expect(status(answer)).toBe(401);
+    expect(statusOf(answer)).toBe(401);
     expect((await admin.memory.stats("webhooks")).ready).toBe(0);
   });
 
   test("the same over HTTP/1.1 and direct is let through", async () => {
     const answer = await sendRaw(
+      admin.port,
       `GET /v1/queues HTTP/1.1\r\nHost: 127.0.0.1:${admin.port}\r\nConnection: close\r\n\r\n`,
     );
-    expect(status(answer)).toBe(200);
+    expect(statusOf(answer)).toBe(200);
   });
 
   test("health and metrics answer a proxy", async () => {
     for (const path of ["/health", "/health/live", "/health/ready", "/metrics"]) {
-      expect(status(await sendRaw(`GET ${path} HTTP/1.0\r\nVia: 1.0 x\r\n\r\n`))).toBe(200);
+      expect(statusOf(await sendRaw(admin.port, `GET ${path} HTTP/1.0\r\nVia: 1.0 x\r\n\r\n`))).toBe(200);
     }
   });
 
   test("an absolute request target cannot name another authority", async () => {
     const answer = await sendRaw(
+      admin.port,
       `GET http://127.0.0.1:${admin.port}/v1/queues HTTP/1.1\r\nHost: 127.0.0.1:${admin.port}\r\nConnection: close\r\n\r\n`,
     );
-    expect(status(answer)).toBe(400);
+    expect(statusOf(answer)).toBe(400);
   });
 
   test("two Host headers are refused", async () => {
     const answer = await sendRaw(
+      admin.port,
       `GET /v1/queues HTTP/1.1\r\nHost: 127.0.0.1:${admin.port}\r\nHost: evil.test\r\nConnection: close\r\n\r\n`,
     );
-    expect([400, 401]).toContain(status(answer));
+    expect([400, 401]).toContain(statusOf(answer));
   });
 });
 
@@ -97,8 +89,8 @@ describe("requests that are no HTTP", () => {
   ];
   for (const [name, text, expected] of cases) {
     test(`${name}: ${expected}`, async () => {
-      const answer = await sendRaw(text.replace("HOST", `localhost:${admin.port}`));
-      expect(status(answer)).toBe(expected);
+      const answer = await sendRaw(admin.port, text.replace("HOST", `localhost:${admin.port}`));
+      expect(statusOf(answer)).toBe(expected);
     });
   }
 
