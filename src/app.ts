@@ -12,7 +12,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { createDriver } from "./queue/registry.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
-import { deadlineIn } from "./supervisor/shutdown.ts";
+import { deadlineIn, untilAborted } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
 import { createAttempter } from "./worker/attempt.ts";
 import { createBackoff } from "./worker/backoff.ts";
@@ -178,7 +178,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     closing.abort();
     log.info("draining", { timeout_ms: totalMs });
     try {
-      await admin.drain(hard.signal);
+      await Promise.race([admin.flush(), untilAborted(hard.signal)]);
       await Promise.all(workers.map((worker) => worker.drain(soft.signal, hard.signal)));
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });

@@ -5,6 +5,7 @@ import type { Outcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Disposition, QueueDriver } from "../queue/driver.ts";
+import { untilAborted } from "../supervisor/shutdown.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { createBackendHealth } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
@@ -197,14 +198,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       await lanes.idle(softDeadline);
       for (const lease of held.values()) lease.abort?.();
       await lanes.idle(hardDeadline);
-      await Promise.race([stopped, aborted(hardDeadline)]);
+      await Promise.race([stopped, untilAborted(hardDeadline)]);
       await settler.idle(hardDeadline);
     },
     faults: () => health.faults(),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

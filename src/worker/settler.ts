@@ -117,7 +117,7 @@ export function createSettler(options: SettlerOptions): Settler {
 
     async run(context) {
       const backoff = createBackoff({ initialMs: 50, maxMs: 2_000 });
-      context.onEnd(() => wake?.());
+      context.signal.addEventListener("abort", () => wake?.(), { once: true });
       while (!context.signal.aborted) {
         await context.checkpoint();
         context.progress();
