@@ -21,11 +21,11 @@ bun_version=$(node -e '
 
 is_pinned_bun() { [ -x "$1" ] && [ "$("$1" --version 2>/dev/null)" = "$bun_version" ]; }
 
-# Prints the path of a Bun of the pinned version, or nothing. The binaries that npm's platform packages
-# bring are tried one by one: npm may refuse to run the postinstall script that would choose among them.
+# Prints the path of a Bun of the pinned version, or nothing. npm may refuse to run the postinstall script
+# that moves the fitting binary out of its platform package, so all places where one can be are tried.
 find_bun() {
   local candidate
-  for candidate in .tools/bin/bun .tools/node_modules/@oven/bun-*/bin/bun "$(command -v bun || true)"; do
+  for candidate in .tools/bin/bun .tools/node_modules/bun/bin/bun.exe .tools/node_modules/@oven/bun-*/bin/bun "$(command -v bun || true)"; do
     if is_pinned_bun "$candidate"; then
       readlink -f "$candidate"
       return

@@ -58,6 +58,7 @@ const io: CommandIo = {
   stdout: createLineWriter(process.stdout),
   stderr: createLineWriter(process.stderr),
   env: process.env,
+  cwd: process.cwd(),
   readStdin,
 };
 const code = await run(process.argv.slice(2), io);

@@ -5,6 +5,8 @@ export interface CommandIo {
   readonly stdout: LineWriter;
   readonly stderr: LineWriter;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Working directory: what names of files refer to. */
+  readonly cwd: string;
   /** All of standard input, as it is. */
   readStdin(): Promise<Uint8Array>;
 }

@@ -15,8 +15,10 @@ export interface CommandEntry {
   readonly load: () => Promise<RunCommand>;
 }
 
-const serverFlags = `  --url URL        the server (default: $HOOKLINE_URL, else http://127.0.0.1:9640)
+const serverFlags = `  --url URL        the server (default: $HOOKLINE_URL, else this machine's as configured,
+                   without a configuration http://127.0.0.1:9640)
   --token TOKEN    its server.token (default: $HOOKLINE_TOKEN or $HOOKLINE_TOKEN_FILE)
+  --config FILE    the configuration that says where this machine's server listens
   --json           print the server's answer as JSON`;
 
 const configFlags = `  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists

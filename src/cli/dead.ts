@@ -33,7 +33,7 @@ async function ls(args: readonly string[], io: CommandIo): Promise<number> {
     positionals: ["QUEUE"],
     required: 1,
   });
-  const server = findServer(values, io.env);
+  const server = await findServer(values, io);
   const query = new URLSearchParams();
   if (values.limit !== undefined) query.set("limit", String(parseCount("--limit", values.limit, 1)));
   if (values.cursor !== undefined) query.set("cursor", values.cursor);
@@ -64,7 +64,7 @@ async function redrive(args: readonly string[], io: CommandIo): Promise<number> 
     positionals: ["QUEUE", "ID..."],
     required: 1,
   });
-  const server = findServer(values, io.env);
+  const server = await findServer(values, io);
   const [queue = "", ...ids] = positionals;
   const ways = [ids.length > 0, values.max !== undefined, switches.has("all")].filter(Boolean).length;
   if (ways !== 1) throw new UsageError("dead redrive: give ids, or --max N, or --all");
@@ -93,7 +93,7 @@ async function rm(args: readonly string[], io: CommandIo): Promise<number> {
     positionals: ["QUEUE", "ID..."],
     required: 2,
   });
-  const server = findServer(values, io.env);
+  const server = await findServer(values, io);
   const [queue = "", ...ids] = positionals;
   const removed: string[] = [];
   for (const id of ids) {

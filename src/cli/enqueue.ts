@@ -18,7 +18,7 @@ export const enqueue: RunCommand = async (args, io) => {
     positionals: ["QUEUE", "FILE"],
     required: 1,
   });
-  const server = findServer(values, io.env);
+  const server = await findServer(values, io);
   const [queue = "", file = "-"] = positionals;
   // As bytes: reading it as text would repair what is not UTF-8, and the server could not refuse it.
   const body = file === "-" ? await io.readStdin() : await readFile(file);

@@ -5,7 +5,7 @@ import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts
 /** `hookline health`: 0 when the server is alive (or ready), else 1 with the reason. For HEALTHCHECK. */
 export const health: RunCommand = async (args, io) => {
   const { values, switches } = parseArguments(args, { values: serverFlags, switches: ["ready", "json"] });
-  const server = findServer(values, io.env);
+  const server = await findServer(values, io);
   const path = switches.has("ready") ? "/health/ready" : "/health/live";
   const answer = await askServer(server, { path, timeoutMs: 3_000 });
   const isWell = answer.status === 200;

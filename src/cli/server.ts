@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
+import { loadConfig } from "../config/load.ts";
 import { UsageError } from "./command.ts";
 import type { CommandIo } from "./command.ts";
 import type { ParsedArguments } from "./arguments.ts";
 
 /** Flags of every command that asks a server. */
-export const serverFlags = ["url", "token"] as const;
+export const serverFlags = ["url", "token", "config"] as const;
 export type ServerFlag = (typeof serverFlags)[number];
 
 /** A running server and how to be let in. */
@@ -23,19 +24,34 @@ export interface ServerAnswer {
 }
 
 /**
- * The server to ask: `--url`, else $HOOKLINE_URL, else this machine's at $HOOKLINE_PORT or 9640; the token
- * from `--token`, else $HOOKLINE_TOKEN, else the file that $HOOKLINE_TOKEN_FILE names.
+ * The server to ask: `--url`, else $HOOKLINE_URL, else this machine's, where its configuration says that it
+ * listens. The token: `--token`, else $HOOKLINE_TOKEN or the file that $HOOKLINE_TOKEN_FILE names, else the
+ * configuration's own; that one is never sent to a URL which was named.
+ *
+ * @throws UsageError for a URL that is none; ConfigError when the configuration is needed and cannot be used.
  */
-export function findServer(
+export async function findServer(
   flags: ParsedArguments<ServerFlag, never>["values"],
-  env: CommandIo["env"],
-): Server {
-  const port = env["HOOKLINE_PORT"] || env["HOOKLINE_SERVER__PORT"] || "9640";
-  const url = flags.url ?? (env["HOOKLINE_URL"] || `http://127.0.0.1:${port}`);
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-    throw new UsageError(`--url: expected something like http://127.0.0.1:9640, got "${url}"`);
+  io: Pick<CommandIo, "env" | "cwd">,
+): Promise<Server> {
+  const named = flags.url ?? (io.env["HOOKLINE_URL"] || undefined);
+  if (named === undefined) {
+    const args = { ...(flags.config === undefined ? {} : { config: flags.config }), sets: [], queues: [] };
+    const { server } = (await loadConfig({ args, env: io.env, cwd: io.cwd })).config;
+    const token = flags.token ?? server.token;
+    return { url: `http://${reachableHost(server.host)}:${server.port}`, token };
   }
-  return { url: url.replace(/\/+$/, ""), token: flags.token ?? findToken(env) };
+  if (!/^https?:\/\//i.test(named) || !URL.canParse(named)) {
+    throw new UsageError(`--url: expected something like http://127.0.0.1:9640, got "${named}"`);
+  }
+  return { url: named.replace(/\/+$/, ""), token: flags.token ?? findToken(io.env) };
+}
+
+/** An address to connect to: a wildcard is only good for listening. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function findToken(env: CommandIo["env"]): string | null {

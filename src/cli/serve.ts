@@ -1,0 +1,68 @@
+import process from "node:process";
+import { createHookline } from "../app.ts";
+import type { Hookline } from "../app.ts";
+import { parseConfigFlags } from "../config/flags.ts";
+import { loadConfig } from "../config/load.ts";
+import { ConfigError, HooklineError } from "../errors.ts";
+import { raiseFetchLimit } from "../runtime.ts";
+import { parseArguments } from "./arguments.ts";
+import type { RunCommand } from "./command.ts";
+
+/** More than webhooks.max_in_flight will ever ask for: the configuration is not read yet when this counts. */
+const fetchLimit = 65_335;
+
+/** `hookline serve`: runs until a signal or a failure; 0 when it drained, 1 when it failed. */
+export const serve: RunCommand = async (args, io) => {
+  raiseFetchLimit(fetchLimit);
+  const { args: configArgs, rest } = parseConfigFlags(args);
+  // The configuration's flags are taken out already; they are named here for "did you mean".
+  parseArguments(rest, { values: ["config", "set", "queue"] });
+  const loaded = await loadConfig({
+    args: configArgs,
+    env: io.env,
+    cwd: io.cwd,
+    isTerminal: io.stderr.isTerminal,
+  });
+  const hookline = await createHookline({ loaded, write: (line) => io.stderr.write(line) });
+  return await runUntilEnd(hookline);
+};
+
+/** Starts, waits for the first reason to end, stops; resolves with the exit code. */
+async function runUntilEnd(hookline: Hookline): Promise<number> {
+  const { log } = hookline;
+  const end = Promise.withResolvers<Error | null>();
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals === 1) {
+      log.info("signal received", { signal });
+      end.resolve(null);
+    } else {
+      log.warn("second signal: what is in flight is given back at once", { signal });
+      void hookline.stop({ now: true });
+    }
+  };
+  // An error that no part awaited is a bug. It is logged masked, and others take over what is queued.
+  const onStray = (error: unknown): void => {
+    end.resolve(error instanceof Error ? error : new Error(String(error)));
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  process.on("uncaughtException", onStray);
+  process.on("unhandledRejection", onStray);
+  void hookline.failed.then(end.resolve);
+  hookline.start().catch(end.resolve);
+
+  const error = await end.promise;
+  if (error instanceof ConfigError) throw error;
+  if (error !== null) log.error("hookline has failed and ends", describe(error));
+  await hookline.stop();
+  if (error === null) return 0;
+  log.error("exit code 1", { reason: error.message });
+  return 1;
+}
+
+/** An error of ours says all in its message; a bug needs its stack. */
+function describe(error: Error): Readonly<Record<string, unknown>> {
+  return error instanceof HooklineError ? { reason: error.message, code: error.code } : { error };
+}
