@@ -27,7 +27,7 @@ export type Outcome =
     }
   /** A Lambda function was invoked and threw. `code` is FunctionError: Handled or Unhandled. */
   | { readonly kind: "function_error"; readonly code: string; readonly durationMs: number }
-  /** The egress rules forbid the address; nothing was sent. `code` names the rule. */
+  /** Nothing was sent: the egress rules forbid the address (`code` names the rule), or `no_signing_key`. */
   | { readonly kind: "blocked"; readonly code: string; readonly durationMs: number }
   /** The total deadline passed, in whatever phase. */
   | { readonly kind: "timeout"; readonly durationMs: number }
@@ -92,7 +92,9 @@ export function describeOutcome(outcome: Outcome): string {
     case "function_error":
       return `the Lambda function failed: ${outcome.code}`;
     case "blocked":
-      return `blocked by the egress rules: ${outcome.code}`;
+      return outcome.code === "no_signing_key"
+        ? "not sent: every signing key of the endpoint has expired"
+        : `blocked by the egress rules: ${outcome.code}`;
     default:
       return `${outcome.kind}: ${outcome.code}`;
   }

@@ -21,8 +21,10 @@ const none: readonly HeaderEntry[] = [];
  * Webhooks (webhook-timestamp, webhook-signature), as the endpoint's `signing` says.
  *
  * Made anew for each attempt: the timestamp is the attempt's, and a key may have reached its end.
+ *
+ * @returns Null when every key has: nothing may be sent that the receiver would have to take unsigned.
  */
-export function signatureHeaders(endpoint: Endpoint, parts: SignedParts): readonly HeaderEntry[] {
+export function signatureHeaders(endpoint: Endpoint, parts: SignedParts): readonly HeaderEntry[] | null {
   const { pusher, standardKeys } = endpoint;
   const entries: HeaderEntry[] = [];
   if (standardKeys !== undefined) {
@@ -34,8 +36,8 @@ export function signatureHeaders(endpoint: Endpoint, parts: SignedParts): readon
       keys: standardKeys,
       nowMs: parts.nowMs,
     });
-    entries.push(["webhook-timestamp", String(timestampSeconds)]);
-    if (signature !== null) entries.push(["webhook-signature", signature]);
+    if (signature === null) return null;
+    entries.push(["webhook-timestamp", String(timestampSeconds)], ["webhook-signature", signature]);
   }
   if (pusher !== null) {
     entries.push(["x-pusher-key", pusher.key]);

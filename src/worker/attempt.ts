@@ -44,16 +44,39 @@ export function createAttempter(
     duration.observe(outcome.durationMs / 1000);
   };
 
+  const finish = (delivery: Delivery, outcome: Outcome): Outcome => {
+    const { endpoint } = delivery;
+    count(endpoint.label, outcome);
+    const level = outcome.kind === "delivered" ? "debug" : "info";
+    if (level === "info" || log.level === "debug") {
+      log[level]("attempt", {
+        queue: delivery.held.lease.queue,
+        job_id: delivery.jobId,
+        delivery_id: delivery.id,
+        endpoint: endpoint.label,
+        attempt: delivery.attempt,
+        outcome: outcome.kind,
+        status: outcomeStatus(outcome),
+        duration_ms: Math.round(outcome.durationMs * 10) / 10,
+        ...(outcome.kind === "delivered" ? {} : { detail: describeOutcome(outcome) }),
+      });
+    }
+    return outcome;
+  };
+
   return async (delivery, signal) => {
     const { endpoint, content } = delivery;
+    const signature = signatureHeaders(endpoint, {
+      deliveryId: delivery.id,
+      body: content,
+      nowMs: deps.clock.now(),
+    });
+    if (signature === null)
+      return finish(delivery, { kind: "blocked", code: "no_signing_key", durationMs: 0 });
     const details = delivery.job.kind === "raw" ? messageHeaders(delivery) : undefined;
     const headers = deliveryHeaders(endpoint, {
       deliveryId: delivery.id,
-      signature: signatureHeaders(endpoint, {
-        deliveryId: delivery.id,
-        body: content,
-        nowMs: deps.clock.now(),
-      }),
+      signature,
       ...(details === undefined ? {} : { details, contentType: details.contentType }),
     });
     inFlight.inc();
@@ -66,22 +89,7 @@ export function createAttempter(
         timeoutMs: endpoint.requestTimeoutMs,
         signal,
       });
-      count(endpoint.label, outcome);
-      const level = outcome.kind === "delivered" ? "debug" : "info";
-      if (level === "info" || log.level === "debug") {
-        log[level]("attempt", {
-          queue: delivery.held.lease.queue,
-          job_id: delivery.jobId,
-          delivery_id: delivery.id,
-          endpoint: endpoint.label,
-          attempt: delivery.attempt,
-          outcome: outcome.kind,
-          status: outcomeStatus(outcome),
-          duration_ms: Math.round(outcome.durationMs * 10) / 10,
-          ...(outcome.kind === "delivered" ? {} : { detail: describeOutcome(outcome) }),
-        });
-      }
-      return outcome;
+      return finish(delivery, outcome);
     } finally {
       inFlight.inc(-1);
     }
