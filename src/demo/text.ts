@@ -34,8 +34,8 @@ What the receiver gets:
 export function deliveryLine({ events, attempt, webhookId, status, isVerified }: DemoDelivery): string {
   const names = events.map(({ name, channel }) => `${name.padEnd(17)} ${channel.padEnd(15)}`).join(" + ");
   const what = !isVerified ? "REFUSED " : status === 200 ? "verified" : "fails   ";
-  const note = status === 503 ? `  answered 503: hookline tries again` : "";
-  return `  ${what}  ${names} attempt ${attempt}  ${webhookId}${note}\n`;
+  const note = status === 503 ? "answered 503, tried again" : `webhook-id ${webhookId.slice(0, 8)}…`;
+  return `  ${what}  ${names} attempt ${attempt}  ${note}\n`;
 }
 
 /** What happened, how it was verified, and what to do next. */

@@ -1,0 +1,7 @@
+import { UsageError } from "./command.ts";
+import type { RunCommand } from "./command.ts";
+
+/** `hookline sqs …`: work on SQS queues directly. */
+export const sqs: RunCommand = () => {
+  throw new UsageError("sqs: this build has no SQS commands");
+};
