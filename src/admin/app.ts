@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Series } from "../metrics.ts";
-import { createAuthorizer, type Access } from "./auth.ts";
+import { accessWarning, createAuthorizer, type Access } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -27,9 +27,15 @@ export interface AdminApp {
   flush(): Promise<void>;
 }
 
-/** The admin API of contract §4 over the parts in `deps`; holds no state beyond small caches. */
+/**
+ * The admin API of contract §4 over the parts in `deps`; holds no state beyond small caches.
+ *
+ * Made once at start: it warns of a missing token.
+ */
 export function createAdminApp(deps: AdminDeps): AdminApp {
   const authorize = createAuthorizer(deps.config.server);
+  const warning = accessWarning(deps.config.server);
+  if (warning !== null) deps.log.warn(warning);
   const hono = new Hono<{ Bindings: Incoming }>();
 
   /** Around every answer: rights first, then the work, then whatever was thrown as a problem. */
@@ -65,12 +71,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const writer = createEventWriter(deps);
   const routes = allRoutes(deps, writer);
   for (const route of routes) {
-    hono.on(route.method, route.path, (c) =>
-      answer(c, route.path, route.access, async () => {
-        if (c.req.method === "HEAD" && route.method !== "GET") throw new RequestError("not_found", "");
-        return route.handle(c);
-      }),
-    );
+    hono.on(route.method, route.path, (c) => answer(c, route.path, route.access, () => route.handle(c)));
   }
   for (const [path, { methods, access }] of methodsByPath(routes)) {
     const allow = methods.join(", ");
@@ -120,10 +121,10 @@ function isUnderV1(path: string): boolean {
 
 /** Hono passes a percent sign it cannot decode through as it is; here that is an error. */
 function requireDecodablePath(url: string): void {
-  const { pathname } = new URL(url);
-  if (!pathname.includes("%")) return;
+  // Most have none, and parsing a URL costs as much as routing it.
+  if (!url.includes("%")) return;
   try {
-    decodeURIComponent(pathname);
+    decodeURIComponent(new URL(url).pathname);
   } catch {
     throw new RequestError(
       "bad_request_target",

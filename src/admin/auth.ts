@@ -54,6 +54,14 @@ export function createAuthorizer(
   };
 }
 
+/** What an operator must know at start when no token is configured; null when one is. */
+export function accessWarning({ host, token }: AuthSettings): string | null {
+  if (token !== null) return null;
+  return isLoopback(host)
+    ? "server.token is not set: every local user, and every local proxy that passes for one, is the operator of /v1"
+    : "server.token is not set and server.host is not loopback: /v1 answers 401 to everybody";
+}
+
 /** Whether a host name or address (IPv4-mapped IPv6 included) is this machine's loopback. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "");

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { ConfigEntry } from "../config/display.ts";
 import type { Config } from "../config/schema.ts";
 import type { Directory } from "../delivery/endpoint.ts";
 import type { Logger } from "../log.ts";
@@ -14,15 +15,6 @@ export interface ProcessState {
   readonly driverOpen: boolean;
   /** What works less well than it should, as a driver that backs off; shown by /health. */
   readonly degraded: readonly { readonly name: string; readonly detail: string }[];
-}
-
-/** One key of the effective configuration. */
-export interface ConfigEntry {
-  readonly path: string;
-  /** Secrets already redacted. */
-  readonly value: unknown;
-  /** As in `env QUEUE_REDIS_CONCURRENCY` or `default`. */
-  readonly source: string;
 }
 
 /** Everything the admin API needs of the process; built in src/app.ts. */

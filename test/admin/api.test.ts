@@ -447,6 +447,12 @@ describe("workers", () => {
   });
 });
 
+test("a start without a token warns once", async () => {
+  const warnings = (one: Admin): number =>
+    one.logged.filter((line) => line.includes("server.token is not set")).length;
+  expect([warnings(admin), warnings(await startOperated())]).toEqual([1, 0]);
+});
+
 test("the configuration is shown with sources, and masked once more", async () => {
   const one = await startOperated({
     configEntries: () => [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createAuthorizer, isLoopback, type Access } from "../../src/admin/auth.ts";
+import { accessWarning, createAuthorizer, isLoopback, type Access } from "../../src/admin/auth.ts";
 import type { Incoming } from "../../src/admin/incoming.ts";
 import { RequestError } from "../../src/admin/request-error.ts";
 
@@ -200,4 +200,10 @@ test("loopback is told by the whole address", () => {
   ]) {
     expect({ host, is: isLoopback(host) }).toEqual({ host, is: false });
   }
+});
+
+test("a missing token is warned of, in the words of what it means", () => {
+  expect(accessWarning({ host: "127.0.0.1", token: null })).toContain("every local user");
+  expect(accessWarning({ host: "0.0.0.0", token: null })).toContain("401");
+  expect(accessWarning({ host: "127.0.0.1", token })).toBeNull();
 });
