@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
+import type { TlsSettings } from "./endpoint.ts";
 import { hasHeader, type HeaderEntry } from "./headers.ts";
 
 /** An endpoint's URL taken apart once, so that an attempt costs no parsing. */
@@ -14,6 +15,7 @@ export interface Destination {
   readonly path: string;
   /** Name for SNI and the certificate check; null for IP literals, which TLS checks as addresses. */
   readonly serverName: string | null;
+  readonly tls: TlsSettings | null;
   /**
    * What the protocol needs besides the delivery's own headers: `host` as a direct request would send
    * it, `accept-encoding: identity` (the answer is never inflated), and Basic credentials from the URL
@@ -29,7 +31,11 @@ export interface Destination {
  *
  * @param configured The endpoint's configured headers, which win over what the URL implies.
  */
-export function createDestination(url: URL, configured: readonly HeaderEntry[]): Destination {
+export function createDestination(
+  url: URL,
+  configured: readonly HeaderEntry[],
+  tls: TlsSettings | null = null,
+): Destination {
   const secure = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const isAddress = isIP(hostname) !== 0;
@@ -50,6 +56,7 @@ export function createDestination(url: URL, configured: readonly HeaderEntry[]):
     path,
     // A trailing dot makes a name absolute in DNS but stands in no certificate.
     serverName: isAddress ? null : hostname.replace(/\.$/, ""),
+    tls,
     headers,
     urlFor(address) {
       let text = urls.get(address);

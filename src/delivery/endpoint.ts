@@ -18,6 +18,16 @@ export type Target =
       readonly clientOptions: Readonly<Record<string, unknown>>;
     };
 
+/** TLS of the connections to one receiver; null = the runtime's default. */
+export interface TlsSettings {
+  /** Certificates to trust instead of the usual ones, PEM. */
+  readonly ca: string | null;
+  /** Client certificate and its key, PEM. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3" | null;
+}
+
 /** One receiver and its settings. */
 export interface Endpoint {
   /** Unique in its app, or among the named `endpoints`. */
@@ -37,6 +47,10 @@ export interface Endpoint {
   readonly headers: readonly (readonly [string, string])[];
   readonly retry: RetryPolicy;
   readonly requestTimeoutMs: number;
+  /** Absent = the runtime's defaults. */
+  readonly tls?: TlsSettings;
+  /** Proxy that its attempts go through instead of `egress.proxy`; absent = that one. */
+  readonly proxy?: URL;
   /** Its own limits; absent = defaultLimits. */
   readonly limits?: EndpointLimits;
   /** Key and secret for x-pusher-key and x-pusher-signature; null where they are not sent. */

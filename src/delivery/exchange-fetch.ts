@@ -7,7 +7,15 @@ interface BunFetchInit extends RequestInit {
   decompress: false;
   proxy: false;
   timeout: false;
-  tls?: { readonly serverName: string };
+  tls?: BunTls;
+}
+
+interface BunTls {
+  serverName?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  minVersion?: number;
 }
 
 /**
@@ -17,11 +25,10 @@ interface BunFetchInit extends RequestInit {
  * fetch looks nothing up (runtime-facts §1). Connections are pooled by address and server name.
  */
 export function createFetchExchange(): Exchange {
-  const tlsOptions = new WeakMap<Destination, { readonly serverName: string }>();
-  const tlsOf = (destination: Destination): { readonly serverName: string } | null => {
-    if (!destination.secure || destination.serverName === null) return null;
-    let tls = tlsOptions.get(destination);
-    if (tls === undefined) tlsOptions.set(destination, (tls = { serverName: destination.serverName }));
+  const options = new WeakMap<Destination, BunTls>();
+  const tlsOf = (destination: Destination): BunTls => {
+    let tls = options.get(destination);
+    if (tls === undefined) options.set(destination, (tls = bunTls(destination)));
     return tls;
   };
   return {
@@ -38,8 +45,7 @@ export function createFetchExchange(): Exchange {
         timeout: false,
         signal,
       };
-      const tls = tlsOf(destination);
-      if (tls !== null) init.tls = tls;
+      if (destination.secure) init.tls = tlsOf(destination);
       const response = await fetch(destination.urlFor(address), init);
       await drainResponse(response, maxAnswerBytes);
       const { status } = response;
@@ -53,4 +59,16 @@ export function createFetchExchange(): Exchange {
       // Bun closes idle connections by itself and never keeps the process alive for them.
     },
   };
+}
+
+function bunTls({ serverName, tls }: Destination): BunTls {
+  const options: BunTls = {};
+  if (serverName !== null) options.serverName = serverName;
+  if (tls === null) return options;
+  if (tls.ca !== null) options.ca = tls.ca;
+  if (tls.cert !== null) options.cert = tls.cert;
+  if (tls.key !== null) options.key = tls.key;
+  // Bun takes the protocol's own number only, and throws at a name.
+  if (tls.minVersion !== null) options.minVersion = tls.minVersion === "TLSv1.3" ? 0x304 : 0x303;
+  return options;
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from "node:https";
+import type { Destination } from "./destination.ts";
 import { type Answer, type Exchange, type ExchangeRequest, maxAnswerBytes } from "./exchange.ts";
 
 /** As much as Bun's fetch takes. */
@@ -26,7 +27,7 @@ export function createNodeExchange(): Exchange {
         maxHeaderSize: maxHeaderBytes,
         signal,
       };
-      if (destination.serverName !== null) options.servername = destination.serverName;
+      if (destination.secure) Object.assign(options, nodeTls(destination));
       return new Promise((resolve, reject) => {
         const request = (destination.secure ? httpsRequest : httpRequest)(options);
         request.on("error", reject);
@@ -35,7 +36,7 @@ export function createNodeExchange(): Exchange {
           resolve(answerOf(response));
         });
         request.on("response", (response) => {
-          drain(response).then(() => resolve(answerOf(response)), reject);
+          drain(response, () => resolve(answerOf(response)), reject);
         });
         request.end(body);
       });
@@ -47,24 +48,37 @@ export function createNodeExchange(): Exchange {
   };
 }
 
-/** Reads the answer to its end and drops it, at most maxAnswerBytes; the connection is closed after those. */
-function drain(response: IncomingMessage): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let read = 0;
-    response.on("data", (chunk: Uint8Array) => {
-      read += chunk.byteLength;
-      if (read <= maxAnswerBytes) return;
-      resolve();
-      response.destroy();
-    });
-    response.on("end", resolve);
-    response.on("error", reject);
-    response.on("close", () => {
-      if (!response.complete)
-        reject(Object.assign(new Error("the answer broke off"), { code: "ECONNRESET" }));
-    });
-    // These have no body; bytes that follow nevertheless are a broken next answer, not this one's.
-    if (response.statusCode === 204 || response.statusCode === 304) resolve();
+function nodeTls({ serverName, tls }: Destination): RequestOptions {
+  const options: RequestOptions = {};
+  if (serverName !== null) options.servername = serverName;
+  if (tls === null) return options;
+  if (tls.ca !== null) options.ca = tls.ca;
+  if (tls.cert !== null) options.cert = tls.cert;
+  if (tls.key !== null) options.key = tls.key;
+  if (tls.minVersion !== null) options.minVersion = tls.minVersion;
+  return options;
+}
+
+/**
+ * Reads the answer to its end and drops it, at most maxAnswerBytes; the connection is closed after those.
+ *
+ * Calls back in the same step as the parser does, not a microtask later: bytes after the end of a 204
+ * are a broken next answer, and their error must not overtake this one.
+ */
+function drain(response: IncomingMessage, done: () => void, fail: (error: Error) => void): void {
+  const { statusCode } = response;
+  if (statusCode === 204 || statusCode === 304) done();
+  let read = 0;
+  response.on("data", (chunk: Uint8Array) => {
+    read += chunk.byteLength;
+    if (read <= maxAnswerBytes) return;
+    done();
+    response.destroy();
+  });
+  response.on("end", done);
+  response.on("error", fail);
+  response.on("close", () => {
+    if (!response.complete) fail(Object.assign(new Error("the answer broke off"), { code: "ECONNRESET" }));
   });
 }
 

@@ -116,9 +116,9 @@ export function createHttpTransport({ clock, resolver, exchange }: HttpTransport
 
 type Reply = { readonly answer: Answer } | { readonly fault: ReturnType<typeof classify> };
 
-function createRoute({ target, headers }: Endpoint): Route {
+function createRoute({ target, headers, tls }: Endpoint): Route {
   if (target.kind !== "http") throw new Error("the HTTP transport was given an endpoint without a URL");
-  const destination = createDestination(target.url, headers);
+  const destination = createDestination(target.url, headers, tls);
   const fixed: Resolution | null = destination.isAddress
     ? { ok: true, addresses: [destination.hostname] }
     : null;

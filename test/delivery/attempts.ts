@@ -1,0 +1,76 @@
+import { systemClock } from "../../src/clock.ts";
+import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
+import type { Exchange } from "../../src/delivery/exchange.ts";
+import { createFetchExchange } from "../../src/delivery/exchange-fetch.ts";
+import { createNodeExchange } from "../../src/delivery/exchange-node.ts";
+import type { HeaderEntry } from "../../src/delivery/headers.ts";
+import { createHttpTransport } from "../../src/delivery/http.ts";
+import type { Outcome } from "../../src/delivery/outcome.ts";
+import { createResolver, type Resolver } from "../../src/delivery/resolver.ts";
+import type { Transport } from "../../src/delivery/transport.ts";
+
+/** Both ways of exchanging; each claim about delivery holds for either. */
+export const exchanges: [string, () => Exchange][] = [
+  ["fetch", createFetchExchange],
+  ["node:http", createNodeExchange],
+];
+
+/** An HTTP endpoint for tests. */
+export function httpEndpoint(url: string, more: Partial<Endpoint> = {}): Endpoint {
+  return {
+    name: "receiver",
+    label: "receiver",
+    nameHash: "00000000",
+    target: { kind: "http", url: new URL(url) },
+    eventTypes: null,
+    acceptsChannel: null,
+    headers: [],
+    retry: { maxAttempts: 12, initialBackoffMs: 1, maxBackoffMs: 1, jitter: 0, scheduleMs: null },
+    requestTimeoutMs: 10_000,
+    pusher: null,
+    ...more,
+  };
+}
+
+/** TLS settings that trust the tests' authority. */
+export function trusting(ca: string, more: Partial<TlsSettings> = {}): TlsSettings {
+  return { ca, cert: null, key: null, minVersion: null, ...more };
+}
+
+/** A resolver that knows these names only. */
+export function fixedResolver(names: Readonly<Record<string, readonly string[]>>): Resolver {
+  const resolutions = new Map(
+    Object.entries(names).map(([name, addresses]) => [name, { ok: true, addresses } as const]),
+  );
+  const known = (name: string) => resolutions.get(name) ?? ({ ok: false, code: "ENOTFOUND" } as const);
+  return { known, resolve: (name) => Promise.resolve(known(name)), close: () => undefined };
+}
+
+/** A transport of its own over one exchange. */
+export function transportOver(exchange: Exchange, resolver?: Resolver): Transport {
+  return createHttpTransport({
+    clock: systemClock,
+    resolver: resolver ?? createResolver({ clock: systemClock }),
+    exchange,
+  });
+}
+
+/** One attempt with defaults that a test need not care about. */
+export function attempt(
+  transport: Transport,
+  endpoint: Endpoint,
+  more: {
+    body?: string | Uint8Array;
+    headers?: readonly HeaderEntry[];
+    timeoutMs?: number;
+    signal?: AbortSignal;
+  } = {},
+): Promise<Outcome> {
+  return transport.attempt({
+    endpoint,
+    headers: more.headers ?? [["content-type", "application/json"]],
+    body: more.body ?? "{}",
+    timeoutMs: more.timeoutMs ?? 5000,
+    signal: more.signal ?? new AbortController().signal,
+  });
+}
