@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { DriverUnavailableError, PayloadTooLargeError, QueueFullError } from "../../src/errors.ts";
+import { createNoneDriver } from "../../src/queue/drivers/none.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { appSecret, app1, sockudoJob, startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
 
@@ -414,14 +415,7 @@ describe("what the driver says", () => {
   });
 
   test("driver none: 200, everything discarded and counted, an Idempotency-Key is no matter", async () => {
-    const none = await start({
-      driver: (memory) => ({
-        ...memory,
-        name: "none",
-        capabilities: { ...memory.capabilities, dedup: false },
-        enqueue: async (_queue, jobs) => jobs.map(({ id }) => ({ status: "discarded", id })),
-      }),
-    });
+    const none = await start({ driver: createNoneDriver });
     const response = await none.post(path, [sockudoJob(), sockudoJob()], { "idempotency-key": "k" });
     expect(response.status).toBe(200);
     expect(await json(response)).toMatchObject({ accepted: 0, discarded: 2, reason: "queue driver is none" });
