@@ -4,7 +4,6 @@ import { sleep, systemClock } from "./clock.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createMasker, secretsOf } from "./config/redact.ts";
 import { createDirectory } from "./delivery/directory.ts";
-import { compileRawRoutes } from "./delivery/raw-routes.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
@@ -17,9 +16,8 @@ import { version } from "./version.ts";
 import { createAttempter } from "./worker/attempt.ts";
 import { createBackoff } from "./worker/backoff.ts";
 import { createEndpointGates } from "./worker/gates.ts";
-import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./worker/limits.ts";
-import { createPermits } from "./worker/permits.ts";
-import { createQueueWorker, type QueueWorker } from "./worker/queue-worker.ts";
+import { createConsumption } from "./worker/consumption.ts";
+import { queueConcurrency } from "./worker/limits.ts";
 
 export interface HooklineOptions {
   readonly loaded: LoadedConfig;
@@ -86,36 +84,18 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
   });
 
-  const concurrency = queueConcurrency(config);
-  const extra = createPermits(
-    Math.max(0, config.webhooks.max_in_flight - concurrency * config.queue.queues.length),
-  );
-  const workers = config.queue.consume
-    ? config.queue.queues.map((queue) =>
-        createQueueWorker({
-          queue: queue.name,
-          driver,
-          concurrency,
-          slots: createPermits(concurrency),
-          extra,
-          leaseMs: leaseDurationMs(config),
-          waitMs: leaseWaitMs(config),
-          turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
-          plan: {
-            directory,
-            format: queue.format === "raw" ? "raw" : "auto",
-            rawRoutes: queue.format === "raw" ? compileRawRoutes(queue) : null,
-            mask,
-          },
-          gateOf: ({ endpoint }) => gates.of(endpoint),
-          attempt,
-          supervisor,
-          clock,
-          metrics,
-          log,
-        }),
-      )
-    : [];
+  const consumption = createConsumption({
+    config,
+    driver,
+    directory,
+    gates,
+    attempt,
+    mask,
+    supervisor,
+    clock,
+    metrics,
+    log,
+  });
 
   let driverOpen = false;
   let openFault: string | null = null;
@@ -139,7 +119,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     state: () => ({
       draining: stopping !== null,
       driverOpen,
-      degraded: degradations(openFault, workers),
+      degraded: [
+        ...(openFault === null ? [] : [{ name: "driver", detail: openFault }]),
+        ...consumption.faults(),
+      ],
     }),
   });
   let server: AdminServer | null = null;
@@ -149,7 +132,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     driverOpen = true;
     openFault = null;
     if (closing.signal.aborted) return;
-    for (const worker of workers) worker.start();
+    consumption.start();
   };
   /** Reconnects for ever; only what waiting cannot mend ends the process. */
   const openLater = async (): Promise<void> => {
@@ -179,7 +162,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log.info("draining", { timeout_ms: totalMs });
     try {
       await Promise.race([admin.flush(), untilAborted(hard.signal)]);
-      await Promise.all(workers.map((worker) => worker.drain(soft.signal, hard.signal)));
+      await consumption.drain(soft.signal, hard.signal);
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
       gates.close();
@@ -226,7 +209,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         driver: driver.name,
         durable: driver.capabilities.durable,
         queues: config.queue.queues.map(({ name }) => name),
-        concurrency,
+        concurrency: queueConcurrency(config),
         config_file: loaded.file ?? undefined,
         start_ms: Math.round(clock.monotonic() - startedAt),
       });
@@ -238,14 +221,4 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       return stopping;
     },
   };
-}
-
-function degradations(
-  openFault: string | null,
-  workers: readonly QueueWorker[],
-): { name: string; detail: string }[] {
-  const found = workers.flatMap((worker) =>
-    worker.faults().map(({ operation, message }) => ({ name: operation, detail: message })),
-  );
-  return openFault === null ? found : [{ name: "driver", detail: openFault }, ...found];
 }

@@ -17,6 +17,8 @@ export interface PollerOptions {
   readonly leaseMs: number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
+  /** Pause after a call that brought nothing. */
+  readonly emptyPauseMs: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -43,7 +45,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
   const { queue, driver, lanes, health, log, clock } = options;
   const leasedCount = options.metrics.leased.labels({ queue });
 
-  const leaseOnce = async (context: ChildContext, max: number): Promise<void> => {
+  /** Returns how many leases it brought. */
+  const leaseOnce = async (context: ChildContext, max: number): Promise<number> => {
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
@@ -73,6 +76,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       }
       if (!cut.signal.aborted) lanes.leased(leases.length, max, closedKeys);
       if (bug !== undefined) throw bug;
+      return leases.length;
     } finally {
       context.signal.removeEventListener("abort", stop);
     }
@@ -96,9 +100,10 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         continue;
       }
       try {
-        await leaseOnce(context, Math.min(room, most));
+        const count = await leaseOnce(context, Math.min(room, most));
         backoff.reset();
         health.ok("lease");
+        if (count === 0 && options.emptyPauseMs > 0) await sleep(options.emptyPauseMs, context.signal);
       } catch (error) {
         if (!(error instanceof DriverUnavailableError)) throw error;
         health.fault("lease", error);

@@ -30,6 +30,8 @@ export interface QueueWorkerOptions {
   readonly leaseMs: number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
+  /** After an empty lease the queue is not asked again for so long. */
+  readonly emptyPauseMs: number;
   /** Longest wait of a loop for its turn. */
   readonly turnMs: number;
   readonly plan: PlanContext;
@@ -175,6 +177,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     ...common,
     lanes,
     waitMs: options.waitMs,
+    emptyPauseMs: options.emptyPauseMs,
     admit,
     fail,
     isDraining: () => isDraining,

@@ -1,0 +1,113 @@
+import type { Clock } from "../clock.ts";
+import type { Config, GroupConfig, QueueConfig } from "../config/schema.ts";
+import type { Directory } from "../delivery/endpoint.ts";
+import type { Outcome } from "../delivery/outcome.ts";
+import { compileRawRoutes } from "../delivery/raw-routes.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { QueueDriver } from "../queue/driver.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { Delivery } from "./delivery.ts";
+import type { EndpointGates } from "./gates.ts";
+import { createGroupSlots } from "./group-slots.ts";
+import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./limits.ts";
+import { createPermits } from "./permits.ts";
+import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
+
+export interface ConsumptionOptions {
+  readonly config: Config;
+  readonly driver: QueueDriver;
+  readonly directory: Directory;
+  readonly gates: EndpointGates;
+  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly mask: (text: string) => string;
+  readonly supervisor: Supervisor;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** All queues of this process at work; nothing with `queue.consume: false`. */
+export interface Consumption {
+  start(): void;
+  /** As QueueWorker.drain, for all queues at once. */
+  drain(softDeadline: AbortSignal, hardDeadline: AbortSignal): Promise<void>;
+  /** Operations that the backend does not answer now. */
+  faults(): { name: string; detail: string }[];
+}
+
+/**
+ * One worker per queue; those of a polling group (`queue.groups`) share its slots.
+ *
+ * Slots beyond the shared ones, which let an endpoint with nothing in flight start (lanes.ts), are what
+ * webhooks.max_in_flight leaves over all queues and groups.
+ */
+export function createConsumption(options: ConsumptionOptions): Consumption {
+  const { config } = options;
+  const { queues, groups, consume } = config.queue;
+  const perQueue = queueConcurrency(config);
+  const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
+  const single = queues.filter(({ name }) => !grouped.has(name));
+  const total = single.length * perQueue + groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
+  const extra = createPermits(Math.max(0, config.webhooks.max_in_flight - total));
+
+  const create = (
+    queue: QueueConfig,
+    own: Pick<Parameters<typeof createQueueWorker>[0], "concurrency" | "slots" | "emptyPauseMs">,
+  ): QueueWorker =>
+    createQueueWorker({
+      ...options,
+      ...own,
+      queue: queue.name,
+      extra,
+      leaseMs: leaseDurationMs(config),
+      waitMs: leaseWaitMs(config),
+      turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
+      plan: {
+        directory: options.directory,
+        format: queue.format === "raw" ? "raw" : "auto",
+        rawRoutes: queue.format === "raw" ? compileRawRoutes(queue) : null,
+        mask: options.mask,
+      },
+      gateOf: ({ endpoint }) => options.gates.of(endpoint),
+    });
+  const createGroup = (group: GroupConfig): QueueWorker[] => {
+    const slots = createGroupSlots(group.concurrency, group.strategy);
+    return group.queues.flatMap(({ name, weight }) => {
+      const queue = queues.find((candidate) => candidate.name === name);
+      if (queue === undefined) return [];
+      const member = {
+        weight,
+        wantsSlot: () => worker.lanes.wantsSlot(),
+        pump: () => worker.lanes.pump(),
+      };
+      const worker: QueueWorker = create(queue, {
+        concurrency: group.concurrency,
+        slots: slots.join(member),
+        emptyPauseMs: group.empty_pause_ms,
+      });
+      return [worker];
+    });
+  };
+
+  const workers = consume
+    ? [
+        ...single.map((queue) =>
+          create(queue, { concurrency: perQueue, slots: createPermits(perQueue), emptyPauseMs: 0 }),
+        ),
+        ...groups.flatMap(createGroup),
+      ]
+    : [];
+  return {
+    start() {
+      for (const worker of workers) worker.start();
+    },
+    async drain(softDeadline, hardDeadline) {
+      await Promise.all(workers.map((worker) => worker.drain(softDeadline, hardDeadline)));
+    },
+    faults: () =>
+      workers.flatMap((worker) =>
+        worker.faults().map(({ operation, message }) => ({ name: operation, detail: message })),
+      ),
+  };
+}
