@@ -1,0 +1,265 @@
+import { DriverUnavailableError } from "../../../errors.ts";
+import type {
+  DriverCapabilities,
+  ExtendResult,
+  Lease,
+  QueueDriver,
+  SettleResult,
+  Settlement,
+} from "../../driver.ts";
+import { createConsumer } from "./consumer.ts";
+import type { Consumer } from "./consumer.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import { enqueueJobs } from "./enqueue.ts";
+import { configProblem } from "./errors.ts";
+import { evaluate, replyList, replyText } from "./evaluate.ts";
+import type { ScriptArgument } from "./evaluate.ts";
+import { hashTagProblem, queueKeys } from "./keys.ts";
+import type { QueueKeys } from "./keys.ts";
+import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
+import { randomName } from "./look.ts";
+import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
+import type { Script } from "./scripts.ts";
+import { extendScript, pauseScript, statsScript } from "./scripts.ts";
+import { settleLeases } from "./settle.ts";
+import type { IndexedSettlement } from "./settle.ts";
+import { checkQueue, checkServer } from "./start-checks.ts";
+import { createTopology, onServer } from "./topology.ts";
+
+/** What the redis and redis-cluster drivers can do. */
+export const redisCapabilities: DriverCapabilities = {
+  durable: true,
+  dedup: true,
+  fenced: true,
+  refundsAttempt: true,
+  exactStats: true,
+  listsDeadLetters: true,
+  ordersGroups: false,
+  maxBatch,
+  maxPayloadBytes,
+  maxDelayMs,
+  pauseScope: "cluster",
+};
+
+interface RedisQueue {
+  readonly keys: QueueKeys;
+  readonly consumer: Consumer;
+  readonly deadLetters: DeadLetters;
+}
+
+/**
+ * The redis and redis-cluster drivers: one, with two ways to find the server of a queue.
+ *
+ * Every change of a job is one Lua script on the server (scripts.ts), over keys of one slot (keys.ts). A queue
+ * of a cluster therefore lives on one node; several queues spread. What Redis keeps is what its
+ * persistence and replication keep: a failover can take back the last writes, hookline's own among them,
+ * and a job whose end was taken back is delivered again.
+ *
+ * While Redis is away calls fail with DriverUnavailableError and the connections are made again for ever.
+ * A settle whose answer was lost may be repeated: what it did is done once, and the second answer is `lost`.
+ */
+export function createRedisDriver(options: RedisDriverOptions, context: RedisDriverContext): QueueDriver {
+  const log = context.log.child({ driver: options.name });
+  const topology = createTopology(options, log);
+  const process = randomName();
+  const queues = new Map<string, RedisQueue>();
+  /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
+  const confirmed = new Set<string>();
+  let blocks = true;
+
+  const queueOf = (name: string): RedisQueue => {
+    const queue = queues.get(name);
+    if (queue === undefined) throw new Error(`redis: the queue "${name}" is not configured`);
+    return queue;
+  };
+
+  const run = (queue: RedisQueue, script: Script, what: string, args: readonly ScriptArgument[]) =>
+    onServer(topology, queue.keys.ready, what, async (server) =>
+      evaluate(await server.commands(), script, queue.keys.all, args),
+    );
+
+  const settle = async (settlements: readonly Settlement[]): Promise<SettleResult[]> => {
+    const byQueue = new Map<string, IndexedSettlement[]>();
+    for (const [index, settlement] of settlements.entries()) {
+      const name = settlement.lease.queue;
+      const list = byQueue.get(name) ?? [];
+      list.push({ index, settlement });
+      byQueue.set(name, list);
+    }
+    const calls = [...byQueue].map(async ([name, list]) => {
+      const { keys, consumer } = queueOf(name);
+      const retention = options.deadLetterRetention;
+      const outcomes = await settleLeases(topology, keys, retention, list, (count) =>
+        context.events.trimmed(name, count),
+      );
+      for (const { settlement } of list) {
+        if (settlement.verb === "park") consumer.noteParked(settlement.key);
+        else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
+      }
+      return outcomes;
+    });
+    const results: SettleResult[] = [];
+    for (const { index, result } of (await Promise.all(calls)).flat()) results[index] = result;
+    return confirm(settlements, results);
+  };
+
+  /**
+   * A failed part means: call again. When all parts failed, the error says so; else everything is to be
+   * called again as well, so that no lease is left to run out, and what was settled is remembered.
+   */
+  const confirm = (settlements: readonly Settlement[], results: readonly SettleResult[]): SettleResult[] => {
+    const failed = results.find((result) => result.status === "failed");
+    const answers = settlements.map(({ lease }, index): SettleResult => {
+      const result = results[index] as SettleResult;
+      if (result.status === "lost" && confirmed.has(lease.token)) return { status: "settled" };
+      return result;
+    });
+    if (failed === undefined) {
+      for (const { lease } of confirmed.size > 0 ? settlements : []) confirmed.delete(lease.token);
+      return answers;
+    }
+    for (const [index, { lease }] of settlements.entries()) {
+      if (answers[index]?.status === "settled") confirmed.add(lease.token);
+    }
+    throw failed.error;
+  };
+
+  for (const name of options.queues) {
+    const keys = queueKeys(options.prefix, name);
+    const consumer = createConsumer({
+      queue: name,
+      keys,
+      process,
+      topology,
+      log,
+      clock: context.clock,
+      events: context.events,
+      requestTimeoutMs: options.requestTimeoutMs,
+      blocks: () => blocks,
+      release: (leases) => settle(leases.map((lease) => ({ verb: "release", lease }))),
+    });
+    queues.set(name, { keys, consumer, deadLetters: createDeadLetters(topology, keys) });
+  }
+
+  return {
+    name: options.name,
+    capabilities: redisCapabilities,
+
+    async open(signal) {
+      const lone = hashTagProblem(options.prefix);
+      if (lone !== null) throw configProblem(`${options.configPath}.prefix`, lone);
+      if (options.target.mode === "cluster" && options.db !== 0) {
+        throw configProblem("database.redis.db", `a Redis Cluster has database 0 only, got ${options.db}`);
+      }
+      const all = [...queues.values()].map(({ keys }) => keys.ready);
+      await topology.open(all, signal);
+      const checked = new Set<string>();
+      for (const [name, { keys }] of queues) {
+        await onServer(topology, keys.ready, "checking the server", async (server) => {
+          if (checked.has(server.label)) return;
+          const redis = await server.commands();
+          blocks = (await checkServer(redis, server.label, options, log)).blocks && blocks;
+          checked.add(server.label);
+        });
+        await checkQueue(topology, keys, name, options, log);
+      }
+      if (options.encodeForSockudo !== null) {
+        log.warn("redis: write_for_sockudo is on: enqueued jobs hold their app's secret in Redis", {});
+      }
+    },
+
+    async enqueue(queue, jobs) {
+      return enqueueJobs(topology, queueOf(queue).keys, options, jobs);
+    },
+
+    async lease(queue, wish) {
+      return queueOf(queue).consumer.lease(wish);
+    },
+
+    async extend(leases, leaseMs) {
+      const results: ExtendResult[] = Array.from(leases, () => "lost" as const);
+      const byQueue = Map.groupBy(leases.entries(), ([, lease]) => lease.queue);
+      for (const [name, entries] of byQueue) {
+        for (const part of chunk<[number, Lease]>(entries, () => 0)) {
+          const tokens = part.map(([, lease]) => lease.token);
+          const states = replyText(await run(queueOf(name), extendScript, "extending", [leaseMs, ...tokens]));
+          for (const [position, [index]] of part.entries()) {
+            if (states[position] === "1") results[index] = "extended";
+          }
+        }
+      }
+      return results;
+    },
+
+    settle,
+
+    async stats(name) {
+      const reply = await run(queueOf(name), statsScript, "counting", []);
+      const [
+        waiting = 0,
+        due = 0,
+        delayed = 0,
+        expired = 0,
+        leased = 0,
+        parked = 0,
+        dead = 0,
+        paused,
+        oldest = -1,
+        now = 0,
+      ] = replyList(reply).map(Number);
+      return {
+        ready: waiting + due + expired,
+        delayed: delayed - due,
+        leased: leased - expired,
+        parked,
+        dead,
+        oldestReadyAgeMs: oldest < 0 ? null : Math.max(0, now - oldest),
+        paused: paused === 1,
+      };
+    },
+
+    async pause(name) {
+      await run(queueOf(name), pauseScript, "pausing", ["1"]);
+    },
+    async resume(name) {
+      await run(queueOf(name), pauseScript, "resuming", ["0"]);
+    },
+
+    async deadLetters(name, page) {
+      return queueOf(name).deadLetters.page(page);
+    },
+    async redrive(name, which) {
+      return queueOf(name).deadLetters.redrive(which);
+    },
+    async removeDead(name, id) {
+      return queueOf(name).deadLetters.remove(id);
+    },
+
+    async ping(signal) {
+      for (const { keys } of queues.values()) {
+        const answer = onServer(topology, keys.ready, "ping", async (server) =>
+          (await server.commands()).exists(keys.ready),
+        );
+        await untilAborted(answer, signal);
+      }
+    },
+
+    async close() {
+      await Promise.all([...queues.values()].map(({ consumer }) => consumer.close()));
+      topology.close();
+    },
+  };
+}
+
+async function untilAborted(answer: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(new DriverUnavailableError("redis: no answer in time"));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.race([answer, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

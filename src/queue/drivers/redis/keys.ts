@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+
+/**
+ * The Redis keys of one queue.
+ *
+ * The ready list is the producers' own; everything else is hookline's and lives in the same cluster slot,
+ * because one script touches them all. A ready key without braces is wrapped as a hash tag
+ * (`{sockudo_queue:queue:webhooks}:leased`); one that has a complete tag of its own is only suffixed
+ * (Redis Cluster specification, "Hash tags").
+ *
+ * | key | type | holds |
+ * |---|---|---|
+ * | ready | list | what producers pushed, as they wrote it |
+ * | `:claimed` | list | pushed jobs that a blocked wait has moved out of ready, still as they were written |
+ * | `:own` | list | records (record.ts) of what hookline enqueued or redrove |
+ * | `:children` | list | records of fan-out children |
+ * | `:delayed` | sorted set | records by due time; retries and releases too |
+ * | `:leased`, `:leases` | hash, sorted set | token → record, token by the lease's end |
+ * | `:parked`, `:parked:KEY` | set, lists | the keys with parked jobs; their records |
+ * | `:dead`, `:dead-jobs` | sorted set, hash | dead letter ids by time; their contents |
+ * | `:dedup:KEY` | string | fingerprint and id of an enqueued job, for deduplication_ttl_ms |
+ * | `:paused` | string | there while the queue is paused; also the channel that tells so |
+ * | `:waiters` | sorted set | processes that wait for a job; `:waiters:PROCESS` is the channel that wakes one |
+ * | `:fence` | none | never exists, see `all` |
+ */
+export interface QueueKeys {
+  readonly ready: string;
+  readonly claimed: string;
+  /** Channel on which a pause and its end are told. */
+  readonly paused: string;
+  /** Prefix of the channels that wake one process. */
+  readonly waiters: string;
+  /**
+   * What every script declares, in the order that scripts.ts names them.
+   *
+   * `:fence` is among them and never exists: while the slot moves between cluster nodes, a script with a
+   * missing key is refused as a whole (ASK, TRYAGAIN) instead of failing half-way at the first key that
+   * has already moved.
+   */
+  readonly all: readonly string[];
+}
+
+const suffixes = [
+  "claimed",
+  "own",
+  "children",
+  "delayed",
+  "leased",
+  "leases",
+  "parked",
+  "paused",
+  "waiters",
+  "dead",
+  "dead-jobs",
+  "dedup",
+  "fence",
+] as const;
+
+/** The keys of one queue. The prefix must have passed `hashTagProblem`. */
+export function queueKeys(prefix: string, queue: string): QueueKeys {
+  const ready = readyKey(prefix, queue);
+  const base = /[{}]/.test(ready) ? ready : `{${ready}}`;
+  return {
+    ready,
+    claimed: `${base}:claimed`,
+    paused: `${base}:paused`,
+    waiters: `${base}:waiters`,
+    all: [ready, ...suffixes.map((suffix) => `${base}:${suffix}`)],
+  };
+}
+
+/** The list that producers push to. */
+export function readyKey(prefix: string, queue: string): string {
+  return `${prefix}queue:${queue}`;
+}
+
+/** Why the prefix cannot be used, or null: a lone brace would put the helper keys into other slots. */
+export function hashTagProblem(prefix: string): string | null {
+  if (!/[{}]/.test(prefix)) return null;
+  const open = prefix.indexOf("{");
+  const close = open === -1 ? -1 : prefix.indexOf("}", open);
+  if (close > open + 1) return null;
+  return `the prefix "${prefix}" has a lone brace; use none, or a complete hash tag as in {hookline}:`;
+}
+
+/** The part of a dedup key's name that stands for the caller's key, which may have any length. */
+export function dedupName(key: string): string {
+  return key.length <= 128 ? key : createHash("sha256").update(key).digest("hex");
+}

@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import type { Buffer } from "node:buffer";
+import type { Lease } from "../../driver.ts";
+import { replyList, replyText } from "./evaluate.ts";
+import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
+import { readBody, readRecord } from "./record.ts";
+
+/** What one look asks for; see leaseScript. */
+export interface LookWish {
+  readonly max: number;
+  readonly leaseMs: number;
+  readonly parkedMax: number;
+  readonly register: boolean;
+  readonly registered: boolean;
+  /** True: `keys` are the closed ones, look at all others; false: look at `keys`. */
+  readonly scan: boolean;
+  readonly keys: readonly string[];
+}
+
+/** What one look found. */
+export interface Look {
+  readonly leases: Lease[];
+  readonly reclaimed: number;
+  /** Until the next delayed job is due or lease ends; null = none, or not asked because the look was full. */
+  readonly nextMs: number | null;
+  readonly paused: boolean;
+  /** There may be more than was asked for. */
+  readonly full: boolean;
+  readonly registered: boolean;
+  /** Open parked keys that hold more. */
+  readonly parkedKeys: readonly string[];
+}
+
+/**
+ * Arguments of look after look.
+ *
+ * Each has a uid of its own, from which tokens are made: 12 random characters per process, the look's
+ * number, the item's. Random and not counted in Redis, because a replica that takes over may have missed
+ * the last counts, and a token given twice would let one process settle another's job. Digits are padded so
+ * that released jobs of one process sort in the order they were leased.
+ */
+export function createLookArguments(process: string) {
+  const nonce = randomName();
+  let number = 0;
+  return (wish: LookWish): { uid: string; args: ScriptArgument[] } => {
+    number += 1;
+    const uid = `${nonce}-${number.toString(36).padStart(7, "0")}-`;
+    const args: ScriptArgument[] = [wish.max, wish.leaseMs, uid, process];
+    args.push(wish.register ? 1 : 0, wish.registered ? 1 : 0, number % 2 === 0 ? "own" : "ready");
+    args.push(wish.parkedMax, wish.scan ? "all" : "some", ...wish.keys);
+    return { uid, args };
+  };
+}
+
+/** Twelve random characters, for names that no other process may choose. */
+export function randomName(): string {
+  return randomBytes(9).toString("hex").slice(0, 12);
+}
+
+/** Reads leaseScript's answer. */
+export function readLook(reply: ScriptReply, uid: string, queue: string): Look {
+  const [head, keys, ...items] = replyList(reply);
+  const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered] = replyText(head)
+    .split(" ")
+    .map(Number);
+  const leases = items.map((item, index): Lease => {
+    const token = `${uid}${String(index + 1).padStart(4, "0")}`;
+    const bytes = item as Buffer;
+    const job =
+      index < records
+        ? readRecord(bytes, token)
+        : { id: token, attempts: 0, enqueuedAt: null, body: readBody(bytes) };
+    return { queue, token, job: { ...job, message: null } };
+  });
+  return {
+    leases,
+    reclaimed,
+    nextMs: nextMs < 0 ? null : nextMs,
+    paused: paused === 1,
+    full: full === 1,
+    registered: registered === 1,
+    parkedKeys: replyList(keys).map((key) => replyText(key)),
+  };
+}

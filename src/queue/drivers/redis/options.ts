@@ -1,0 +1,61 @@
+import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../../clock.ts";
+import type { Logger } from "../../../log.ts";
+import type { DriverEvents, NewJob } from "../../driver.ts";
+
+/** A Redis server's address. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How to reach Redis. */
+export type RedisTarget =
+  | { readonly mode: "single"; readonly address: RedisAddress }
+  | {
+      readonly mode: "sentinel";
+      readonly sentinels: readonly RedisAddress[];
+      /** Name of the master that the Sentinels watch. */
+      readonly masterName: string;
+      readonly sentinelPassword: string | null;
+    }
+  /** Any node is enough to find the others. */
+  | { readonly mode: "cluster"; readonly seeds: readonly RedisAddress[] };
+
+/** All that the redis and redis-cluster drivers need to know. */
+export interface RedisDriverOptions {
+  readonly name: "redis" | "redis-cluster";
+  readonly target: RedisTarget;
+  readonly username: string | null;
+  readonly password: string | null;
+  /** Database number; 0 on a cluster. */
+  readonly db: number;
+  /** TLS settings as Node's `tls.connect` takes them; null = no TLS. */
+  readonly tls: ConnectionOptions | null;
+  readonly prefix: string;
+  /** Every queue that may be named in a call. */
+  readonly queues: readonly string[];
+  /** Longest wait for the answer to one command; a connection that is silent for as long is dropped. */
+  readonly requestTimeoutMs: number;
+  /** Dead letters kept per queue. */
+  readonly deadLetterRetention: number;
+  readonly deduplicationTtlMs: number;
+  /** Replicas that must have a job before enqueue answers (WAIT); 0 = none. */
+  readonly waitReplicas: number;
+  /**
+   * `write_for_sockudo`: the job in Sockudo's full form, for the producers' list, or null for a job that has
+   * none and stays on hookline's own. Null = hookline's own list for all.
+   */
+  readonly encodeForSockudo: ((job: NewJob) => string | null) | null;
+  /** What the configuration calls these settings, for messages: `queue.redis` or `queue.redis_cluster`. */
+  readonly configPath: string;
+  /** The server's version, where a proxy or an ACL hides INFO; absent = ask it. */
+  readonly serverVersion?: string;
+}
+
+/** What the driver is given from outside. */
+export interface RedisDriverContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: DriverEvents;
+}

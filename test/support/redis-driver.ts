@@ -1,0 +1,105 @@
+import { systemClock } from "../../src/clock.ts";
+import { silentLogger } from "../../src/log.ts";
+import type { LogFields, Logger } from "../../src/log.ts";
+import type { DriverEvents, NewJob } from "../../src/queue/driver.ts";
+import { createRedisDriver } from "../../src/queue/drivers/redis/driver.ts";
+import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
+
+/** The events of a driver, counted. */
+export function countEvents() {
+  const counts = { evicted: 0, trimmed: 0, reclaimed: 0 };
+  const events: DriverEvents = {
+    evicted: (_, count) => void (counts.evicted += count),
+    trimmed: (_, count) => void (counts.trimmed += count),
+    reclaimed: (_, count) => void (counts.reclaimed += count),
+  };
+  return { counts, events };
+}
+
+/** A logger that keeps what was warned of. */
+export function warningLogger(): {
+  log: Logger;
+  warnings: { message: string; fields: LogFields | undefined }[];
+} {
+  const warnings: { message: string; fields: LogFields | undefined }[] = [];
+  const log: Logger = {
+    ...silentLogger,
+    warn: (message, fields) => void warnings.push({ message, fields }),
+    child: () => log,
+  };
+  return { log, warnings };
+}
+
+let prefixes = 0;
+
+/** A prefix that no other test uses. */
+export function freshPrefix(): string {
+  prefixes += 1;
+  return `test-${process.pid}-${prefixes}:`;
+}
+
+/** A driver for a single server on 127.0.0.1 (or what `overrides` say), not yet open. */
+export function redisDriver(
+  port: number,
+  overrides: Partial<RedisDriverOptions> = {},
+  context: { readonly log?: Logger; readonly events?: DriverEvents } = {},
+) {
+  const options: RedisDriverOptions = {
+    name: "redis",
+    target: { mode: "single", address: { host: "127.0.0.1", port } },
+    username: null,
+    password: null,
+    db: 0,
+    tls: null,
+    prefix: "sockudo_queue:",
+    queues: ["webhooks", "other"],
+    requestTimeoutMs: 2_000,
+    deadLetterRetention: 10_000,
+    deduplicationTtlMs: 300_000,
+    waitReplicas: 0,
+    encodeForSockudo: null,
+    configPath: "queue.redis",
+    ...overrides,
+  };
+  return createRedisDriver(options, {
+    clock: systemClock,
+    log: context.log ?? silentLogger,
+    events: context.events ?? countEvents().events,
+  });
+}
+
+/** The target of a cluster with these seeds. */
+export function clusterOf(...ports: readonly number[]): Partial<RedisDriverOptions> {
+  return {
+    name: "redis-cluster",
+    configPath: "queue.redis_cluster",
+    target: { mode: "cluster", seeds: ports.map((port) => ({ host: "127.0.0.1", port })) },
+  };
+}
+
+/** A job to enqueue. */
+export function newJob(id: string, body = `{"id":"${id}"}`, overrides: Partial<NewJob> = {}): NewJob {
+  return {
+    id,
+    body,
+    delayMs: 0,
+    group: null,
+    deduplicationId: null,
+    routing: null,
+    dedup: null,
+    ...overrides,
+  };
+}
+
+/** Lease options a test may leave out: 10 jobs, a minute, no waiting. */
+export function wish(overrides: Partial<Parameters<ReturnType<typeof redisDriver>["lease"]>[1]> = {}) {
+  return {
+    max: 10,
+    leaseMs: 60_000,
+    waitMs: 0,
+    closedKeys: new Set<string>(),
+    parkedMax: 1_000,
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}
