@@ -151,7 +151,7 @@ test("config print shows no secret", async () => {
   const webhook = {
     url: `https://${secret("user")}:${secret("password")}@receiver.test/hooks/${secret("path")}?token=${secret("query")}`,
     event_types: ["member_added"],
-    headers: { authorization: `Bearer ${secret("header")}` },
+    headers: { "x-api-key": `Bearer ${secret("header")}` },
   };
   writeFileSync(file, JSON.stringify(configFor([webhook], { server: { token: secret("token") } })));
   const { code, stdout } = await runExecutable(["config", "print", "--config", file]);

@@ -23,7 +23,7 @@ test("SIGTERM under load: exit 0 inside the deadline, and the last log line's co
     expect(await server.stop("SIGTERM")).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     const last = server.logs().at(-1)!;
-    expect(last).toMatchObject({ delivered: accepted.size, left: 3_000 - accepted.size });
+    expect(last).toMatchObject({ delivered: accepted.size, left_behind: 3_000 - accepted.size });
     expect(accepted.size).toBeGreaterThanOrEqual(200);
     expect(accepted.size).toBeLessThan(3_000);
   } finally {
@@ -42,7 +42,7 @@ test("while draining, readiness is 503 and attempts in flight may finish", async
     expect(ready.status).toBe(503);
     expect((await server.api("GET", "/health")).body.status).toBe("draining");
     expect(await server.exited).toBe(0);
-    expect(server.logs().at(-1)).toMatchObject({ delivered: 1, left: 0 });
+    expect(server.logs().at(-1)).toMatchObject({ delivered: 1, left_behind: 0 });
   } finally {
     await receiver.close();
   }
@@ -58,7 +58,7 @@ test("attempts that do not finish are given up at the deadline, and what is left
     const startedAt = performance.now();
     expect(await server.stop()).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
-    expect(server.logs().at(-1)).toMatchObject({ delivered: 0, left: 10 });
+    expect(server.logs().at(-1)).toMatchObject({ delivered: 0, left_behind: 10 });
   } finally {
     await receiver.close();
   }
@@ -80,7 +80,7 @@ test("a second signal skips the wait", async () => {
     const startedAt = performance.now();
     expect(await server.stop("SIGTERM")).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
-    expect(server.logs().at(-1)).toMatchObject({ delivered: 0, left: 3 });
+    expect(server.logs().at(-1)).toMatchObject({ delivered: 0, left_behind: 3 });
   } finally {
     await receiver.close();
   }
