@@ -16,6 +16,8 @@ export interface HeartbeatOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly health: BackendHealth;
+  /** Longest wait between two rounds; shorter than stall_ms. */
+  readonly waitMs: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface HeartbeatOptions {
 export function createHeartbeat(options: HeartbeatOptions): (context: ChildContext) => Promise<void> {
   const { queue, driver, held: leases, leaseMs, clock, metrics, log, health } = options;
   // Four looks in each third: a lease is renewed at latest when 5/12 of it are over.
-  const everyMs = Math.max(10, leaseMs / 12);
+  const everyMs = Math.min(Math.max(10, leaseMs / 12), options.waitMs);
   const lost = metrics.lost.labels({ queue });
 
   const lose = (held: Held, why: string): void => {

@@ -59,6 +59,8 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       context.progress(clock.monotonic() + endpoint.requestTimeoutMs);
 
       const outcome = await options.attempt(delivery, abort.signal);
+      // Silence is allowed until the attempt's deadline, and not a moment longer than the attempt.
+      context.progress();
 
       // Null when the supervisor has given this run up: its lease is settled by onEnd already.
       if (inHand === null) return;

@@ -72,6 +72,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     metrics,
     log,
     health,
+    waitMs: options.turnMs,
   });
   const settle = (which: Held, disposition: Disposition): void => {
     if (disposition.verb === "dead" && which.state !== "gone") {
@@ -182,7 +183,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     fail,
     isDraining: () => isDraining,
   });
-  const heartbeat = createHeartbeat(common);
+  const heartbeat = createHeartbeat({ ...common, waitMs: options.turnMs });
   const pollerId = `${queue}/poller`;
 
   return {

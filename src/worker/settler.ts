@@ -31,6 +31,8 @@ export interface SettlerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly health: BackendHealth;
+  /** Longest idle wait; shorter than stall_ms, or an idle settler would count as a stalled one. */
+  readonly waitMs: number;
 }
 
 type Pending = { readonly held: Held; readonly settlement: Settlement };
@@ -122,7 +124,7 @@ export function createSettler(options: SettlerOptions): Settler {
         await context.checkpoint();
         context.progress();
         if (pending.length === 0) {
-          await woken(5_000);
+          await woken(options.waitMs);
           continue;
         }
         await (lingerMs > 0 ? sleep(lingerMs, context.signal) : endOfTick());
