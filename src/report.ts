@@ -64,11 +64,24 @@ export async function createDrainReport(options: DrainReportOptions): Promise<Dr
   };
 }
 
-/** The promise's value, or null when it fails or the signal aborts first: a report must not hold the shutdown. */
+/** What a backend may still take for an answer once the time is up: memory's is there at once. */
+const graceMs = 100;
+
+/** The promise's value, or null when it fails or outlasts the signal: a report must not hold the shutdown. */
 async function withinSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  const aborted = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null);
-    signal.addEventListener("abort", () => resolve(null), { once: true });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let startGrace = (): void => undefined;
+  const late = new Promise<null>((resolve) => {
+    startGrace = () => {
+      timer = setTimeout(() => resolve(null), graceMs);
+    };
+    if (signal.aborted) startGrace();
+    else signal.addEventListener("abort", startGrace, { once: true });
   });
-  return Promise.race([promise.catch(() => null), aborted]);
+  try {
+    return await Promise.race([promise.catch(() => null), late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", startGrace);
+  }
 }
