@@ -82,11 +82,31 @@ export interface QueueDriver {
   /** Resolves when the backend answers; throws DriverUnavailableError when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 
+  /** Values that all processes on this backend see; absent where each process is alone. */
+  readonly shared?: SharedState;
+
   /**
    * Lets go of connections. Never touches shared contents: leases still held end by themselves,
    * and the worker has released what it could before.
    */
   close(): Promise<void>;
+}
+
+/**
+ * A few small values that every process on one backend sees, as the modes of endpoints. They outlive the
+ * processes.
+ *
+ * - When `set` resolves, the value is in the backend; null removes it. The last writer wins. When it throws
+ *   (DriverUnavailableError), the value may be there or not; setting it again is safe.
+ * - A listener gets all values, never a part of them: once after `open`, and within 2 seconds of every
+ *   change by any process, this one included. Changes in between may be seen as one.
+ * - A listener never gets values older than a `set` of this process that has resolved.
+ * - `all` and `set` may be called once `open` has resolved; listeners may be added before.
+ */
+export interface SharedState {
+  all(): Promise<ReadonlyMap<string, string>>;
+  set(key: string, value: string | null): Promise<void>;
+  onChange(listener: (values: ReadonlyMap<string, string>) => void): void;
 }
 
 export type DriverName = "memory" | "redis" | "redis-cluster" | "sqs" | "none";
