@@ -7,6 +7,7 @@ import { createDirectory } from "./delivery/directory.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { createLossLog } from "./loss-log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createDriver } from "./queue/registry.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
@@ -55,14 +56,11 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const metrics = createMetrics();
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
 
+  const losses = createLossLog(log, metrics);
   const driver = await createDriver(config, {
     clock,
     log,
-    events: {
-      evicted: (queue, count) => metrics.evicted.labels({ queue }).inc(count),
-      trimmed: (queue, count) => metrics.trimmed.labels({ queue }).inc(count),
-      reclaimed: (queue, count) => metrics.reclaimed.labels({ queue }).inc(count),
-    },
+    events: losses,
   });
   const supervisor = createSupervisor({
     maxRestarts: config.supervisor.max_restarts,
@@ -166,6 +164,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
       gates.close();
+      losses.flush();
       await transports.close();
       await driver.close();
       await server?.stop(Math.min(500, totalMs));
