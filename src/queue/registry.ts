@@ -3,6 +3,7 @@ import type { Config } from "../config/schema.ts";
 import { ConfigError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { DriverEvents, DriverName, QueueDriver } from "./driver.ts";
+import { redisOptions } from "./registry-redis.ts";
 
 /** What a driver is given beside its configuration. */
 export interface DriverContext {
@@ -21,8 +22,8 @@ type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
 const makers: Readonly<Record<DriverName, Make>> = {
   memory: makeMemory,
   none: async () => (await import("./drivers/none.ts")).createNoneDriver(),
-  redis: refuse,
-  "redis-cluster": refuse,
+  redis: makeRedis,
+  "redis-cluster": makeRedis,
   sqs: refuse,
 };
 
@@ -51,7 +52,12 @@ async function makeMemory(config: Config, { clock, events }: DriverContext): Pro
   });
 }
 
+async function makeRedis(config: Config, context: DriverContext): Promise<QueueDriver> {
+  const { createRedisDriver } = await import("./drivers/redis/driver.ts");
+  return createRedisDriver(redisOptions(config), context);
+}
+
 async function refuse(config: Config): Promise<never> {
-  const message = `the driver ${config.queue.driver} is not built into this version; use memory or none`;
+  const message = `the driver ${config.queue.driver} is not built into this version; use another one`;
   throw new ConfigError([{ path: "queue.driver", source: "", message }]);
 }

@@ -58,7 +58,8 @@ export function redisDriver(
     deduplicationTtlMs: 300_000,
     waitReplicas: 0,
     encodeForSockudo: null,
-    configPath: "queue.redis",
+    configPath: "database.redis",
+    prefixPath: "queue.redis.prefix",
     ...overrides,
   };
   return createRedisDriver(options, {
@@ -72,7 +73,7 @@ export function redisDriver(
 export function clusterOf(...ports: readonly number[]): Partial<RedisDriverOptions> {
   return {
     name: "redis-cluster",
-    configPath: "queue.redis_cluster",
+    configPath: "queue.redis_cluster.nodes",
     target: { mode: "cluster", seeds: ports.map((port) => ({ host: "127.0.0.1", port })) },
   };
 }

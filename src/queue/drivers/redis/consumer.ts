@@ -79,7 +79,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let lookAgainAt = 0;
   /** Set while the queue is paused: when to make sure that it still is. */
   let pausedUntil: number | null = null;
+  /** When this process was put among the waiters; null = it may not be there. */
   let registeredAt: number | null = null;
+  /** Wake-ups heard; each has taken this process off the waiters. */
+  let wakes = 0;
   let scannedAt = Number.NEGATIVE_INFINITY;
   /** Parked keys to look at once they are open. */
   const candidates = new Set<string>();
@@ -107,6 +110,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         return soonerBy(Number(event.message));
       } else {
         registeredAt = null;
+        wakes += 1;
       }
       hear();
     });
@@ -155,6 +159,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const look = async (wish: LeaseOptions, willWait: boolean): Promise<Look> => {
     const now = clock.monotonic();
     const heard = news;
+    const woken = wakes;
+    const registered = registeredAt !== null && now - registeredAt < registrationMs;
     const scan = now - scannedAt >= fullScanMs;
     const open = [...candidates].filter((key) => !wish.closedKeys.has(key));
     const { uid, args } = nextArguments({
@@ -162,7 +168,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       leaseMs: wish.leaseMs,
       parkedMax: Math.max(wish.parkedMax, 1),
       register: willWait,
-      registered: registeredAt !== null && now - registeredAt < registrationMs,
+      registered,
       keys: scan ? [...wish.closedKeys] : open,
       scan,
     });
@@ -186,8 +192,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     }
     if (answer.reclaimed > 0) options.events.reclaimed(queue, answer.reclaimed);
     const answeredAt = clock.monotonic();
+    // The script takes `registered` on trust. A wake-up heard since then may be older or newer than the
+    // answer, so that only a registration by this very look, with none heard, is certain.
     if (!answer.registered) registeredAt = null;
-    else if (registeredAt === null || now - registeredAt >= registrationMs) registeredAt = now;
+    else if (!registered) registeredAt = wakes === woken ? now : null;
     if (answer.paused) {
       pausedUntil = answeredAt + (attached?.server.isListening === true ? pausedLookMs : pollMs);
       // A change told while the answer was on its way is newer than the answer.

@@ -148,7 +148,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     async open(signal) {
       const lone = hashTagProblem(options.prefix);
-      if (lone !== null) throw configProblem(`${options.configPath}.prefix`, lone);
+      if (lone !== null) throw configProblem(options.prefixPath, lone);
       if (options.target.mode === "cluster" && options.db !== 0) {
         throw configProblem("database.redis.db", `a Redis Cluster has database 0 only, got ${options.db}`);
       }

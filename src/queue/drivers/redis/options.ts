@@ -47,8 +47,10 @@ export interface RedisDriverOptions {
    * none and stays on hookline's own. Null = hookline's own list for all.
    */
   readonly encodeForSockudo: ((job: NewJob) => string | null) | null;
-  /** What the configuration calls these settings, for messages: `queue.redis` or `queue.redis_cluster`. */
+  /** What the configuration calls the connection, for messages, as in `queue.redis.url_override`. */
   readonly configPath: string;
+  /** What the configuration calls the prefix. */
+  readonly prefixPath: string;
   /** The server's version, where a proxy or an ACL hides INFO; absent = ask it. */
   readonly serverVersion?: string;
 }

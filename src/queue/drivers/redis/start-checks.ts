@@ -94,7 +94,7 @@ export async function checkQueue(
   );
   if (type !== "list" && type !== "none") {
     throw configProblem(
-      `${options.configPath}.prefix`,
+      options.prefixPath,
       `the key ${keys.ready} holds a ${type}, not a list of jobs; choose another prefix or queue name`,
     );
   }
