@@ -15,6 +15,7 @@ import { createSupervisor } from "./supervisor/supervisor.ts";
 import { deadlineIn, untilAborted } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
 import { createAttempter } from "./worker/attempt.ts";
+import { createAttemptLog } from "./worker/attempt-log.ts";
 import { createBackoff } from "./worker/backoff.ts";
 import { createEndpointGates } from "./worker/gates.ts";
 import { createConsumption } from "./worker/consumption.ts";
@@ -75,6 +76,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log });
   const transports = createTransports({ config, log });
+  const attempts = createAttemptLog({ now: () => clock.now() });
   const attempt = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
@@ -88,6 +90,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     directory,
     gates,
     attempt,
+    record: (...made) => attempts.record(...made),
     mask,
     supervisor,
     clock,

@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { AttemptLog } from "./attempt-log.ts";
 import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "./gates.ts";
 import { createGroupSlots } from "./group-slots.ts";
@@ -20,6 +21,7 @@ export interface ConsumptionOptions {
   readonly directory: Directory;
   readonly gates: EndpointGates;
   readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly record: AttemptLog["record"];
   readonly mask: (text: string) => string;
   readonly supervisor: Supervisor;
   readonly clock: Clock;

@@ -3,6 +3,7 @@ import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
 import type { Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
+import type { AttemptLog } from "./attempt-log.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Grant, Lanes } from "./lanes.ts";
 
@@ -14,6 +15,8 @@ export interface LoopOptions {
   /** Makes one attempt; never rejects but for a bug. */
   readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
   readonly decide: (delivery: Delivery, outcome: DecidableOutcome) => Decision;
+  /** Keeps what an attempt came to, for the delivery log; must not throw. */
+  readonly record: AttemptLog["record"];
   /** Delay after an attempt whose outcome we do not know because its loop crashed. */
   readonly crashDelayMs: (delivery: Delivery) => number;
   readonly isDraining: () => boolean;
@@ -72,6 +75,7 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       // The line that must always be reached: without it the job waits until its lease runs out.
       held.settle(disposition);
       grant.end(outcome.kind === "aborted" ? null : outcome);
+      options.record(delivery, outcome, disposition);
     }
   };
 }

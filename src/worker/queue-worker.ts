@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Disposition, QueueDriver } from "../queue/driver.ts";
 import { untilAborted } from "../supervisor/shutdown.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { AttemptLog } from "./attempt-log.ts";
 import { createBackendHealth } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
@@ -37,6 +38,7 @@ export interface QueueWorkerOptions {
   readonly plan: PlanContext;
   readonly gateOf: (delivery: Delivery) => Gate;
   readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly record: AttemptLog["record"];
   readonly supervisor: Supervisor;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -165,6 +167,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
         random: Math.random,
         ageMs: delivery.enqueuedAt === null ? null : clock.now() - delivery.enqueuedAt,
       }),
+    record: options.record,
     crashDelayMs: ({ attempt, endpoint }) => backoffMs(attempt, endpoint.retry, Math.random()),
     isDraining: () => isDraining,
   });
