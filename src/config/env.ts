@@ -150,19 +150,22 @@ async function textOf(
 function findConflicts(settings: readonly EnvSetting[]): { path: string; name: string; message: string }[] {
   const leaves = new Map<string, { name: string; text: string }>();
   const conflicts = new Map<string, { path: string; name: string; message: string }>();
-  const visit = (path: readonly string[], value: unknown, name: string): void => {
-    if (isObject(value) || (Array.isArray(value) && value.length > 0)) {
-      for (const [key, child] of Object.entries(value)) visit([...path, key], child, name);
-      return;
-    }
+  const compare = (path: readonly string[], value: unknown, name: string): void => {
     const joined = path.join(".");
-    const text = JSON.stringify(value) ?? "";
+    const text = JSON.stringify(value);
     const other = leaves.get(joined);
+    const pair = `${other?.name ?? ""} ${name}`;
     if (other === undefined) leaves.set(joined, { name, text });
-    else if (other.text !== text && withoutFile(other.name) !== withoutFile(name)) {
+    else if (other.text !== text && withoutFile(other.name) !== withoutFile(name) && !conflicts.has(pair)) {
       const message = `${other.name} sets the same key to another value; unset one of them`;
-      conflicts.set(`${other.name} ${name}`, { path: joined, name, message });
+      conflicts.set(pair, { path: joined, name, message });
     }
+  };
+  const visit = (path: readonly string[], value: unknown, name: string): void => {
+    // Objects are merged, arrays replaced; yet an element may have a variable of its own.
+    if (!isObject(value)) compare(path, value, name);
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, child] of Object.entries(value)) visit([...path, key], child, name);
   };
   for (const { path, value, name } of settings) if (value !== undefined) visit(path, value, name);
   return [...conflicts.values()];

@@ -20,7 +20,7 @@ export async function readTextFile(path: string): Promise<FileReading> {
   try {
     bytes = await readFile(path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = error as { code?: string; message: string };
     const reason = reasons[code ?? ""] ?? code ?? message;
     return { ok: false, isMissing: code === "ENOENT", message: `cannot read ${path}: ${reason}` };
   }

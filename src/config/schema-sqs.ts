@@ -70,7 +70,10 @@ export const sqsSchema = v.pipe(
       "block",
     ),
     group_rate_limit: v.optional(
-      v.nullable(v.strictObject({ per_second: rate("Attempts a second for each FIFO group.") })),
+      v.pipe(
+        v.nullable(v.strictObject({ per_second: rate("Attempts a second.") })),
+        v.description("Attempts a second for each FIFO group; null = no limit."),
+      ),
       null,
     ),
     auto_create: v.optional(flag("Create a queue that is missing."), true),

@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /**
  * What in a URL is secret, and the URL without it.
  *

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runConfigCommand } from "../../src/cli/config.ts";
+import { inDirectory } from "./support.ts";
+
+/** Runs `hookline config …` in a directory with this hookline.json. */
+function run(args: string[], file: object | null, env: Record<string, string> = {}) {
+  return inDirectory(async (cwd) => {
+    if (file !== null) await writeFile(join(cwd, "hookline.json"), JSON.stringify(file));
+    let [stdout, stderr] = ["", ""];
+    const code = await runConfigCommand(args, {
+      env,
+      cwd,
+      stdout: (text) => (stdout += text),
+      stderr: (text) => (stderr += text),
+    });
+    return { code, stdout, stderr };
+  });
+}
+
+const apps = [
+  {
+    id: "app-1",
+    key: "k-e-y-1",
+    secret: "s-e-c-r-e-t",
+    webhooks: [{ url: "https://u:p4ss@h.test/a/b/c", event_types: ["x"] }],
+  },
+];
+
+describe("hookline config check", () => {
+  test("says ok, with what it found", async () => {
+    const { code, stdout, stderr } = await run(["check"], { apps });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: "ok: hookline.json, driver memory, 1 queue, 1 app, 0 endpoints\n",
+      stderr: "",
+    });
+  });
+
+  test("prints warnings", async () => {
+    const { code, stderr } = await run(["check"], { apps, server: { token: "short" } });
+    expect(code).toBe(0);
+    expect(stderr).toBe("warning: server.token has fewer than 16 characters: take a longer, random one\n");
+  });
+
+  test("lists every issue on stderr and answers 78", async () => {
+    const { code, stdout, stderr } = await run(["check", "--set", "queue.driver=x"], { server: { prot: 1 } });
+    expect(code).toBe(78);
+    expect(stdout).toBe("");
+    expect(stderr).toBe(
+      'server.prot (file hookline.json): unknown key, did you mean "port"?\n' +
+        'queue.driver (flag --set): expected one of "memory", "redis", "redis-cluster", "sqs", "none", got "x"\n',
+    );
+  });
+
+  test("a file written for drivers to come checks", async () => {
+    for (const driver of ["redis", "redis-cluster", "sqs", "none"]) {
+      expect((await run(["check"], { apps, queue: { driver } })).code).toBe(0);
+    }
+  });
+});
+
+describe("hookline config print", () => {
+  test("gives each key with value and source, secrets redacted", async () => {
+    const { code, stdout } = await run(
+      ["print", "--set", "server.port=1"],
+      { apps },
+      { QUEUE_DRIVER: "none" },
+    );
+    expect(code).toBe(0);
+    const lines = stdout.trim().split("\n");
+    expect(lines).toContain('queue.driver = "none"  (env QUEUE_DRIVER)');
+    expect(lines).toContain("server.port = 1  (flag --set)");
+    expect(lines).toContain('server.host = "127.0.0.1"  (default)');
+    expect(lines).toContain('queue.queues = ["webhooks"]  (default)');
+    expect(lines).toContain('apps.0.id = "app-1"  (file hookline.json)');
+    expect(lines).toContain('apps.0.secret = "***"  (file hookline.json)');
+    expect(lines).toContain('apps.0.key = "***"  (file hookline.json)');
+    expect(lines).toContain('apps.0.webhooks.0.url = "https://***@h.test/a/***"  (file hookline.json)');
+    expect(lines).toContain("apps.0.webhooks.0.gone_threshold = 3  (default)");
+    for (const secret of ["k-e-y-1", "s-e-c-r-e-t", "p4ss", "b/c"]) expect(stdout).not.toContain(secret);
+  });
+
+  test("--json is an array of the same", async () => {
+    const { stdout } = await run(["print", "--json"], null);
+    const entries = JSON.parse(stdout) as { path: string }[];
+    expect(entries).toContainEqual({ path: "server.port", value: 9640, source: "default" });
+    expect(entries.length).toBeGreaterThan(70);
+  });
+});
+
+test("hookline config schema is JSON Schema", async () => {
+  const { code, stdout } = await run(["schema"], null);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    $schema: "http://json-schema.org/draft-07/schema#",
+    type: "object",
+  });
+});
+
+test.each<[args: string[], message: string]>([
+  [[], "config: expected one of check, print, schema"],
+  [["chek"], 'config: expected one of check, print, schema, not chek (did you mean "check"?)'],
+  [["check", "x"], 'config check: unexpected argument "x"'],
+  [["check", "--json"], "config check takes no --json"],
+  [["check", "--config"], "--config needs a value"],
+])("hookline config %j is a usage error", async (args, message) => {
+  const error = await run(args, null).then(
+    () => null,
+    (reason: Error) => reason,
+  );
+  expect(error?.name).toBe("UsageError");
+  expect(error?.message).toBe(message);
+});

@@ -1,0 +1,290 @@
+import { describe, expect, test } from "bun:test";
+import { createMasker, secretsOf } from "../../src/config/redact.ts";
+import { redactUrl, urlSecrets } from "../../src/config/secret-url.ts";
+import { redactConfig } from "../../src/config/display.ts";
+import { app, load } from "./support.ts";
+
+/** A configuration with a secret, `S3CRET-<place>-…`, in every place where one can stand. */
+function everywhere(): { file: object; secrets: string[] } {
+  const secrets: string[] = [];
+  const secret = (place: string): string => {
+    const value = `S3CRET-${place}-x7Qp`;
+    secrets.push(value);
+    return value;
+  };
+  const whsec = `whsec_${Buffer.alloc(30, 0x5a).toString("base64")}`;
+  secrets.push(whsec);
+  const url = (place: string): string =>
+    `https://${secret(`${place}-user`)}:${secret(`${place}-pass`)}@receiver.test/hook/${secret(`${place}-path`)}?t=${secret(`${place}-query`)}`;
+  const backend = (place: string): string => `redis://default:${secret(place)}@redis.test:6379`;
+  const sqs = (place: string): string => `https://u:${secret(place)}@sqs.test/1/`;
+  const file = {
+    server: { token: secret("token") },
+    queue: {
+      redis: { url_override: backend("redis-url") },
+      redis_cluster: { nodes: [backend("cluster-node")] },
+      sqs: {
+        endpoint_url: sqs("sqs-endpoint"),
+        queue_url_prefix: sqs("sqs-prefix"),
+        client_options: { credentials: { secretAccessKey: secret("aws") }, list: [secret("aws-list")] },
+      },
+    },
+    database: {
+      redis: {
+        password: secret("redis-password"),
+        sentinel_password: secret("sentinel-password"),
+        cluster_nodes: [backend("database-node")],
+      },
+    },
+    egress: { proxy: `http://proxy:${secret("egress-proxy")}@proxy.test` },
+    apps: [
+      {
+        id: "app-1",
+        key: secret("key"),
+        secret: secret("secret"),
+        previous_secrets: [secret("previous")],
+        webhooks: [
+          {
+            url: url("webhook"),
+            event_types: ["x"],
+            headers: { Authorization2: `Bearer ${secret("header")}` },
+            signing: "both",
+            signing_keys: [{ key: whsec }],
+            proxy: `http://proxy:${secret("proxy")}@proxy.test`,
+          },
+          { lambda_function: "fn", event_types: ["x"], lambda: { client_options: { k: secret("lambda") } } },
+        ],
+      },
+    ],
+    endpoints: { e: { url: url("endpoint"), headers: { "X-Key": secret("endpoint-header") } } },
+  };
+  return { file, secrets };
+}
+
+describe("a secret in every place", () => {
+  test("is in secretsOf", async () => {
+    const { file, secrets } = everywhere();
+    const { config } = await load(file);
+    const mask = createMasker(secretsOf(config));
+    // A user name beside a password is secret together with it only.
+    const alone = secrets.filter((secret) => !secret.includes("-user-"));
+    expect(alone.filter((secret) => mask(secret) !== "***")).toEqual([]);
+    expect(mask(JSON.stringify(file))).not.toContain("S3CRET");
+  });
+
+  test("is in no entry, and no redacted configuration", async () => {
+    const { file, secrets } = everywhere();
+    const loaded = await load(file);
+    for (const text of [JSON.stringify(loaded.entries()), JSON.stringify(redactConfig(loaded.config))]) {
+      for (const secret of secrets) expect(text).not.toContain(secret);
+      expect(text).not.toContain("S3CRET");
+      expect(text).toContain("receiver.test");
+      expect(text).toContain("app-1");
+    }
+  });
+
+  test("is in no issue, when everything around it is wrong", async () => {
+    const { file } = everywhere();
+    const spoilt = JSON.parse(JSON.stringify(file), (_, value: unknown) => {
+      // Every text becomes a wrong one that still holds its secret; keys become unknown.
+      return typeof value === "string" && value.includes("S3CRET") ? `\u{0}${value}\u{0} #` : value;
+    }) as Record<string, unknown>;
+    const wrongTypes = JSON.parse(JSON.stringify(file), (key, value: unknown) =>
+      typeof value === "string" && value.includes("S3CRET") ? [{ [key]: value }] : value,
+    ) as Record<string, unknown>;
+    const misplaced = { server: { port: "S3CRET-token-x7Qp", token: "S3CRET-token-x7Qp" }, tokn: "S3CRET-a" };
+    for (const bad of [spoilt, wrongTypes, misplaced]) {
+      const error = await load(bad).then(
+        () => null,
+        (reason: Error) => reason,
+      );
+      expect(error?.name).toBe("ConfigError");
+      expect(error?.message).not.toContain("S3CRET");
+    }
+  });
+
+  test("of a TLS key is masked as a block and line by line", () => {
+    const body = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v".repeat(2);
+    const pem = `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
+    const mask = createMasker(secretsOf({ database: { redis: { tls: { key: pem } } } }));
+    expect(mask(`a ${JSON.stringify(pem)} b ${body} c`)).toBe('a "***" b *** c');
+  });
+});
+
+describe("names stay readable", () => {
+  test("a key or header that is a name is not masked; a secret is, whatever it equals", async () => {
+    const { config } = await load({
+      apps: [app({ id: "shop", key: "shop", secret: "webhooks", webhooks: [] })],
+      endpoints: { billing: { url: "http://b.test", headers: { "X-From": "billing", "X-Env": "prod-7" } } },
+    });
+    const mask = createMasker(secretsOf(config));
+    expect(mask("shop billing prod-7 webhooks")).toBe("shop billing *** ***");
+  });
+
+  test("a backend's path and region are no secrets", () => {
+    const queue = {
+      sqs: {
+        queue_url: "https://sqs.eu-west-1.test/123456789012/webhooks",
+        client_options: { region: "eu-west-1", accessKeyId: "AKIA123" },
+      },
+      redis: { url_override: "redis://default:pw-secret@h/3" },
+    };
+    const mask = createMasker(secretsOf({ queue }));
+    expect(mask("https://sqs.eu-west-1.test/123456789012/webhooks default pw-secret AKIA123")).toBe(
+      "https://sqs.eu-west-1.test/123456789012/webhooks default *** ***",
+    );
+  });
+});
+
+describe("redactUrl", () => {
+  test.each([
+    ["https://hooks.test", "url", "https://hooks.test"],
+    ["https://hooks.test/", "url", "https://hooks.test/"],
+    ["https://hooks.test/first", "url", "https://hooks.test/first"],
+    ["https://hooks.test/first/", "url", "https://hooks.test/first/"],
+    ["https://hooks.test:8443/first/T0/B0", "url", "https://hooks.test:8443/first/***"],
+    ["https://hooks.test/first?token=x", "url", "https://hooks.test/first?***"],
+    ["https://hooks.test?token=x", "url", "https://hooks.test?***"],
+    ["https://user:pa@ss@hooks.test/a/b?c#d", "url", "https://***@hooks.test/a/***"],
+    ["redis://:pw@h:6379/3", "address", "redis://***@h:6379/3"],
+    ["https://sqs.test/1/q.fifo?x=y", "address", "https://sqs.test/1/q.fifo?***"],
+    ["not a url", "url", "***"],
+  ] as const)("%s (%s) is shown as %s", (url, kind, shown) => {
+    expect(redactUrl(url, kind)).toBe(shown);
+  });
+
+  test("shows nothing that urlSecrets names", () => {
+    for (const url of ["https://a.test/b/c/d?e=f", "https://u:p@a.test/b/c", "https://tok@a.test/b//c"]) {
+      const host = new URL(url).host;
+      for (const secret of urlSecrets(url, "url")) {
+        expect(redactUrl(url, "url").replace(host, "").replace("https:", "")).not.toContain(secret);
+      }
+    }
+  });
+});
+
+describe("createMasker", () => {
+  const mask = createMasker([
+    "hunter2-secret",
+    'quo"te\\d',
+    "ümläut/geheim",
+    "with space+plus",
+    "abcd",
+    "bcdefgh",
+    "k",
+  ]);
+
+  test.each([
+    ["a hunter2-secret b hunter2-secret", "a *** b ***"],
+    ["xhunter2-secretx", "x***x"],
+    ["nothing here", "nothing here"],
+    ["", ""],
+    [JSON.stringify({ a: 'quo"te\\d' }), '{"a":"***"}'],
+    [JSON.stringify(JSON.stringify({ a: 'quo"te\\d' })), '"{\\"a\\":\\"***\\"}"'],
+    [encodeURIComponent("ümläut/geheim"), "***"],
+    [encodeURIComponent("ümläut/geheim").toLowerCase(), "***"],
+    [encodeURI("ümläut/geheim"), "***"],
+    ["\\u00fcml\\u00e4ut/geheim", "***"],
+    ["\u00fcml\u00e4ut\\/geheim", "***"],
+    ["with+space%2Bplus", "***"],
+    ["overlapping abcdefgh", "overlapping ***"],
+    ["k ok k. kk 'k'", "*** ok ***. kk '***'"],
+  ])("%j becomes %j", (text, masked) => {
+    expect(mask(text)).toBe(masked);
+  });
+
+  test.each([
+    ['{"app_secret":"x","b":1}', '{"app_secret":"***","b":1}'],
+    ['{"app_secret" :\n "a\\"b\\\\","b":1}', '{"app_secret" :\n "***","b":1}'],
+    ['{"appSecret":"","b":1}', '{"appSecret":"***","b":1}'],
+    ['{"app_secret":12345,"b":1}', '{"app_secret":"***","b":1}'],
+    ['{"app_secret":null}', '{"app_secret":"***"}'],
+    ['{"app_secret":"cut of', '{"app_secret":"***"'],
+    ['{"app_secret":{"deep":"x"},"b":1}', '{"app_secret":"***"'],
+    ['{"a":"app_secret"}', '{"a":"app_secret"}'],
+    ['"{\\"app_secret\\":\\"x\\",\\"b\\":1}"', '"{\\"app_secret\\":\\"***\\",\\"b\\":1}"'],
+    ['"{\\"app_secret\\" : \\"a\\\\\\"b\\",\\"b\\":1}"', '"{\\"app_secret\\" : \\"***\\",\\"b\\":1}"'],
+    ['"{\\"app_secret\\":7}"', '"{\\"app_secret\\":\\"***\\"}"'],
+    ['\\\\\\"appSecret\\\\\\":\\\\\\"x\\\\\\"', '\\\\\\"appSecret\\\\\\":\\\\\\"***\\\\\\"'],
+    ['\\"app_secret\\":\\"cut of', '\\"app_secret\\":\\"***\\"'],
+  ])("after app_secret: %j becomes %j", (text, masked) => {
+    const bare = createMasker([]);
+    expect(bare(text)).toBe(masked);
+    expect(bare(masked)).toBe(masked);
+  });
+
+  test("lets no secret through, in any spelling and any surroundings", () => {
+    const random = createRandom(20_261_121);
+    const alphabet = [
+      "a",
+      "b",
+      "c",
+      "0",
+      "1",
+      "é",
+      "€",
+      "😀",
+      '"',
+      "\\",
+      "/",
+      "%",
+      " ",
+      "+",
+      "&",
+      "\n",
+      "'",
+      "$",
+    ];
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+    const word = (length: number): string => Array.from({ length }, () => pick(alphabet)).join("");
+    const spell: ((text: string) => string)[] = [
+      (text) => text,
+      encodeURIComponent,
+      (text) => encodeURIComponent(text).replace(/%../g, (code) => code.toLowerCase()),
+      (text) => JSON.stringify(text).slice(1, -1),
+      (text) => JSON.stringify(JSON.stringify(text).slice(1, -1)).slice(1, -1),
+    ];
+    for (let round = 0; round < 3000; round += 1) {
+      const secrets = Array.from({ length: 1 + Math.floor(random() * 4) }, () =>
+        word(4 + Math.floor(random() * 12)),
+      );
+      const spelled = secrets.flatMap((secret) => spell.map((as) => as(secret)));
+      const text = Array.from({ length: 6 }, () => (random() < 0.5 ? pick(spelled) : word(3))).join(
+        pick(["", " ", "a"]),
+      );
+      const masked = createMasker(secrets)(text);
+      for (const secret of spelled) {
+        if (masked.includes(secret))
+          throw new Error(`${JSON.stringify({ secrets, text, masked })} shows ${secret}`);
+      }
+    }
+  });
+
+  test("costs the same with a thousand secrets as with ten", () => {
+    const line =
+      `{"time":"2026-11-21T20:55:00Z","msg":"delivered","endpoint":"app-1/hooks","status":200} `.repeat(3);
+    const timeOf = (count: number): number => {
+      const mask = createMasker(
+        Array.from({ length: count }, (_, index) => `secret-${index}-${index * 7919}`),
+      );
+      for (let index = 0; index < 2000; index += 1) mask(line);
+      const start = performance.now();
+      for (let index = 0; index < 5000; index += 1) mask(line);
+      return performance.now() - start;
+    };
+    const [few, many] = [timeOf(10), timeOf(2000)];
+    // An alternation of two thousand patterns would be some hundred times slower.
+    expect(many).toBeLessThan(few * 20 + 50);
+  });
+});
+
+/** A generator of numbers in [0, 1) that gives the same ones in every run (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
