@@ -37,11 +37,13 @@ export function urlSecrets(url: string, kind: "url" | "address"): string[] {
 
 function userInfoSecrets(userInfo: string): string[] {
   const colon = userInfo.indexOf(":");
-  // A user name alone is a token; beside a password it is a name (redis://default:…).
+  // A user name alone is a token; beside a password it mostly is a name (redis://default:…).
   if (colon === -1) return [userInfo, decode(userInfo)];
+  const user = userInfo.slice(0, colon);
   const password = userInfo.slice(colon + 1);
   const plain = decode(userInfo);
-  return [userInfo, plain, password, decode(password), Buffer.from(plain).toString("base64")];
+  const basic = Buffer.from(plain).toString("base64");
+  return [userInfo, plain, password, decode(password), basic, ...[user, decode(user)].filter(looksRandom)];
 }
 
 /** The path beyond its first segment as one text. With its slash, so that `/hooks/webhooks` does not mask a word. */

@@ -84,7 +84,7 @@ describe("hookline config print", () => {
 
   test("--json is an array of the same", async () => {
     const { stdout } = await run(["print", "--json"], null);
-    const entries = JSON.parse(stdout) as { path: string }[];
+    const entries = JSON.parse(stdout) as { path: string; value: unknown; source: string }[];
     expect(entries).toContainEqual({ path: "server.port", value: 9640, source: "default" });
     expect(entries.length).toBeGreaterThan(70);
   });
