@@ -54,7 +54,8 @@ const webhooksSchema = v.strictObject({
     }),
     {},
   ),
-  max_in_flight: v.optional(integer({ min: 1 }, "Attempts of the process at once."), 1024),
+  // cli/serve.ts raises Bun's own limit of requests at once to just above this.
+  max_in_flight: v.optional(integer({ min: 1, max: 65_000 }, "Attempts of the process at once."), 1024),
 });
 
 const supervisorSchema = v.strictObject({
