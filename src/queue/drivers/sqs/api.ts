@@ -1,0 +1,262 @@
+import type { Message, MessageAttributeValue, SQSClientConfig } from "@aws-sdk/client-sqs";
+import { callError, classifyCode } from "./errors.ts";
+import { createFetchHandler } from "./fetch-handler.ts";
+
+export type { Message, MessageAttributeValue } from "@aws-sdk/client-sqs";
+
+/** A message to be sent. */
+export interface OutgoingMessage {
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, MessageAttributeValue>>;
+  readonly group: string | null;
+  readonly deduplicationId: string | null;
+  readonly delaySeconds: number | null;
+}
+
+/** What became of one entry of a batch. */
+export type EntryResult =
+  | { readonly status: "ok"; readonly messageId: string | null }
+  /** The handle has no power any more. */
+  | { readonly status: "gone" }
+  /** The entry is wrong; repeating it does not help. */
+  | { readonly status: "refused"; readonly code: string; readonly message: string }
+  /** SQS failed at this entry: it may be tried again. */
+  | { readonly status: "failed"; readonly code: string };
+
+/**
+ * The calls to SQS that hookline makes; every one may throw SqsCallError. Batches hold 1 to 10 entries
+ * (AWS quota) and are answered entry by entry, in order. `url` addresses the queue, `name` stands in errors.
+ */
+export interface SqsApi {
+  receive(queue: QueueRef, options: ReceiveOptions): Promise<Message[]>;
+  send(queue: QueueRef, messages: readonly OutgoingMessage[]): Promise<EntryResult[]>;
+  remove(queue: QueueRef, handles: readonly string[]): Promise<EntryResult[]>;
+  hide(queue: QueueRef, entries: readonly { handle: string; seconds: number }[]): Promise<EntryResult[]>;
+  /** For permission probes: one handle, errors thrown. */
+  removeOne(queue: QueueRef, handle: string): Promise<void>;
+  hideOne(queue: QueueRef, handle: string): Promise<void>;
+  findUrl(name: string, owner: string | null): Promise<string>;
+  attributes(queue: QueueRef, names?: readonly string[]): Promise<Record<string, string>>;
+  create(name: string, attributes: Record<string, string>): Promise<string>;
+  /** Names and URLs, all pages. */
+  list(prefix: string): AsyncIterable<QueueRef>;
+  purge(queue: QueueRef): Promise<void>;
+  deleteQueue(queue: QueueRef): Promise<void>;
+  /** Lets go of connections. */
+  destroy(): void;
+}
+
+export interface QueueRef {
+  readonly url: string;
+  readonly name: string;
+}
+
+export interface ReceiveOptions {
+  readonly max: number;
+  readonly waitSeconds: number;
+  readonly visibilitySeconds: number;
+  readonly fifo: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface ApiOptions {
+  readonly region: string;
+  readonly endpointUrl: string | null;
+  /** Names of SDK v3, as mapClientOptions gives them. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly requestTimeoutMs: number | null;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Half of what a heartbeat has left after a third of a 30 s lease, with the SDK's three attempts in mind.
+ */
+const defaultTimeoutMs = 5_000;
+
+/** The calls, made with AWS's own client. It is loaded here, so that other drivers do not pay for it. */
+export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
+  const sdk = await import("@aws-sdk/client-sqs");
+  const timeoutMs = options.requestTimeoutMs ?? defaultTimeoutMs;
+  const quiet = (): void => undefined;
+  const config: SQSClientConfig = {
+    region: options.region,
+    ...(options.endpointUrl === null ? {} : { endpoint: options.endpointUrl }),
+    maxAttempts: 3,
+    requestHandler: createFetchHandler(timeoutMs) as NonNullable<SQSClientConfig["requestHandler"]>,
+    streamCollector: (body: unknown) => Promise.resolve(body as Uint8Array),
+    // TLS already proves the bytes; the check costs 10 µs a message, and FIPS machines have no MD5.
+    md5: false,
+    logger: {
+      trace: quiet,
+      debug: quiet,
+      info: quiet,
+      warn: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")),
+      error: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")),
+    },
+    ...options.config,
+  };
+  const client = new sdk.SQSClient(config);
+
+  const call = async <T>(action: string, queue: string, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      throw callError(error, action, queue);
+    }
+  };
+
+  return {
+    receive: (queue, { max, waitSeconds, visibilitySeconds, fifo, signal }) =>
+      call("ReceiveMessage", queue.name, async () => {
+        const command = new sdk.ReceiveMessageCommand({
+          QueueUrl: queue.url,
+          MaxNumberOfMessages: max,
+          WaitTimeSeconds: waitSeconds,
+          VisibilityTimeout: visibilitySeconds,
+          MessageSystemAttributeNames: ["All"],
+          MessageAttributeNames: ["All"],
+          // API_ReceiveMessage: a repetition with the same id gets the same messages, so that an answer
+          // lost on the way does not lock its groups until the visibility ends.
+          ...(fifo ? { ReceiveRequestAttemptId: crypto.randomUUID() } : {}),
+        });
+        const sent = {
+          requestTimeout: waitSeconds * 1000 + timeoutMs,
+          ...(signal ? { abortSignal: signal } : {}),
+        };
+        return (await client.send(command, sent)).Messages ?? [];
+      }),
+
+    send: (queue, messages) =>
+      call("SendMessageBatch", queue.name, async () => {
+        const Entries = messages.map((message, index) => ({
+          Id: String(index),
+          MessageBody: message.body,
+          ...(Object.keys(message.attributes).length === 0 ? {} : { MessageAttributes: message.attributes }),
+          ...(message.group === null ? {} : { MessageGroupId: message.group }),
+          ...(message.deduplicationId === null ? {} : { MessageDeduplicationId: message.deduplicationId }),
+          ...(message.delaySeconds === null ? {} : { DelaySeconds: message.delaySeconds }),
+        }));
+        const answer = await client.send(new sdk.SendMessageBatchCommand({ QueueUrl: queue.url, Entries }));
+        return entryResults(messages.length, answer);
+      }),
+
+    remove: (queue, handles) =>
+      call("DeleteMessageBatch", queue.name, async () => {
+        const Entries = handles.map((handle, index) => ({ Id: String(index), ReceiptHandle: handle }));
+        const answer = await client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl: queue.url, Entries }));
+        return entryResults(handles.length, answer);
+      }),
+
+    hide: (queue, entries) =>
+      call("ChangeMessageVisibilityBatch", queue.name, async () => {
+        const Entries = entries.map(({ handle, seconds }, index) => ({
+          Id: String(index),
+          ReceiptHandle: handle,
+          VisibilityTimeout: seconds,
+        }));
+        const command = new sdk.ChangeMessageVisibilityBatchCommand({ QueueUrl: queue.url, Entries });
+        return entryResults(entries.length, await client.send(command));
+      }),
+
+    removeOne: (queue, handle) =>
+      call("DeleteMessage", queue.name, async () => {
+        await client.send(new sdk.DeleteMessageCommand({ QueueUrl: queue.url, ReceiptHandle: handle }));
+      }),
+
+    hideOne: (queue, handle) =>
+      call("ChangeMessageVisibility", queue.name, async () => {
+        await client.send(
+          new sdk.ChangeMessageVisibilityCommand({
+            QueueUrl: queue.url,
+            ReceiptHandle: handle,
+            VisibilityTimeout: 0,
+          }),
+        );
+      }),
+
+    findUrl: (name, owner) =>
+      call("GetQueueUrl", name, async () => {
+        const command = new sdk.GetQueueUrlCommand({
+          QueueName: name,
+          ...(owner === null ? {} : { QueueOwnerAWSAccountId: owner }),
+        });
+        return (await client.send(command)).QueueUrl ?? "";
+      }),
+
+    attributes: (queue, names = ["All"]) =>
+      call("GetQueueAttributes", queue.name, async () => {
+        const command = new sdk.GetQueueAttributesCommand({
+          QueueUrl: queue.url,
+          AttributeNames: names as "All"[],
+        });
+        return (await client.send(command)).Attributes ?? {};
+      }),
+
+    create: (name, attributes) =>
+      call("CreateQueue", name, async () => {
+        const command = new sdk.CreateQueueCommand({ QueueName: name, Attributes: attributes });
+        return (await client.send(command)).QueueUrl ?? "";
+      }),
+
+    async *list(prefix) {
+      let token: string | undefined;
+      do {
+        const page = await call("ListQueues", "", () =>
+          client.send(
+            new sdk.ListQueuesCommand({
+              MaxResults: 1000,
+              ...(prefix === "" ? {} : { QueueNamePrefix: prefix }),
+              ...(token === undefined ? {} : { NextToken: token }),
+            }),
+          ),
+        );
+        for (const url of page.QueueUrls ?? []) yield { url, name: url.split("/").pop() ?? url };
+        token = page.NextToken;
+      } while (token !== undefined && token !== "");
+    },
+
+    purge: (queue) =>
+      call("PurgeQueue", queue.name, async () => {
+        await client.send(new sdk.PurgeQueueCommand({ QueueUrl: queue.url }));
+      }),
+
+    deleteQueue: (queue) =>
+      call("DeleteQueue", queue.name, async () => {
+        await client.send(new sdk.DeleteQueueCommand({ QueueUrl: queue.url }));
+      }),
+
+    destroy: () => client.destroy(),
+  };
+}
+
+interface BatchAnswer {
+  readonly Successful?:
+    | readonly { readonly Id?: string | undefined; readonly MessageId?: string | undefined }[]
+    | undefined;
+  readonly Failed?:
+    | readonly {
+        readonly Id?: string | undefined;
+        readonly Code?: string | undefined;
+        readonly SenderFault?: boolean | undefined;
+        readonly Message?: string | undefined;
+      }[]
+    | undefined;
+}
+
+/** One result per entry; an entry that the answer does not name may or may not have happened: `failed`. */
+function entryResults(count: number, answer: BatchAnswer): EntryResult[] {
+  const results: EntryResult[] = Array.from({ length: count }, () => ({
+    status: "failed",
+    code: "NoAnswer",
+  }));
+  for (const { Id, MessageId } of answer.Successful ?? []) {
+    results[Number(Id)] = { status: "ok", messageId: MessageId ?? null };
+  }
+  for (const { Id, Code = "unknown", SenderFault, Message = "" } of answer.Failed ?? []) {
+    const kind = classifyCode(Code);
+    if (kind === "gone") results[Number(Id)] = { status: "gone" };
+    else if (SenderFault === true) results[Number(Id)] = { status: "refused", code: Code, message: Message };
+    else results[Number(Id)] = { status: "failed", code: Code };
+  }
+  return results;
+}

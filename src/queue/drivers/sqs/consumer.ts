@@ -1,0 +1,340 @@
+import type { Clock } from "../../../clock.ts";
+import type { Logger } from "../../../log.ts";
+import type { DriverEvents, ExtendResult, Lease, LeaseOptions } from "../../driver.ts";
+import type { SqsApi } from "./api.ts";
+import type { AttemptMemory } from "./attempts.ts";
+import { callError, unavailable } from "./errors.ts";
+import { createKeeper, type Keeper } from "./keeper.ts";
+import { createLines, type Line, type Lines } from "./lines.ts";
+import { messageInfo, type HeldMessage } from "./message.ts";
+import type { SqsQueue } from "./queues.ts";
+import { createGroupRate, unlimitedRate } from "./rate.ts";
+import { createReceiver } from "./receive.ts";
+
+/** What one SQS queue gives this process: one consumer per URL, also when several queues share it. */
+export interface Consumer {
+  readonly queue: SqsQueue;
+  readonly lines: Lines;
+  readonly keeper: Keeper;
+  lease(queue: string, options: LeaseOptions): Promise<Lease[]>;
+  extend(tokens: readonly string[], leaseMs: number): Promise<ExtendResult[]>;
+  /** Lets waiting lease calls look again. */
+  wake(): void;
+  /** A first receive that proves the permission; what it brings waits for the first lease call. */
+  prime(): Promise<void>;
+  pause(queue: string): void;
+  resume(queue: string): void;
+  isPaused(queue: string): boolean;
+  /** Stops polling, then gives back what is held and not leased; delays are kept. */
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  readonly queue: SqsQueue;
+  readonly api: SqsApi;
+  readonly memory: AttemptMemory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: DriverEvents;
+  readonly maxMessages: number;
+  readonly waitTimeSeconds: number;
+  readonly pollingWaitTimeMs: number;
+  readonly visibilityTimeoutSeconds: number;
+  readonly groupRate: number | null;
+  /** A message that has been received this often without an end is given up; see plan.ts. */
+  readonly giveUp: (message: HeldMessage) => boolean;
+  /** Makes a dead letter of the head of an offered line. */
+  readonly bury: (consumer: Consumer, line: Line) => void;
+}
+
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { queue, api, memory, clock, log } = options;
+  const lines = createLines({
+    fifo: queue.fifo,
+    rate: options.groupRate === null ? unlimitedRate : createGroupRate(options.groupRate),
+  });
+  const paused = new Set<string>();
+  /** Lease calls that wait: how many messages, until when. */
+  const wants = new Map<() => void, { max: number; until: number }>();
+  let leaseMs = options.visibilityTimeoutSeconds * 1000;
+  let closed = false;
+  let leases = 0;
+  let lastError: { error: unknown; at: number } | null = null;
+
+  const wake = (): void => {
+    for (const waiter of wants.keys()) waiter();
+  };
+
+  const keeper = createKeeper({
+    queue,
+    api,
+    lines,
+    memory,
+    clock,
+    log,
+    events: options.events,
+    leaseMs: () => leaseMs,
+    wanted: () => wants.size > 0 && paused.size < queue.logical.length,
+    onReady: wake,
+    onSurplus: () => receiver.beModest(),
+  });
+
+  const receiver = createReceiver({
+    queue,
+    fifo: queue.fifo,
+    api,
+    clock,
+    maxMessages: options.maxMessages,
+    waitTimeSeconds: options.waitTimeSeconds,
+    pollingWaitTimeMs: options.pollingWaitTimeMs,
+    onMessages(messages) {
+      lastError = null;
+      if (messages.length > 0) takeIn(messages);
+      wake();
+    },
+    onError(error) {
+      lastError = { error, at: clock.monotonic() };
+      wake();
+    },
+  });
+
+  const takeIn = (messages: readonly HeldMessage[]): void => {
+    const now = clock.monotonic();
+    const dropped = lines.add(messages, now);
+    if (dropped.length > 0) {
+      for (const { line, was } of dropped) {
+        const head = line.messages[0];
+        // One on its way back was released; only a lease that nobody ended costs an attempt.
+        if (head === undefined || was !== "leased") continue;
+        memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
+        options.events.reclaimed(line.leasedFor, 1);
+      }
+      const again = new Set(messages.map(({ id }) => id));
+      keeper.abandon(
+        dropped.map(({ line }) => line),
+        again,
+      );
+    }
+    if (closed || paused.size === queue.logical.length) {
+      keeper.abandon([...lines.all()].filter(({ state }) => state === "ready"));
+      return;
+    }
+    if (memory.size > 0) {
+      for (const message of messages) {
+        const line = lines.of(message);
+        if (line?.state === "ready" && line.messages[0] === message) recallHold(line, now);
+      }
+    }
+    keeper.watch();
+  };
+
+  /** Puts a message that came back early where it was: behind its due time or its parking key. */
+  const recallHold = (line: Line, now: number): void => {
+    const head = line.messages[0] as HeldMessage;
+    const { dueAt, parkKey } = memory.recall(head.id);
+    if (parkKey !== null) lines.park(line, parkKey, now);
+    else if (dueAt > now) {
+      if (dueAt - now <= leaseMs) lines.delay(line, dueAt, now);
+      else void keeper.sendAway(line, dueAt - now);
+    }
+  };
+
+  /** Hands out what may start now; renews before what has waited for more than a third of its lease. */
+  const take = async (name: string, wish: LeaseOptions): Promise<Lease[]> => {
+    const now = clock.monotonic();
+    const offered = lines.offer(wish.max, now, wish.closedKeys, wish.parkedMax);
+    if (offered.length === 0) return [];
+    const stale = offered.filter(
+      ({ messages }) => (messages[0]?.hiddenUntil ?? 0) - now < (wish.leaseMs * 2) / 3,
+    );
+    let failure: unknown = null;
+    if (stale.length > 0) {
+      const gone = stale.filter(({ messages }) => (messages[0]?.hiddenUntil ?? 0) <= now);
+      keeper.abandon(gone);
+      const renewable = stale.filter((line) => !gone.includes(line));
+      const results = await keeper.hide(
+        renewable.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs: wish.leaseMs })),
+      );
+      for (const [index, line] of renewable.entries()) {
+        const result = results[index];
+        if (result?.status === "ok" || line.state !== "offered") continue;
+        if (result?.status === "unknown") {
+          failure = result.error;
+          lines.ready(line, clock.monotonic());
+        } else keeper.abandon([line]);
+      }
+    }
+    const granted = offered.flatMap((line) => (line.state === "offered" ? grant(name, wish, line) : []));
+    if (granted.length === 0 && failure !== null) throw unavailable(failure);
+    return granted;
+  };
+
+  const grant = (name: string, wish: LeaseOptions, line: Line): Lease[] => {
+    const head = line.messages[0] as HeldMessage;
+    if (options.giveUp(head)) {
+      options.bury(consumer, line);
+      return [];
+    }
+    const now = clock.monotonic();
+    if (memory.recall(head.id).parkKey !== null) memory.remember(head.id, { parkKey: null });
+    leases += 1;
+    const token = `${leases}:${head.handle}`;
+    lines.grant(line, token, name, now + wish.leaseMs, now);
+    return [
+      {
+        queue: name,
+        token,
+        job: {
+          id: head.jobId,
+          body: head.body,
+          attempts: memory.recall(head.id).attempts,
+          enqueuedAt: head.sentAt,
+          message: messageInfo(head),
+        },
+      },
+    ];
+  };
+
+  /** Starts polls for what the waiting calls want beyond what is at hand. */
+  const pump = (): void => {
+    const now = clock.monotonic();
+    let demand = -lines.readyCount;
+    let until = now;
+    for (const want of wants.values()) {
+      demand += want.max;
+      if (want.until > until) until = want.until;
+    }
+    if (demand > 0) receiver.pump(demand, until - now, leaseMs);
+  };
+
+  /** Waits for something new, at most until `until`; `want` counts as demand meanwhile. */
+  const waitForNews = (max: number, until: number, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        wants.delete(done);
+        resolve();
+      };
+      const now = clock.monotonic();
+      const nextLook = Math.min(
+        until,
+        lines.nextDueAt(),
+        receiver.nextPollAt > now ? receiver.nextPollAt : Infinity,
+      );
+      const timer = setTimeout(done, Math.max(1, nextLook - now));
+      signal.addEventListener("abort", done, { once: true });
+      wants.set(done, { max, until });
+      pump();
+    });
+
+  const consumer: Consumer = {
+    queue,
+    lines,
+    keeper,
+    wake,
+
+    async lease(name, wish) {
+      leaseMs = wish.leaseMs;
+      const startedAt = clock.monotonic();
+      const until = startedAt + wish.waitMs;
+      let glanced = false;
+      for (;;) {
+        if (closed || wish.signal.aborted) return [];
+        if (!paused.has(name)) {
+          const taken = await take(name, wish);
+          if (taken.length > 0) {
+            keeper.watch();
+            return taken;
+          }
+        }
+        const error: { error: unknown; at: number } | null = lastError;
+        if (error !== null && error.at >= startedAt) throw unavailable(error.error);
+        if (clock.monotonic() >= until) {
+          if (glanced || wish.waitMs > 0 || paused.has(name)) return [];
+          glanced = true;
+          await orAborted(receiver.glance(wish.max, leaseMs), wish.signal);
+        } else if (paused.has(name)) {
+          await waitForNews(0, until, wish.signal);
+        } else await waitForNews(wish.max, until, wish.signal);
+      }
+    },
+
+    async extend(tokens, forMs) {
+      const now = clock.monotonic();
+      const held = tokens.map((token) => lines.leased(token, now));
+      const current = held.filter((line) => line !== null);
+      const results = await keeper.hide(
+        current.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs })),
+      );
+      const extended = new Map<Line, ExtendResult>();
+      for (const [index, line] of current.entries()) {
+        const result = results[index];
+        if (result?.status === "ok") {
+          line.leasedUntil = now + forMs;
+          extended.set(line, "extended");
+        } else if (result?.status === "unknown" || result?.status === "failed") {
+          // Still ours until its old end; the next heartbeat may get through.
+          throw unavailable(
+            result.status === "unknown"
+              ? result.error
+              : callError(result, "ChangeMessageVisibility", queue.name),
+          );
+        } else keeper.abandon([line]);
+      }
+      return held.map((line) => (line === null ? "lost" : (extended.get(line) ?? "lost")));
+    },
+
+    async prime() {
+      const at = clock.monotonic();
+      await receiver.glance(1, leaseMs);
+      const failed: { error: unknown; at: number } | null = lastError;
+      if (failed !== null && failed.at >= at) throw failed.error;
+    },
+
+    pause(name) {
+      paused.add(name);
+      if (paused.size < queue.logical.length) return;
+      keeper.abandon([...lines.all()].filter(({ state }) => state === "ready"));
+    },
+    resume(name) {
+      paused.delete(name);
+      wake();
+    },
+    isPaused: (name) => paused.has(name),
+
+    async close() {
+      closed = true;
+      wake();
+      keeper.stop();
+      await receiver.stop(options.waitTimeSeconds * 1000 + 1_000);
+      const now = clock.monotonic();
+      const waiting = [...lines.all()].filter(
+        ({ state }) => state === "ready" || state === "parked" || state === "offered",
+      );
+      const delayed = [...lines.all()].filter(({ state }) => state === "delayed");
+      // What waits behind a lease goes back too; the lease itself ends by itself.
+      const behind = [...lines.all()].filter(({ state }) => state === "leased" || state === "settling");
+      for (const line of behind) {
+        const rest = line.messages.splice(1);
+        if (rest.length > 0) void keeper.giveBack(rest);
+      }
+      keeper.abandon(waiting);
+      for (const line of delayed) void keeper.sendAway(line, Math.max(0, line.dueAt - now));
+      await keeper.settled();
+    },
+  };
+  return consumer;
+}
+
+/** Resolves with the work or when the signal aborts, whichever is first. */
+function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    signal.addEventListener("abort", done, { once: true });
+    void work.finally(done);
+  });
+}

@@ -1,0 +1,296 @@
+import type { Clock } from "../../../clock.ts";
+import { ConfigError, DriverUnavailableError, HooklineError, type ConfigIssue } from "../../../errors.ts";
+import type { Logger } from "../../../log.ts";
+import type {
+  DriverCapabilities,
+  DriverEvents,
+  ExtendResult,
+  Lease,
+  QueueDriver,
+  QueueStats,
+  Settlement,
+  SettleResult,
+} from "../../driver.ts";
+import { createSqsApi, type SqsApi } from "./api.ts";
+import { createAttemptMemory } from "./attempts.ts";
+import { mapClientOptions } from "./client-options.ts";
+import { createConsumer, type Consumer } from "./consumer.ts";
+import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
+import { SqsCallError, unavailable } from "./errors.ts";
+import type { SqsOptions } from "./options.ts";
+import { openQueues, sqsMaxBytes, type SqsQueue } from "./queues.ts";
+import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
+import { createPlanner, maxReceives } from "./plan.ts";
+import { createSettling } from "./settle.ts";
+
+export interface SqsContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: DriverEvents;
+}
+
+/** The driver, and what an operator should know of the queues it found. */
+export interface SqsDriver extends QueueDriver {
+  /** Usable, but not as it should be; empty before `open`. For /health. */
+  readonly warnings: readonly string[];
+}
+
+/** SQS deduplicates for five minutes, whatever is configured: using-messagededuplicationid-property.html. */
+const deduplicationMs = 300_000;
+/** Left of the shutdown deadline for giving back what the last poll brought. */
+const shutdownMarginMs = 2_000;
+
+/**
+ * Amazon SQS, standard and FIFO.
+ *
+ * Beside the guarantees of QueueDriver, and what SQS makes of them:
+ * - Attempts are counted by this process, per MessageId. Another process, or this one after a restart, starts
+ *   again: more attempts, never fewer. What ends a job for certain is its age, or 500 receives.
+ * - A stored message cannot be rewritten: `body` of retry and park is not used; that of dead is.
+ * - Of one FIFO group only the head is leased, and the next one follows a confirmed settlement.
+ * - Short delays, parked jobs and what waits in its group are held by this process, hidden by heartbeats, and
+ *   visible to others when it closes, or when their visibility ends should it be killed.
+ */
+export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDriver {
+  const { clock, log, events } = context;
+  const memory = createAttemptMemory();
+  const settings = mapClientOptions(options.clientOptions);
+  const byName = new Map<string, { consumer: Consumer; deadLetters: DeadLetters; queue: SqsQueue }>();
+  const consumers: Consumer[] = [];
+  const warnings: string[] = [];
+  let client: SqsApi | null = null;
+  let smallestMaxBytes = sqsMaxBytes;
+
+  const api = (): SqsApi => {
+    if (client === null) throw new DriverUnavailableError("sqs: not open yet, or closed");
+    return client;
+  };
+  const of = (queue: string) => {
+    const found = byName.get(queue);
+    if (found === undefined) throw new DriverUnavailableError(`sqs: queue ${queue} is not open`);
+    return found;
+  };
+
+  const planner = createPlanner({
+    memory,
+    clock,
+    fifoOnFailure: options.fifoOnFailure,
+    maxAgeMs: options.maxAgeMs ?? options.retryScheduleMs * 1.5,
+  });
+  const settling = createSettling({ api, planner, memory, clock, log });
+
+  const pollSeconds = Math.min(
+    options.waitTimeSeconds,
+    Math.max(1, Math.floor((options.shutdownTimeoutMs - shutdownMarginMs) / 1000)),
+  );
+
+  const adopt = (queue: SqsQueue): Consumer => {
+    const consumer = createConsumer({
+      queue,
+      api: api(),
+      memory,
+      clock,
+      log,
+      events,
+      maxMessages: options.maxMessages,
+      waitTimeSeconds: pollSeconds,
+      pollingWaitTimeMs: options.pollingWaitTimeMs,
+      visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
+      groupRate: queue.fifo ? (options.groupRateLimit?.perSecond ?? null) : null,
+      giveUp: ({ receiveCount }) => receiveCount > maxReceives,
+      bury: (target, line) => settling.bury(target, line),
+    });
+    consumers.push(consumer);
+    const deadLetters = createDeadLetters(queue, api(), clock);
+    for (const name of queue.logical) byName.set(name, { consumer, deadLetters, queue });
+    smallestMaxBytes = Math.min(smallestMaxBytes, queue.maxBytes);
+    return consumer;
+  };
+
+  const driver: SqsDriver = {
+    name: "sqs",
+    warnings,
+
+    get capabilities(): DriverCapabilities {
+      return {
+        durable: true,
+        dedup: options.fifo,
+        fenced: false,
+        refundsAttempt: true,
+        exactStats: false,
+        listsDeadLetters: false,
+        ordersGroups: options.fifo,
+        maxBatch: 256,
+        maxPayloadBytes: smallestMaxBytes - metaBytes,
+        maxDelayMs: options.fifo ? 0 : maxDelayMs,
+        pauseScope: "process",
+        settleLingerMs: 5,
+      };
+    },
+
+    async open(signal) {
+      const issues: ConfigIssue[] = [...settings.issues];
+      if (options.fifo && options.deduplicationTtlMs !== deduplicationMs) {
+        issues.push({
+          path: "queue.reliability.deduplication_ttl_ms",
+          source: "",
+          message: `SQS FIFO deduplicates for ${deduplicationMs} ms and nothing else: expected ${deduplicationMs}, got ${options.deduplicationTtlMs}`,
+        });
+      }
+      if (issues.length > 0) throw new ConfigError(issues);
+      client ??= await createSqsApi({
+        region: options.region,
+        endpointUrl: options.endpointUrl,
+        config: settings.config,
+        requestTimeoutMs: settings.requestTimeoutMs,
+        warn: (text) => log.debug("sqs client", { text }),
+      });
+      const opened = await blaming(issues, () => openQueues(api(), options));
+      issues.push(...(opened?.issues ?? []));
+      if (issues.length === 0 && !signal.aborted) {
+        for (const queue of opened?.queues ?? []) {
+          const consumer = adopt(queue);
+          if (options.consume) await blaming(issues, () => consumer.prime());
+        }
+      }
+      if (issues.length > 0) {
+        for (const consumer of consumers.splice(0)) await consumer.close();
+        byName.clear();
+        throw new ConfigError(issues);
+      }
+      warnings.push(...(opened?.warnings ?? []));
+      for (const warning of warnings) log.warn(warning);
+      if (pollSeconds < options.waitTimeSeconds && options.consume) {
+        log.info("polls are shorter than wait_time_seconds, so that none is cut off at shutdown", {
+          wait_time_seconds: options.waitTimeSeconds,
+          poll_seconds: pollSeconds,
+          shutdown_timeout_ms: options.shutdownTimeoutMs,
+        });
+      }
+    },
+
+    enqueue: (queue, jobs) =>
+      jobs.length === 0 ? Promise.resolve([]) : enqueueJobs(api(), of(queue).queue, queue, jobs, options),
+
+    lease: (queue, wish) => of(queue).consumer.lease(queue, wish),
+
+    async extend(leases, leaseMs) {
+      const results: ExtendResult[] = leases.map(() => "lost");
+      await eachQueue(leases, async (consumer, mine, indexes) => {
+        const answers = await consumer.extend(
+          mine.map(({ token }) => token),
+          leaseMs,
+        );
+        for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? "lost";
+      });
+      return results;
+    },
+
+    async settle(settlements) {
+      const results: SettleResult[] = settlements.map(() => ({ status: "lost" }));
+      await eachQueue(
+        settlements,
+        async (consumer, mine, indexes) => {
+          const answers = await settling.settle(consumer, mine);
+          for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? { status: "lost" };
+        },
+        ({ lease }) => lease.queue,
+      );
+      return results;
+    },
+
+    async stats(name): Promise<QueueStats> {
+      const { consumer, queue } = of(name);
+      const [own, dead] = await Promise.all([counts(api(), queue), counts(api(), queue.dead)]);
+      const { delayedCount, parkedCount } = consumer.lines;
+      return {
+        ready: own.visible,
+        delayed: own.delayed + delayedCount,
+        leased: Math.max(0, own.inFlight - delayedCount - parkedCount),
+        parked: parkedCount,
+        dead: dead.visible + dead.inFlight + dead.delayed,
+        // Only CloudWatch knows it (ApproximateAgeOfOldestMessage).
+        oldestReadyAgeMs: null,
+        paused: consumer.isPaused(name),
+      };
+    },
+
+    pause: (queue) => Promise.resolve(of(queue).consumer.pause(queue)),
+    resume: (queue) => Promise.resolve(of(queue).consumer.resume(queue)),
+
+    async deadLetters(queue, { limit }) {
+      return { items: await of(queue).deadLetters.list(limit), cursor: null, complete: false };
+    },
+    redrive: (queue, which) => of(queue).deadLetters.redrive(which),
+    removeDead: (queue, id) => of(queue).deadLetters.remove(id),
+
+    async ping() {
+      const first = consumers[0];
+      if (first === undefined) throw new DriverUnavailableError("sqs: not open yet, or closed");
+      await counts(api(), first.queue);
+    },
+
+    async close() {
+      await Promise.all(consumers.splice(0).map((consumer) => consumer.close()));
+      byName.clear();
+      client?.destroy();
+      client = null;
+    },
+  };
+
+  /** Runs `use` once per SQS queue, with the items that belong to it and their places in the call. */
+  async function eachQueue<T extends Lease | Settlement>(
+    items: readonly T[],
+    use: (consumer: Consumer, mine: readonly T[], indexes: readonly number[]) => Promise<void>,
+    nameOf: (item: T) => string = (item) => (item as Lease).queue,
+  ): Promise<void> {
+    const groups = new Map<Consumer, number[]>();
+    for (const [index, item] of items.entries()) {
+      const consumer = byName.get(nameOf(item))?.consumer;
+      if (consumer === undefined) continue;
+      const indexes = groups.get(consumer);
+      if (indexes === undefined) groups.set(consumer, [index]);
+      else indexes.push(index);
+    }
+    await Promise.all(
+      [...groups].map(([consumer, indexes]) =>
+        use(
+          consumer,
+          indexes.map((index) => items[index] as T),
+          indexes,
+        ),
+      ),
+    );
+  }
+
+  return driver;
+}
+
+/** Runs a step of opening: what an operator must change becomes an issue, what may pass is thrown as unavailable. */
+async function blaming<T>(issues: ConfigIssue[], run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof SqsCallError)) throw error;
+    if (error.kind === "unavailable") throw unavailable(error);
+    issues.push({ path: "queue.sqs", source: "", message: error.message });
+    return null;
+  }
+}
+
+async function counts(api: SqsApi, queue: { url: string; name: string }) {
+  try {
+    const attributes = await api.attributes(queue, [
+      "ApproximateNumberOfMessages",
+      "ApproximateNumberOfMessagesNotVisible",
+      "ApproximateNumberOfMessagesDelayed",
+    ]);
+    return {
+      visible: Number(attributes["ApproximateNumberOfMessages"] ?? 0),
+      inFlight: Number(attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0),
+      delayed: Number(attributes["ApproximateNumberOfMessagesDelayed"] ?? 0),
+    };
+  } catch (error) {
+    throw error instanceof HooklineError ? unavailable(error) : error;
+  }
+}

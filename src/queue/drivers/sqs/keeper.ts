@@ -1,0 +1,232 @@
+import type { Clock } from "../../../clock.ts";
+import type { Logger } from "../../../log.ts";
+import type { DriverEvents } from "../../driver.ts";
+import type { QueueRef, SqsApi } from "./api.ts";
+import type { AttemptMemory } from "./attempts.ts";
+import { inBatches, type BatchResult } from "./batch.ts";
+import type { Line, Lines } from "./lines.ts";
+import type { HeldMessage } from "./message.ts";
+
+/** SQS refuses to hide a message for longer than this after its receive: API_ChangeMessageVisibility. */
+const handleLifeMs = 43_200_000;
+/** Kept clear of that end, for clocks and calls on their way. */
+const handleMarginMs = 60_000;
+/** A ready line that nobody asks for goes back to SQS after this: others may be idle. */
+const lingerMs = 1_000;
+/** Parked lines held here with heartbeats; what is above is hidden in SQS. */
+const maxParked = 1_000;
+const maxParkedMs = 120_000;
+/** Pauses of a message hidden for its parking key: double from the first to the last. */
+const parkHideMs = { first: 30_000, last: 900_000 };
+
+/**
+ * Keeps SQS's view of the held messages and ours the same: renews what waits, gives back what nobody
+ * wants, lets go of what is lost.
+ */
+export interface Keeper {
+  /** Lets messages be received again at once, by anyone; in order of lines, last message first. */
+  giveBack(messages: readonly HeldMessage[]): Promise<BatchResult[]>;
+  /** Hides each message until so many ms from now; corrects `hiddenUntil` of those that worked. */
+  hide(entries: readonly { message: HeldMessage; forMs: number }[]): Promise<BatchResult[]>;
+  /** Drops lines and gives back all they held but what `except` names; failures only mean waiting longer. */
+  abandon(lines: readonly Line[], except?: ReadonlySet<string>): void;
+  /** Hides a line's head for so long, after giving back what waits behind it. The line is dropped. */
+  sendAway(line: Line, forMs: number): Promise<BatchResult>;
+  /** Longest that SQS may still hide this message. */
+  hideableMs(message: HeldMessage): number;
+  /** Looks after everything that is held, from now on until nothing is. */
+  watch(): void;
+  /** Resolves when nothing given back is on its way any more. */
+  settled(): Promise<void>;
+  stop(): void;
+}
+
+export interface KeeperOptions {
+  readonly queue: QueueRef;
+  readonly api: SqsApi;
+  readonly lines: Lines;
+  readonly memory: AttemptMemory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: DriverEvents;
+  /** The lease that holds are renewed with: the latest one asked for. */
+  readonly leaseMs: () => number;
+  /** A lease call is waiting, or was a moment ago. */
+  readonly wanted: () => boolean;
+  /** Something became ready. */
+  readonly onReady: () => void;
+  /** Surplus went back unused. */
+  readonly onSurplus: () => void;
+}
+
+export function createKeeper(options: KeeperOptions): Keeper {
+  const { queue, api, lines, memory, clock, log, events } = options;
+  const underway = new Set<Promise<unknown>>();
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let beating = false;
+  let stopped = false;
+
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    underway.add(work);
+    void work.finally(() => underway.delete(work)).catch(() => undefined);
+    return work;
+  };
+  const hideableMs = (message: HeldMessage): number =>
+    message.receivedAt + handleLifeMs - handleMarginMs - clock.monotonic();
+
+  const hide: Keeper["hide"] = async (entries) => {
+    const sentAt = clock.monotonic();
+    const seconds = entries.map(({ message, forMs }) =>
+      // Whole seconds, rounded up: early would be a second delivery, late is only late.
+      Math.max(0, Math.ceil(Math.min(forMs, hideableMs(message)) / 1000)),
+    );
+    const results = await track(
+      inBatches(
+        entries.map(({ message }, index) => ({ handle: message.handle, seconds: seconds[index] as number })),
+        (batch) => api.hide(queue, batch),
+      ),
+    );
+    for (const [index, { message }] of entries.entries()) {
+      if (results[index]?.status === "ok") message.hiddenUntil = sentAt + (seconds[index] as number) * 1000;
+    }
+    return results;
+  };
+
+  const giveBack: Keeper["giveBack"] = (messages) =>
+    hide(messages.toReversed().map((message) => ({ message, forMs: 0 })));
+
+  const abandon: Keeper["abandon"] = (dropped, except = new Set()) => {
+    const now = clock.monotonic();
+    const messages = dropped
+      .flatMap((line) => lines.drop(line))
+      .filter(({ id, hiddenUntil }) => hiddenUntil > now && !except.has(id));
+    if (messages.length > 0) void track(giveBack(messages));
+  };
+
+  const sendAway: Keeper["sendAway"] = async (line, forMs) => {
+    const [head, ...rest] = lines.drop(line);
+    if (head === undefined) return { status: "gone" };
+    // While the head is hidden its group is locked, so what is given back cannot overtake it.
+    if (rest.length > 0) await giveBack(rest);
+    const [result] = await hide([{ message: head, forMs }]);
+    return result ?? { status: "failed", code: "NoAnswer" };
+  };
+
+  /** A lease ran out unsettled: one attempt charged; the message itself may still be ours. */
+  const reclaim = (line: Line, now: number): void => {
+    const head = line.messages[0] as HeldMessage;
+    memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
+    events.reclaimed(line.leasedFor, 1);
+    if (head.hiddenUntil > now) {
+      lines.ready(line, now);
+      options.onReady();
+    } else {
+      // Whoever has it now must come first: what waited behind it goes back unsent.
+      abandon([line]);
+    }
+  };
+
+  const parkedPauseMs = (head: HeldMessage): number => {
+    const { parkedTimes } = memory.recall(head.id);
+    return Math.min(parkHideMs.last, parkHideMs.first * 2 ** parkedTimes);
+  };
+
+  const sendParkedAway = (line: Line): void => {
+    const head = line.messages[0] as HeldMessage;
+    const pauseMs = parkedPauseMs(head);
+    const { parkedTimes } = memory.recall(head.id);
+    memory.remember(head.id, { parkKey: line.parkKey, parkedTimes: parkedTimes + 1 });
+    void track(sendAway(line, pauseMs));
+  };
+
+  /** One look at every line. Returns the messages to renew. */
+  const look = (now: number): HeldMessage[] => {
+    const renew: HeldMessage[] = [];
+    const unwanted: Line[] = [];
+    const leaseMs = options.leaseMs();
+    for (const line of lines.all()) {
+      const [head, ...rest] = line.messages;
+      if (head === undefined) continue;
+      if (line.state === "leased" && line.leasedUntil <= now) {
+        reclaim(line, now);
+        continue;
+      }
+      const isOurs = line.state === "ready" || line.state === "delayed" || line.state === "parked";
+      if (line.state === "ready" && now - line.since > lingerMs && !options.wanted()) unwanted.push(line);
+      else if (isOurs && head.hiddenUntil <= now) abandon([line]);
+      else if (isOurs && hideableMs(head) < leaseMs * 2) unwanted.push(line);
+      else if (line.state === "parked" && (lines.parkedCount > maxParked || now - line.since > maxParkedMs)) {
+        sendParkedAway(line);
+      } else {
+        for (const message of isOurs ? line.messages : rest) {
+          if (message.hiddenUntil - now < (leaseMs * 2) / 3) renew.push(message);
+        }
+      }
+    }
+    if (unwanted.length > 0) {
+      options.onSurplus();
+      abandon(unwanted);
+    }
+    return renew;
+  };
+
+  const renewAll = async (messages: readonly HeldMessage[]): Promise<void> => {
+    const results = await hide(messages.map((message) => ({ message, forMs: options.leaseMs() })));
+    const lost = new Set<string>();
+    for (const [index, message] of messages.entries()) {
+      const result = results[index];
+      if (result === undefined || result.status === "ok" || result.status === "unknown") continue;
+      lost.add(message.id);
+    }
+    if (lost.size === 0) return;
+    log.warn("messages that waited in this process were lost; SQS hands them out again", {
+      queue: queue.name,
+      count: lost.size,
+    });
+    for (const line of lines.all()) {
+      const at = line.messages.findIndex(({ id }) => lost.has(id));
+      if (at < 0) continue;
+      // Those before it are still ours and in order; it and all after it go back unsent.
+      const after = line.messages.splice(at).filter(({ id }) => !lost.has(id));
+      if (line.messages.length === 0) lines.drop(line);
+      if (after.length > 0) void track(giveBack(after));
+    }
+  };
+
+  const beat = async (): Promise<void> => {
+    const renew = look(clock.monotonic());
+    if (lines.nextDueAt() <= clock.monotonic()) options.onReady();
+    if (renew.length > 0) await renewAll(renew);
+  };
+
+  const watch = (): void => {
+    if (timer !== null || stopped || beating || lines.size === 0) return;
+    // Often enough to renew every third, and to see a short lease of a test end.
+    const everyMs = Math.min(500, Math.max(25, options.leaseMs() / 12));
+    timer = setTimeout(() => {
+      timer = null;
+      beating = true;
+      void track(beat()).finally(() => {
+        beating = false;
+        watch();
+      });
+    }, everyMs);
+  };
+
+  return {
+    giveBack: (messages) => track(giveBack(messages)),
+    hide,
+    abandon,
+    sendAway: (line, forMs) => track(sendAway(line, forMs)),
+    hideableMs,
+    watch,
+    async settled() {
+      while (underway.size > 0) await Promise.allSettled(underway);
+    },
+    stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+    },
+  };
+}

@@ -1,0 +1,228 @@
+import type { HeldMessage } from "./message.ts";
+import type { GroupRate } from "./rate.ts";
+
+/**
+ * The messages of one SQS queue that this process holds, in lines.
+ *
+ * A line is a FIFO group; on a standard queue each message is a line of its own. Only its head is ever
+ * handed out: the next message follows when the head's settlement is confirmed, so that order within a group
+ * is the order of delivery and lines run in parallel.
+ *
+ *     ready ──offer──▶ offered ──grant──▶ leased ──▶ settling ──next──▶ ready, or gone when it was the last
+ *       ▲ ▲                                 │ │          │
+ *       │ └── delayed ◀──── delay ──────────│─│──────────┤
+ *       │      (dueAt)                      │ └──revert──┘ (fate unknown: still leased)
+ *       └──── parked ◀───── park ───────────┘
+ *            (key open)                   any ──drop──▶ gone: SQS hands its messages out again
+ */
+export interface Line {
+  readonly key: string;
+  /** In order of sending; the first is the head, the others wait behind it. */
+  readonly messages: HeldMessage[];
+  state: "ready" | "offered" | "leased" | "settling" | "delayed" | "parked" | "gone";
+  /** Monotonic ms of the last change of state. */
+  since: number;
+  /** The current lease's; null unless leased or settling. */
+  token: string | null;
+  leasedUntil: number;
+  /** Logical queue the head was leased under. */
+  leasedFor: string;
+  dueAt: number;
+  parkKey: string | null;
+}
+
+export interface Lines {
+  /**
+   * Takes received messages in. A message that is held already was handed out again by SQS: what the line
+   * held of it is void. Returns the lines dropped for that, and what they were before.
+   */
+  add(messages: readonly HeldMessage[], now: number): { line: Line; was: Line["state"] }[];
+  /** Up to `max` lines whose head may start now: due ones first, then unparked ones, then the rest. */
+  offer(max: number, now: number, closedKeys: ReadonlySet<string>, parkedMax: number): Line[];
+  grant(line: Line, token: string, queue: string, leasedUntil: number, now: number): void;
+  /** The line whose head is leased under this token; null when it is not, or its lease has run out. */
+  leased(token: string, now: number): Line | null;
+  settling(line: Line, now: number): void;
+  revert(line: Line): void;
+  /** The head is gone from SQS: the next one may start. */
+  next(line: Line, now: number): void;
+  ready(line: Line, now: number): void;
+  delay(line: Line, dueAt: number, now: number): void;
+  park(line: Line, key: string, now: number): void;
+  /** Forgets the line; the caller gives its messages back. */
+  drop(line: Line): HeldMessage[];
+  all(): Iterable<Line>;
+  /** The line this message belongs to. */
+  of(message: HeldMessage): Line | undefined;
+  /** Heads that could start at once. */
+  readonly readyCount: number;
+  readonly delayedCount: number;
+  readonly parkedCount: number;
+  readonly size: number;
+  /** Monotonic ms of the next due delay; Infinity when there is none. */
+  nextDueAt(): number;
+}
+
+export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines {
+  const { fifo, rate } = options;
+  const all = new Map<string, Line>();
+  const tokens = new Map<string, Line>();
+  const readyLines = new Set<Line>();
+  const delayed = new Set<Line>();
+  const parked = new Map<string, Set<Line>>();
+  let parkedCount = 0;
+  const keyOf = (message: HeldMessage): string => (fifo ? (message.group ?? "") : message.id);
+
+  const leave = (line: Line): void => {
+    if (line.state === "ready") readyLines.delete(line);
+    else if (line.state === "delayed") delayed.delete(line);
+    else if (line.state === "parked") {
+      const lane = parked.get(line.parkKey ?? "");
+      if (lane?.delete(line) === true) parkedCount -= 1;
+      if (lane?.size === 0) parked.delete(line.parkKey ?? "");
+    }
+    line.parkKey = null;
+  };
+  const enter = (line: Line, state: Line["state"], now: number): void => {
+    leave(line);
+    line.state = state;
+    line.since = now;
+    if (line.token !== null && state !== "leased" && state !== "settling") {
+      tokens.delete(line.token);
+      line.token = null;
+    }
+  };
+
+  const lines: Lines = {
+    add(messages, now) {
+      const dropped: { line: Line; was: Line["state"] }[] = [];
+      for (const message of messages) {
+        const key = keyOf(message);
+        const held = all.get(key);
+        if (held !== undefined && held.messages.some(({ id }) => id === message.id)) {
+          dropped.push({ line: held, was: held.state });
+          lines.drop(held);
+        } else if (held !== undefined) {
+          held.messages.push(message);
+          continue;
+        }
+        const line: Line = {
+          key,
+          messages: [message],
+          state: "gone",
+          since: now,
+          token: null,
+          leasedUntil: 0,
+          leasedFor: "",
+          dueAt: 0,
+          parkKey: null,
+        };
+        all.set(key, line);
+        lines.ready(line, now);
+      }
+      return dropped;
+    },
+
+    offer(max, now, closedKeys, parkedMax) {
+      const offered: Line[] = [];
+      const take = (line: Line): void => {
+        const earliest = rate.earliest(line.key);
+        if (earliest > now) return lines.delay(line, earliest, now);
+        rate.started(line.key, now);
+        enter(line, "offered", now);
+        offered.push(line);
+      };
+      if (delayed.size > 0 && offered.length < max) {
+        const due = [...delayed].filter(({ dueAt }) => dueAt <= now).sort((a, b) => a.dueAt - b.dueAt);
+        for (const line of due) if (offered.length < max) take(line);
+      }
+      for (const [key, lane] of parked) {
+        if (closedKeys.has(key)) continue;
+        let fromLane = 0;
+        for (const line of lane) {
+          if (offered.length >= max || fromLane >= parkedMax) break;
+          fromLane += 1;
+          take(line);
+        }
+      }
+      for (const line of readyLines) {
+        if (offered.length >= max) break;
+        take(line);
+      }
+      return offered;
+    },
+
+    grant(line, token, queue, leasedUntil, now) {
+      enter(line, "leased", now);
+      line.token = token;
+      line.leasedFor = queue;
+      line.leasedUntil = leasedUntil;
+      tokens.set(token, line);
+    },
+
+    leased(token, now) {
+      const line = tokens.get(token);
+      return line?.state === "leased" && line.leasedUntil > now ? line : null;
+    },
+
+    settling: (line, now) => enter(line, "settling", now),
+
+    revert(line) {
+      if (line.state === "settling") line.state = "leased";
+    },
+
+    next(line, now) {
+      if (line.state === "gone") return;
+      line.messages.shift();
+      if (line.messages.length === 0) lines.drop(line);
+      else lines.ready(line, now);
+    },
+
+    ready(line, now) {
+      enter(line, "ready", now);
+      readyLines.add(line);
+    },
+
+    delay(line, dueAt, now) {
+      enter(line, "delayed", now);
+      line.dueAt = dueAt;
+      delayed.add(line);
+    },
+
+    park(line, key, now) {
+      enter(line, "parked", now);
+      line.parkKey = key;
+      const lane = parked.get(key);
+      if (lane === undefined) parked.set(key, new Set([line]));
+      else lane.add(line);
+      parkedCount += 1;
+    },
+
+    drop(line) {
+      enter(line, "gone", line.since);
+      if (all.get(line.key) === line) all.delete(line.key);
+      return line.messages;
+    },
+
+    all: () => all.values(),
+    of: (message) => all.get(keyOf(message)),
+    get readyCount() {
+      return readyLines.size;
+    },
+    get delayedCount() {
+      return delayed.size;
+    },
+    get parkedCount() {
+      return parkedCount;
+    },
+    get size() {
+      return all.size;
+    },
+    nextDueAt() {
+      let next = Infinity;
+      for (const { dueAt } of delayed) if (dueAt < next) next = dueAt;
+      return next;
+    },
+  };
+  return lines;
+}

@@ -1,0 +1,94 @@
+import type { MessageAttributeValue } from "./api.ts";
+import type { BodyEncoding } from "./body.ts";
+import { jobIdPattern } from "../../../jobs/job.ts";
+
+/** Name of the one message attribute that is ours. */
+export const metaAttribute = "hookline";
+
+/**
+ * What hookline says of a message beside its body, as JSON in the attribute `hookline`: the job's id, how
+ * the body is encoded, and in a dead letter why and from where.
+ */
+export interface MessageMeta {
+  readonly id: string | null;
+  readonly encoding: BodyEncoding | null;
+  readonly dead: DeadMeta | null;
+}
+
+export interface DeadMeta {
+  readonly reason: string;
+  readonly detail: string | null;
+  readonly endpoint: string | null;
+  readonly attempts: number;
+  /** Epoch ms. */
+  readonly failedAt: number;
+  readonly enqueuedAt: number | null;
+  /** Name of the SQS queue it came from: several may share one dead letter queue. */
+  readonly queue: string;
+  /** FIFO: the group it goes back to. */
+  readonly group: string | null;
+}
+
+export function metaText(meta: MessageMeta): string {
+  const { id, encoding, dead } = meta;
+  return JSON.stringify({
+    ...(id === null ? {} : { id }),
+    ...(encoding === null ? {} : { encoding }),
+    ...(dead === null ? {} : { dead }),
+  });
+}
+
+/** The attribute that carries it. */
+export function encodeMeta(meta: MessageMeta): MessageAttributeValue {
+  return { DataType: "String", StringValue: metaText(meta) };
+}
+
+const nothing: MessageMeta = { id: null, encoding: null, dead: null };
+
+/**
+ * Reads the attribute. Anyone who may send to the queue may write it, so each part that is not what
+ * hookline writes counts as absent.
+ */
+export function decodeMeta(text: string | undefined): MessageMeta {
+  if (text === undefined) return nothing;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // A foreign attribute of the same name.
+    return nothing;
+  }
+  return readMeta(value);
+}
+
+export function readMeta(value: unknown): MessageMeta {
+  if (!isObject(value)) return nothing;
+  const { id, encoding, dead } = value;
+  return {
+    id: typeof id === "string" && jobIdPattern.test(id) ? id : null,
+    encoding: encoding === "base64" || encoding === "gzip" || encoding === "empty" ? encoding : null,
+    dead: isObject(dead) ? readDead(dead) : null,
+  };
+}
+
+function readDead(dead: Record<string, unknown>): DeadMeta | null {
+  const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+  const number = (value: unknown): number | null => (typeof value === "number" ? value : null);
+  const reason = text(dead["reason"]);
+  const queue = text(dead["queue"]);
+  if (reason === null || queue === null) return null;
+  return {
+    reason,
+    queue,
+    detail: text(dead["detail"]),
+    endpoint: text(dead["endpoint"]),
+    attempts: number(dead["attempts"]) ?? 0,
+    failedAt: number(dead["failedAt"]) ?? 0,
+    enqueuedAt: number(dead["enqueuedAt"]),
+    group: text(dead["group"]),
+  };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

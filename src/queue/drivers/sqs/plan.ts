@@ -1,0 +1,168 @@
+import type { Clock } from "../../../clock.ts";
+import type { Disposition } from "../../driver.ts";
+import type { OutgoingMessage } from "./api.ts";
+import type { AttemptMemory, Memory } from "./attempts.ts";
+import { encodeBody, messageBytes } from "./body.ts";
+import type { Consumer } from "./consumer.ts";
+import { deadMessage } from "./dead.ts";
+import { childDeduplicationId, childGroup } from "./ids.ts";
+import type { HeldMessage } from "./message.ts";
+import { encodeMeta, metaAttribute } from "./meta.ts";
+
+/** What a settlement needs of SQS. */
+export type Plan =
+  /** Copies are written, all of them confirmed; then the message is deleted. */
+  | { readonly kind: "end"; readonly copies: readonly Copy[] }
+  /** Visible again after so long; `change` is remembered once SQS has confirmed. */
+  | { readonly kind: "hide"; readonly forMs: number; readonly change: Partial<Memory> | null }
+  /** Nothing: it waits in this process. */
+  | { readonly kind: "delay"; readonly dueAt: number; readonly change: Partial<Memory> }
+  | { readonly kind: "park"; readonly key: string }
+  /** A copy that must be written fits nowhere. The message stays where it is. */
+  | { readonly kind: "stuck" };
+
+export interface Copy {
+  /** Unique among the copies of one message: not written again when the settlement is repeated. */
+  readonly key: string;
+  readonly message: OutgoingMessage;
+  readonly to: "dead" | "own";
+}
+
+/** A message received this often is given up whatever its count says: it may be what kills the process. */
+export const maxReceives = 500;
+/** Held in this process with heartbeats, of one queue; further retries are hidden in SQS. */
+const maxDelayed = 10_000;
+/** A delay up to this is held: no request, and to the millisecond. */
+const heldDelayMs = 30_000;
+
+export interface PlanOptions {
+  readonly memory: AttemptMemory;
+  readonly clock: Clock;
+  readonly fifoOnFailure: "block" | "dead";
+  /** Age since its first receive at which a failing job is given up. */
+  readonly maxAgeMs: number;
+}
+
+type Dead = Extract<Disposition, { verb: "dead" }>;
+type GivenUp = Pick<Dead, "reason" | "detail">;
+
+/** Turns dispositions into what has to be done at SQS; changes nothing by itself. */
+export interface Planner {
+  plan(consumer: Consumer, disposition: Disposition, head: HeldMessage, now: number): Plan;
+  /** The end of a message that was received too often to be tried once more. */
+  bury(consumer: Consumer, head: HeldMessage): Plan;
+}
+
+export function createPlanner(options: PlanOptions): Planner {
+  const { memory, clock } = options;
+
+  const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">): Plan => {
+    const { attempted, reason, detail, endpoint, body } = given;
+    const attempts = memory.recall(head.id).attempts + (attempted ? 1 : 0);
+    const copy = { jobId: head.jobId, body: body ?? head.body, reason, detail, endpoint, attempts };
+    const message = deadMessage(consumer.queue, head, copy, clock.now());
+    return message === null
+      ? { kind: "stuck" }
+      : { kind: "end", copies: [{ key: "dead", message, to: "dead" }] };
+  };
+
+  const replace = (
+    { queue }: Consumer,
+    head: HeldMessage,
+    jobs: Extract<Disposition, { verb: "replace" }>["jobs"],
+  ): Plan => {
+    const copies: Copy[] = [];
+    for (const job of jobs) {
+      const { text, encoding } = encodeBody(job.body);
+      const attributes = { [metaAttribute]: encodeMeta({ id: job.id, encoding, dead: null }) };
+      if (messageBytes(text, attributes) <= queue.maxBytes) {
+        const message: OutgoingMessage = {
+          body: text,
+          attributes,
+          group: queue.fifo ? childGroup(head.group, job.endpoint) : null,
+          deduplicationId: queue.fifo ? childDeduplicationId(head.id, job.endpoint) : null,
+          delaySeconds: null,
+        };
+        copies.push({ key: job.id, message, to: "own" });
+        continue;
+      }
+      // Its parent fitted: this delivery alone is given up, packed, and the others go on.
+      const copy = {
+        jobId: job.id,
+        body: job.body,
+        reason: "payload_too_large",
+        detail: `larger than the ${queue.maxBytes} bytes that ${queue.name} takes`,
+        endpoint: job.endpoint,
+        attempts: 0,
+      };
+      const message = deadMessage(queue, head, copy, clock.now());
+      if (message === null) return { kind: "stuck" };
+      copies.push({ key: job.id, message, to: "dead" });
+    }
+    return { kind: "end", copies };
+  };
+
+  const received = ({ receiveCount }: HeldMessage): GivenUp => ({
+    reason: "max_receives",
+    detail: `received ${receiveCount} times without an end`,
+  });
+
+  /** What ends a failing job although its own count would go on, or null. */
+  const givenUp = ({ queue }: Consumer, head: HeldMessage): GivenUp | null => {
+    const attempt = memory.recall(head.id).attempts + 1;
+    if (queue.fifo && options.fifoOnFailure === "dead") {
+      return { reason: "fifo_on_failure", detail: "fifo_on_failure is dead: given up at its first failure" };
+    }
+    if (queue.maxReceiveCount !== null && attempt >= queue.maxReceiveCount - 1) {
+      return {
+        reason: "attempts_exhausted",
+        detail: `attempt ${attempt}: the queue's RedrivePolicy (maxReceiveCount ${queue.maxReceiveCount}) allows no more`,
+      };
+    }
+    if (head.receiveCount >= maxReceives) return received(head);
+    // From the first receive: what waited out an outage of ours must not die of its first failure.
+    const since = head.firstReceivedAt ?? head.sentAt;
+    const ageMs = since === null ? 0 : clock.now() - since;
+    if (ageMs <= options.maxAgeMs) return null;
+    return {
+      reason: "max_age",
+      detail: `failing for ${Math.round(ageMs / 1000)} s, longer than its schedule`,
+    };
+  };
+
+  /**
+   * A short delay waits here. A long one is hidden in SQS, where it survives this process, unless a
+   * RedrivePolicy counts every receive.
+   */
+  const retry = (consumer: Consumer, head: HeldMessage, delayMs: number, now: number): Plan => {
+    const end = givenUp(consumer, head);
+    if (end !== null) return dead(consumer, head, { ...end, endpoint: null, attempted: true });
+    const dueAt = now + delayMs;
+    const change = { attempts: memory.recall(head.id).attempts + 1, dueAt, parkedTimes: 0 };
+    const mayHold = consumer.keeper.hideableMs(head) > delayMs + heldDelayMs;
+    const wantsHold = delayMs <= heldDelayMs || consumer.queue.maxReceiveCount !== null;
+    if (mayHold && wantsHold && consumer.lines.delayedCount < maxDelayed)
+      return { kind: "delay", dueAt, change };
+    return { kind: "hide", forMs: Math.max(1, delayMs), change };
+  };
+
+  return {
+    plan(consumer, disposition, head, now) {
+      switch (disposition.verb) {
+        case "ack":
+          return { kind: "end", copies: [] };
+        case "release":
+          return { kind: "hide", forMs: 0, change: null };
+        case "park":
+          return { kind: "park", key: disposition.key };
+        case "replace":
+          return replace(consumer, head, disposition.jobs);
+        case "dead":
+          return dead(consumer, head, disposition);
+        default:
+          return retry(consumer, head, disposition.delayMs, now);
+      }
+    },
+    bury: (consumer, head) => dead(consumer, head, { ...received(head), endpoint: null, attempted: false }),
+  };
+}

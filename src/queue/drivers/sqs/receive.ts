@@ -1,0 +1,117 @@
+import { sleep, type Clock } from "../../../clock.ts";
+import type { QueueRef, SqsApi } from "./api.ts";
+import { readMessage, type HeldMessage } from "./message.ts";
+
+/** Polls at a time of one queue: four full ones hide a round trip at several thousand messages a second. */
+const maxParallel = 8;
+/** After surplus went back, receives ask for no more than is wanted, for so long. */
+const modestMs = 30_000;
+
+/**
+ * Long polls of one SQS queue. They are started only for lease calls that wait, and then run to their end:
+ * an aborted poll may take a message along that stays hidden until its visibility ends.
+ *
+ * One poll waits while the queue is quiet. A full answer doubles the number, an empty one sets it back to
+ * one, so that bursts fill the buffer in parallel and an idle queue costs one request a wait time.
+ */
+export interface Receiver {
+  /**
+   * Starts as many polls as the demand asks for.
+   *
+   * @param demand Messages wanted beyond those at hand.
+   * @param waitMs How long the caller that waits longest still waits.
+   */
+  pump(demand: number, waitMs: number, leaseMs: number): void;
+  /** One poll that does not wait, whatever others do; resolves when its messages are taken in. */
+  glance(max: number, leaseMs: number): Promise<void>;
+  /** Monotonic ms before which `pump` starts nothing (`polling_wait_time_ms`). */
+  readonly nextPollAt: number;
+  /** Surplus went back unused: be modest for a while. */
+  beModest(): void;
+  /** No more polls; resolves when the last one has come back, or after `maxMs`, when they are cut off. */
+  stop(maxMs: number): Promise<void>;
+}
+
+export interface ReceiverOptions {
+  readonly queue: QueueRef;
+  readonly fifo: boolean;
+  readonly api: SqsApi;
+  readonly clock: Clock;
+  readonly maxMessages: number;
+  readonly waitTimeSeconds: number;
+  readonly pollingWaitTimeMs: number;
+  /** What a poll brought; empty arrays too. */
+  readonly onMessages: (messages: readonly HeldMessage[]) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export function createReceiver(options: ReceiverOptions): Receiver {
+  const { queue, fifo, api, clock, maxMessages } = options;
+  const polls = new Set<Promise<void>>();
+  const cut = new AbortController();
+  let asked = 0;
+  let parallel = 1;
+  let nextPollAt = 0;
+  let modestUntil = 0;
+  let stopped = false;
+
+  const poll = async (max: number, waitSeconds: number, leaseMs: number): Promise<void> => {
+    const visibilitySeconds = Math.ceil(leaseMs / 1000);
+    asked += max;
+    try {
+      const received = await api.receive(queue, {
+        max,
+        waitSeconds,
+        visibilitySeconds,
+        fifo,
+        signal: cut.signal,
+      });
+      if (received.length === 0) parallel = 1;
+      else if (received.length >= max) parallel = Math.min(maxParallel, parallel * 2);
+      const at = clock.monotonic();
+      nextPollAt = at + options.pollingWaitTimeMs;
+      asked -= max;
+      options.onMessages(received.map((message) => readMessage(message, at, visibilitySeconds * 1000)));
+    } catch (error) {
+      parallel = 1;
+      asked -= max;
+      options.onError(error);
+    }
+  };
+
+  const start = (wanted: number, waitSeconds: number, leaseMs: number): Promise<void> => {
+    // Surplus of a full receive is handed out by the next lease call, and saves half the requests.
+    const isModest = clock.monotonic() < modestUntil && !fifo;
+    const work = poll(isModest ? Math.min(maxMessages, wanted) : maxMessages, waitSeconds, leaseMs);
+    polls.add(work);
+    void work.finally(() => polls.delete(work));
+    return work;
+  };
+
+  return {
+    pump(demand, waitMs, leaseMs) {
+      if (stopped || clock.monotonic() < nextPollAt) return;
+      const waitSeconds = Math.min(options.waitTimeSeconds, Math.ceil(waitMs / 1000));
+      for (let free = parallel - polls.size; free > 0; free -= 1) {
+        const missing = demand - asked;
+        if (missing <= 0) return;
+        void start(missing, waitSeconds, leaseMs);
+      }
+    },
+    glance: (max, leaseMs) => (stopped ? Promise.resolve() : start(max, 0, leaseMs)),
+    get nextPollAt() {
+      return nextPollAt;
+    },
+    beModest() {
+      modestUntil = clock.monotonic() + modestMs;
+    },
+    async stop(maxMs) {
+      stopped = true;
+      const stop = new AbortController();
+      await Promise.race([Promise.allSettled(polls), sleep(maxMs, stop.signal)]);
+      stop.abort();
+      cut.abort();
+      await Promise.allSettled(polls);
+    },
+  };
+}
