@@ -83,3 +83,8 @@ export class RestartIntensityError extends HooklineError {
     this.childId = childId;
   }
 }
+
+/** The command line cannot be understood; main.ts prints the message and exits with 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

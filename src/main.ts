@@ -1,10 +1,9 @@
 import process from "node:process";
-import { UsageError } from "./cli/command.ts";
 import type { CommandIo } from "./cli/command.ts";
 import { commandNames, findCommand } from "./cli/commands.ts";
 import { createLineWriter } from "./cli/line-writer.ts";
-import { didYouMean } from "./cli/suggest.ts";
-import { ConfigError, formatConfigIssue } from "./errors.ts";
+import { didYouMean } from "./suggest.ts";
+import { ConfigError, formatConfigIssue, UsageError } from "./errors.ts";
 
 /** How long output may take to leave at the end: a reader that has stalled must not keep the process. */
 const flushTimeoutMs = 2_000;

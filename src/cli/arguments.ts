@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { UsageError } from "./command.ts";
-import { didYouMean } from "./suggest.ts";
+import { UsageError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 
 /** What a command takes. */
 export interface ArgumentShape<Flag extends string, Switch extends string> {

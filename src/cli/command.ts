@@ -17,8 +17,3 @@ export interface CommandIo {
  * Never ends the process itself: main.ts does, after everything written has left.
  */
 export type RunCommand = (args: readonly string[], io: CommandIo) => Promise<number>;
-
-/** The command line cannot be understood; main.ts prints the message and exits with 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}

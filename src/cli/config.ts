@@ -1,6 +1,6 @@
-import { UsageError } from "./command.ts";
+import { UsageError } from "../errors.ts";
 import type { RunCommand } from "./command.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import type { ConfigEntry } from "../config/display.ts";
 import type { Env } from "../config/env.ts";
 import { parseConfigFlags } from "../config/flags.ts";

@@ -1,9 +1,9 @@
 import { parseArguments, parseCount } from "./arguments.ts";
-import { UsageError } from "./command.ts";
+import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
 import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
 import type { Server, ServerAnswer } from "./server.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../suggest.ts";
 
 const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
 

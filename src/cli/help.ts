@@ -1,9 +1,9 @@
 import { version } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
-import { UsageError } from "./command.ts";
+import { UsageError } from "../errors.ts";
 import type { RunCommand } from "./command.ts";
 import { commandNames, commands, findCommand } from "./commands.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../suggest.ts";
 
 /** The overview: every command with one example each, on a screen of 24 lines and 80 columns. */
 export function overview(): string {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../config/load.ts";
-import { UsageError } from "./command.ts";
+import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
 import type { ParsedArguments } from "./arguments.ts";
 

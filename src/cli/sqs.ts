@@ -1,4 +1,4 @@
-import { UsageError } from "./command.ts";
+import { UsageError } from "../errors.ts";
 import type { RunCommand } from "./command.ts";
 
 /** `hookline sqs …`: work on SQS queues directly. */

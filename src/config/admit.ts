@@ -1,4 +1,4 @@
-import { suggest } from "../cli/suggest.ts";
+import { suggest } from "../suggest.ts";
 import { configSchema } from "./schema.ts";
 import {
   alternatives,

@@ -1,4 +1,4 @@
-import { suggest } from "../cli/suggest.ts";
+import { suggest } from "../suggest.ts";
 import { admit } from "./admit.ts";
 import { envNames, fallbackEnvNames, isServiceLink, otherEnvNames } from "./env-names.ts";
 import { readTextFile } from "./file.ts";

@@ -1,4 +1,4 @@
-import { UsageError } from "../cli/command.ts";
+import { UsageError } from "../errors.ts";
 import type { ConfigIssue } from "../errors.ts";
 import { admit, hint } from "./admit.ts";
 import { resolvePath } from "./key-path.ts";
