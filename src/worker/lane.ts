@@ -15,6 +15,8 @@ export interface Lane {
   readonly waiting: Delivery[];
   /** Attempts in flight. */
   running: number;
+  /** Counted among the endpoints with work (turns.ts). */
+  isActive: boolean;
   /** Stands in one of the two turn rings. */
   isQueued: boolean;
   /** Nothing moved while others needed the room: its jobs stay parked until something does. */
@@ -32,6 +34,7 @@ export function createLane(key: string, gate: Gate, ownConcurrency: number | nul
     ownConcurrency,
     waiting: [],
     running: 0,
+    isActive: false,
     isQueued: false,
     isStuck: false,
     mayHaveParked: false,

@@ -130,10 +130,9 @@ export function createLanes(options: LanesOptions): Lanes {
       end(outcome) {
         if (ended) return;
         ended = true;
-        turns.tracking(lane, () => {
-          lane.running -= 1;
-          running -= 1;
-        });
+        lane.running -= 1;
+        running -= 1;
+        turns.recount(lane);
         turns.release(lane, slot);
         if (lane.isStuck) unstick(lane);
         if (running === 0) forIdle.handAll(null);
@@ -157,6 +156,7 @@ export function createLanes(options: LanesOptions): Lanes {
 
   /** After its gate or its running count changed: parks, announces and starts what follows from it. */
   const reconsider = (lane: Lane): void => {
+    turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
     if (lane.mayHaveParked && !isClosed(lane)) openListener();
     turns.enlist(lane);
@@ -165,11 +165,9 @@ export function createLanes(options: LanesOptions): Lanes {
 
   /** Empties a lane that nothing may start on. */
   const clear = (lane: Lane): void => {
-    let gone: Delivery[] = [];
-    turns.tracking(lane, () => {
-      gone = lane.waiting.splice(0);
-      if (!lane.isStuck) counted -= gone.length;
-    });
+    const gone = lane.waiting.splice(0);
+    if (!lane.isStuck) counted -= gone.length;
+    turns.recount(lane);
     if (lane.gate.isDisabled) options.giveUp(gone);
     else {
       setParked(lane, true);
@@ -179,9 +177,8 @@ export function createLanes(options: LanesOptions): Lanes {
   };
 
   const setParked = (lane: Lane, value: boolean): void => {
-    turns.tracking(lane, () => {
-      lane.mayHaveParked = value;
-    });
+    lane.mayHaveParked = value;
+    turns.recount(lane);
     if (value) withParked.add(lane);
     else withParked.delete(lane);
   };
@@ -214,10 +211,9 @@ export function createLanes(options: LanesOptions): Lanes {
         setParked(lane, true);
         return "full";
       }
-      turns.tracking(lane, () => {
-        lane.waiting.push(delivery);
-        counted += 1;
-      });
+      lane.waiting.push(delivery);
+      counted += 1;
+      turns.recount(lane);
       turns.enlist(lane);
       pump();
       return "waiting";

@@ -14,8 +14,11 @@ export type Slot = "shared" | "extra";
 export interface Turns {
   /** Puts a lane in line, if it has something waiting and may have a turn. */
   enlist(lane: Lane): void;
-  /** Runs a change to a lane, and counts the endpoints with work again. */
-  tracking(lane: Lane, change: () => void): void;
+  /**
+   * Counts the lane among the endpoints with work, or no longer. To be called after every change to it, its
+   * gate's included: a gate opens and closes by itself.
+   */
+  recount(lane: Lane): void;
   /**
    * The next lane that may start, and on which slot, which is taken; null when there is none.
    *
@@ -80,13 +83,12 @@ export function createTurns({ concurrency, slots, extra }: TurnsOptions): Turns 
 
   return {
     enlist,
-    tracking(lane, change) {
-      const before = hasWork(lane);
-      change();
-      const after = hasWork(lane);
-      if (before === after) return;
-      active += after ? 1 : -1;
-      if (after) return;
+    recount(lane) {
+      const isActive = hasWork(lane);
+      if (isActive === lane.isActive) return;
+      lane.isActive = isActive;
+      active += isActive ? 1 : -1;
+      if (isActive) return;
       // Fewer to share with: lanes that stood at their share may go on.
       const aside = [...atShare];
       atShare.clear();

@@ -1,0 +1,217 @@
+import * as v from "valibot";
+import { systemClock } from "../../src/clock.ts";
+import { configSchema, type Config, type ConfigInput } from "../../src/config/schema.ts";
+import { createMasker, secretsOf } from "../../src/config/redact.ts";
+import { createDirectory } from "../../src/delivery/directory.ts";
+import type { Directory } from "../../src/delivery/endpoint.ts";
+import type { Outcome } from "../../src/delivery/outcome.ts";
+import { createTransports } from "../../src/delivery/transports.ts";
+import { createLogger } from "../../src/log.ts";
+import { createMetrics, type Metrics } from "../../src/metrics.ts";
+import type { DeadLetter, NewJob, QueueDriver, QueueStats } from "../../src/queue/driver.ts";
+import { createDriver } from "../../src/queue/registry.ts";
+import { deadlineIn } from "../../src/supervisor/shutdown.ts";
+import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
+import { createAttempter } from "../../src/worker/attempt.ts";
+import { createConsumption, type Consumption } from "../../src/worker/consumption.ts";
+import type { Delivery } from "../../src/worker/delivery.ts";
+import { createEndpointGates, type EndpointGates } from "../../src/worker/gates.ts";
+import { until } from "./until.ts";
+
+export type Attempt = (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+type Webhook = NonNullable<NonNullable<ConfigInput["apps"]>[number]["webhooks"]>[number];
+
+export interface WorkerSetup {
+  /** Over short backoffs without jitter; everything else is as by default. */
+  readonly config?: ConfigInput;
+  /**
+   * Webhooks of the app `shop`. Where left out, `event_types` is `channel_occupied`, and the breaker never
+   * opens: most tests here fail attempts on purpose.
+   */
+  readonly webhooks?: readonly (Partial<Webhook> & { readonly url: string })[];
+  /** Wraps the memory driver: the worker sees what this returns. */
+  readonly driver?: (memory: QueueDriver) => QueueDriver;
+  /** Wraps the real attempt. */
+  readonly attempt?: (real: Attempt) => Attempt;
+  /** False: consumes nothing until `consumption.start()`. */
+  readonly start?: boolean;
+}
+
+/** The consumption of a configuration on the memory driver, without the admin API, and what stands behind it. */
+export interface WorkerBench extends AsyncDisposable {
+  readonly config: Config;
+  readonly directory: Directory;
+  readonly gates: EndpointGates;
+  readonly metrics: Metrics;
+  readonly supervisor: Supervisor;
+  readonly consumption: Consumption;
+  /** The memory driver itself, without the wrapping. */
+  readonly memory: QueueDriver;
+  /** Log lines so far. */
+  readonly logged: readonly string[];
+  /** Puts jobs on a queue (`webhooks`); throws when one is refused. */
+  put(jobs: readonly NewJob[], queue?: string): Promise<void>;
+  stats(queue?: string): Promise<QueueStats>;
+  dead(queue?: string): Promise<readonly DeadLetter[]>;
+  /** Leases ended by this verb so far. */
+  settled(verb: string, queue?: string): number;
+  /** Resolves when nothing is ready, delayed, leased or parked. */
+  untilEmpty(timeoutMs?: number, queue?: string): Promise<void>;
+  /** Drains as at shutdown: attempts may take `softMs`, the giving back until `hardMs`. */
+  drain(softMs: number, hardMs?: number): Promise<void>;
+}
+
+/** The app of these tests. */
+export const app = { id: "shop", key: "shop-key", secret: "shop-secret-of-the-tests" } as const;
+
+const neverOpens = { min_attempts: 1_000_000_000 };
+const baseRetry = { initial_backoff_ms: 10, max_backoff_ms: 100, jitter: 0 };
+
+/** Starts the worker of a configuration; `await using` stops it whatever happens in the test. */
+export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench> {
+  const webhooks = (setup.webhooks ?? []).map((webhook) => ({
+    event_types: ["channel_occupied"],
+    breaker: neverOpens,
+    ...webhook,
+  }));
+  const given = setup.config ?? {};
+  const config = v.parse(configSchema, {
+    apps: [{ ...app, webhooks }],
+    ...given,
+    webhooks: { ...given.webhooks, retry: { ...baseRetry, ...given.webhooks?.retry } },
+  });
+  const clock = systemClock;
+  const logged: string[] = [];
+  const mask = createMasker(secretsOf(config));
+  const log = createLogger({
+    ...config.log,
+    write: (line) => void logged.push(line),
+    mask,
+    now: () => clock.now(),
+  });
+  const metrics = createMetrics();
+  const memory = await createDriver(config, {
+    clock,
+    log,
+    events: {
+      evicted: (queue, count) => metrics.evicted.labels({ queue }).inc(count),
+      trimmed: (queue, count) => metrics.trimmed.labels({ queue }).inc(count),
+      reclaimed: (queue, count) => metrics.reclaimed.labels({ queue }).inc(count),
+    },
+  });
+  const driver = setup.driver?.(memory) ?? memory;
+  const supervisor = createSupervisor({
+    maxRestarts: config.supervisor.max_restarts,
+    withinMs: config.supervisor.within_ms,
+    restartDelayMs: config.supervisor.restart_delay_ms,
+    maxRestartDelayMs: config.supervisor.max_restart_delay_ms,
+    stallMs: config.supervisor.stall_ms,
+    clock,
+    log,
+    onRestart: (child) => metrics.restarts.labels({ child }).inc(),
+  });
+  const directory = createDirectory(config);
+  const gates = createEndpointGates({ directory, clock, log });
+  const transports = createTransports({ config, log });
+  const real = createAttempter({
+    transportOf: ({ endpoint }) => transports.of(endpoint),
+    clock,
+    metrics,
+    log,
+  });
+  const consumption = createConsumption({
+    config,
+    driver,
+    directory,
+    gates,
+    attempt: setup.attempt?.(real) ?? real,
+    record: () => undefined,
+    mask,
+    supervisor,
+    clock,
+    metrics,
+    log,
+  });
+  if (setup.start !== false) consumption.start();
+
+  let drained: Promise<void> | null = null;
+  const drain = async (softMs: number, hardMs: number): Promise<void> => {
+    const soft = deadlineIn(softMs, new AbortController().signal);
+    const hard = deadlineIn(hardMs, new AbortController().signal);
+    await consumption.drain(soft.signal, hard.signal);
+    soft.clear();
+    hard.clear();
+    await supervisor.stop(() => true, 250);
+  };
+
+  return {
+    config,
+    directory,
+    gates,
+    metrics,
+    supervisor,
+    consumption,
+    memory,
+    logged,
+    async put(jobs, queue = "webhooks") {
+      const results = await memory.enqueue(queue, jobs);
+      const refused = results.find(({ status }) => status !== "enqueued");
+      if (refused !== undefined) throw new Error(`enqueue answered ${JSON.stringify(refused)}`);
+    },
+    stats: (queue = "webhooks") => memory.stats(queue),
+    async dead(queue = "webhooks") {
+      const letters: DeadLetter[] = [];
+      let cursor: string | null = null;
+      do {
+        const page = await memory.deadLetters(queue, { limit: 1000, cursor });
+        letters.push(...page.items);
+        cursor = page.cursor;
+      } while (cursor !== null);
+      return letters;
+    },
+    settled: (disposition, queue = "webhooks") => metrics.settled.labels({ queue, disposition }).value,
+    async untilEmpty(timeoutMs = 20_000, queue = "webhooks") {
+      const isEmpty = async (): Promise<boolean> => {
+        const { ready, delayed, leased, parked } = await memory.stats(queue);
+        return (ready ?? 0) + (delayed ?? 0) + (leased ?? 0) + (parked ?? 0) === 0;
+      };
+      await until(isEmpty, { timeoutMs, everyMs: 10, what: "an empty queue" });
+    },
+    drain: (softMs, hardMs = softMs + 2_000) => (drained ??= drain(softMs, hardMs)),
+    async [Symbol.asyncDispose]() {
+      await (drained ??= drain(0, 1_000));
+      gates.close();
+      await transports.close();
+      await memory.close();
+    },
+  };
+}
+
+/** A job for the app `shop`, as hookline's own envelope, with one event on the channel `room-<id>`. */
+export function newJob(
+  id: string,
+  options: { event?: string; appId?: string; delayMs?: number } = {},
+): NewJob {
+  const { event = "channel_occupied", appId = app.id, delayMs = 0 } = options;
+  const payload = JSON.stringify({ time_ms: 1, events: [{ name: event, channel: `room-${id}` }] });
+  return jobOf(
+    id,
+    `{"hookline":1,"id":"${id}","kind":"pusher","app_id":"${appId}","payload":${payload}}`,
+    delayMs,
+  );
+}
+
+/** A job whose stored body is exactly this. */
+export function jobOf(id: string, body: NewJob["body"], delayMs = 0): NewJob {
+  return { id, body, delayMs, group: null, deduplicationId: null, routing: null, dedup: null };
+}
+
+/** Jobs `<prefix>-0` to `<prefix>-<count - 1>`. */
+export function newJobs(count: number, prefix = "job", options: Parameters<typeof newJob>[1] = {}): NewJob[] {
+  return Array.from({ length: count }, (_, index) => newJob(`${prefix}-${index}`, options));
+}
+
+/** The job's id in a request that delivers one of `newJob`. */
+export function jobIdOf(request: { readonly text: string }): string {
+  return /"channel":"room-([^"]+)"/.exec(request.text)?.[1] ?? "";
+}
