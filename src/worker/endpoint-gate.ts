@@ -16,6 +16,8 @@ export interface EndpointGate extends Gate {
   readonly breaker: BreakerState;
   /** Milliseconds for which the receiver asked to be left alone; 0 = not. */
   readonly heldMs: number;
+  /** Starts that were taken and have not ended, over all queues. */
+  readonly inFlight: number;
   setMode(mode: EndpointMode): void;
   /** Lets go of timers. */
   close(): void;
@@ -47,6 +49,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   let heldUntil = 0;
   let holdsInRow = 0;
   let goneInRow = 0;
+  let inFlight = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
   const announce = (): void => {
@@ -99,6 +102,9 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     get heldMs() {
       return Math.max(0, Math.round(heldUntil - clock.monotonic()));
     },
+    get inFlight() {
+      return inFlight;
+    },
     get isClosed() {
       return mode === "paused" || knownWaitMs() > parkAboveMs;
     },
@@ -116,10 +122,12 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       const limitedMs = rateLimit?.take(now) ?? 0;
       if (limitedMs > 0) return limitedMs;
       breaker.started(now);
+      inFlight += 1;
       return 0;
     },
     ended(outcome) {
       const now = clock.monotonic();
+      inFlight -= 1;
       const before = breaker.state(now);
       breaker.ended(now, outcome === null ? null : isEndpointFailure(outcome));
       if (outcome !== null) {

@@ -1,13 +1,25 @@
 import type { Clock } from "../clock.ts";
 import type { Directory, Endpoint } from "../delivery/endpoint.ts";
 import type { Logger } from "../log.ts";
-import { createEndpointGate, type EndpointGate } from "./endpoint-gate.ts";
+import type { SharedState } from "../queue/driver.ts";
+import { createEndpointGate, type EndpointGate, type EndpointMode } from "./endpoint-gate.ts";
+import { createSharedModes, type SharedModes } from "./shared-modes.ts";
 
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
 export interface EndpointGates {
   of(endpoint: Endpoint): EndpointGate;
   /** Every endpoint of the configuration, in its order. */
   all(): readonly EndpointGate[];
+  /** What a change of mode reaches: all processes on this backend (within 2 s), or this one. */
+  readonly scope: "cluster" | "process";
+  /** Takes over the modes that the backend keeps; to be called when it is open, before anything is leased. */
+  load(): Promise<void>;
+  /**
+   * Pauses, disables or enables an endpoint within `scope`; enabling also closes its breaker here.
+   *
+   * Throws DriverUnavailableError when the backend keeps the modes and does not answer: nothing changed here.
+   */
+  setMode(endpoint: Endpoint, mode: EndpointMode): Promise<void>;
   close(): void;
 }
 
@@ -15,26 +27,50 @@ export interface EndpointGatesOptions {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Where modes are shared with other processes; absent where the backend cannot. */
+  readonly shared?: SharedState | undefined;
 }
 
-export function createEndpointGates({ directory, clock, log }: EndpointGatesOptions): EndpointGates {
+export function createEndpointGates({ directory, clock, log, shared }: EndpointGatesOptions): EndpointGates {
   const onGone = ({ label }: Endpoint): void => {
     log.warn("the endpoint answers 410 again and again and is disabled; its jobs go to the dead letters", {
       endpoint: label,
     });
+    modes?.keep(label, "disabled");
   };
   const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
   const gates = new Map(
     endpoints.map((endpoint) => [endpoint, createEndpointGate({ endpoint, clock, onGone })] as const),
   );
+  const byLabel = new Map(endpoints.map((endpoint) => [endpoint.label, endpoint]));
+  const gateOf = (endpoint: Endpoint): EndpointGate => {
+    const gate = gates.get(endpoint);
+    if (gate === undefined) throw new Error(`endpoint ${endpoint.label} is not in the directory`);
+    return gate;
+  };
+  const applyShared = (label: string, mode: EndpointMode): void => {
+    const endpoint = byLabel.get(label);
+    const gate = endpoint === undefined ? undefined : gates.get(endpoint);
+    // Setting the mode it has would close its breaker at every change of another endpoint.
+    if (gate === undefined || gate.mode === mode) return;
+    gate.setMode(mode);
+    log.info("the endpoint's mode was changed for all processes", { endpoint: label, mode });
+  };
+  const modes: SharedModes | null =
+    shared === undefined
+      ? null
+      : createSharedModes({ shared, labels: [...byLabel.keys()], apply: applyShared, log });
   return {
-    of(endpoint) {
-      const gate = gates.get(endpoint);
-      if (gate === undefined) throw new Error(`endpoint ${endpoint.label} is not in the directory`);
-      return gate;
-    },
+    of: gateOf,
     all: () => [...gates.values()],
+    scope: modes === null ? "process" : "cluster",
+    load: async () => modes?.load(),
+    async setMode(endpoint, mode) {
+      await modes?.save(endpoint.label, mode);
+      gateOf(endpoint).setMode(mode);
+    },
     close() {
+      modes?.close();
       for (const gate of gates.values()) gate.close();
     },
   };
