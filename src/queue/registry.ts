@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
-import { ConfigError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { DriverEvents, DriverName, QueueDriver } from "./driver.ts";
 import { redisOptions } from "./registry-redis.ts";
+import { sqsOptions } from "./registry-sqs.ts";
 
 /** What a driver is given beside its configuration. */
 export interface DriverContext {
@@ -24,14 +24,10 @@ const makers: Readonly<Record<DriverName, Make>> = {
   none: async () => (await import("./drivers/none.ts")).createNoneDriver(),
   redis: makeRedis,
   "redis-cluster": makeRedis,
-  sqs: refuse,
+  sqs: makeSqs,
 };
 
-/**
- * The driver that `queue.driver` names, made but not yet opened.
- *
- * @throws ConfigError for a driver that this version does not have.
- */
+/** The driver that `queue.driver` names, made but not yet opened. */
 export function createDriver(config: Config, context: DriverContext): Promise<QueueDriver> {
   return makers[config.queue.driver](config, context);
 }
@@ -57,7 +53,7 @@ async function makeRedis(config: Config, context: DriverContext): Promise<QueueD
   return createRedisDriver(redisOptions(config), context);
 }
 
-async function refuse(config: Config): Promise<never> {
-  const message = `the driver ${config.queue.driver} is not built into this version; use another one`;
-  throw new ConfigError([{ path: "queue.driver", source: "", message }]);
+async function makeSqs(config: Config, context: DriverContext): Promise<QueueDriver> {
+  const { createSqsDriver } = await import("./drivers/sqs/driver.ts");
+  return createSqsDriver(sqsOptions(config), context);
 }
