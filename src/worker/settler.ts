@@ -56,8 +56,10 @@ export function createSettler(options: SettlerOptions): Settler {
   };
 
   const confirm = ({ held, settlement }: Pending, result: SettleResult | undefined): void => {
-    forget(held);
     if (result === undefined) throw new Error(`driver ${driver.name} answered fewer settlements than it got`);
+    // Asked twice, because the first call was given up, and answered twice.
+    if (held.state === "gone") return;
+    forget(held);
     if (result.status === "settled") return count(settlement.verb);
     if (result.status === "lost") {
       lost.inc();
@@ -76,18 +78,23 @@ export function createSettler(options: SettlerOptions): Settler {
     });
   };
 
+  /** Whatever the driver did not confirm goes again: settling twice is safe, forgetting is not. */
+  const putBack = (): void => {
+    pending = [...flushing.filter(({ held }) => held.state !== "gone"), ...pending];
+    flushing = [];
+  };
+
   const flush = async (): Promise<void> => {
-    const batch = pending;
+    const batch = pending.filter(({ held }) => held.state !== "gone");
     pending = [];
     flushing = batch;
+    if (batch.length === 0) return;
     try {
       const results = await driver.settle(batch.map(({ settlement }) => settlement));
       for (const [index, item] of batch.entries()) confirm(item, results[index]);
-      flushing = [];
     } finally {
-      // Whatever the driver did not confirm goes again: settling twice is safe, forgetting is not.
-      if (flushing.length > 0) pending = [...batch.filter(({ held }) => held.state !== "gone"), ...pending];
-      flushing = [];
+      // Otherwise this run was given up meanwhile, and what it had in hand was put back then.
+      if (flushing === batch) putBack();
     }
   };
 
@@ -120,6 +127,8 @@ export function createSettler(options: SettlerOptions): Settler {
     async run(context) {
       const backoff = createBackoff({ initialMs: 50, maxMs: 2_000 });
       context.signal.addEventListener("abort", () => wake?.(), { once: true });
+      // A call that never answers ends with its run, and its settlements go with the next one.
+      context.onEnd(putBack);
       while (!context.signal.aborted) {
         await context.checkpoint();
         context.progress();

@@ -6,13 +6,12 @@ import { type Parsed, parseRequest } from "./receiver-parse.ts";
  * A scriptable receiver: a real HTTP/1.1 server on 127.0.0.1, written on bare sockets so that it can
  * also misbehave in every way a receiver can.
  *
- *     const receiver = await startReceiver();
+ *     await using receiver = await startReceiver();
  *     receiver.behave((request, n) => (n % 5 === 0 ? answer(500) : answer(200)));
  *     const first = await receiver.waitFor(1);
  *     expect(first.text).toBe(...);
- *     await receiver.close();
  */
-export interface Receiver {
+export interface Receiver extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, or https with `tls`. No trailing slash. */
   readonly url: string;
   readonly port: number;
@@ -108,6 +107,8 @@ export interface ReceiverOptions {
   record?: boolean;
   /** Default 127.0.0.1. */
   host?: string;
+  /** Default 0: a free one. */
+  port?: number;
 }
 
 /** Starts a receiver on a free port; it answers 200 "ok" until told otherwise. */
@@ -170,7 +171,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   server.on("tlsClientError", () => undefined);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, host, resolve);
+    server.listen(options.port ?? 0, host, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the receiver has no port");
@@ -192,6 +193,13 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
       };
       waiters.push(mine);
     });
+  };
+
+  const close = async (): Promise<void> => {
+    for (const timer of timers) clearTimeout(timer);
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of sockets) socket.destroy();
+    await closed;
   };
 
   return {
@@ -223,12 +231,8 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
       requests = [];
       count = 0;
     },
-    async close() {
-      for (const timer of timers) clearTimeout(timer);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
