@@ -74,7 +74,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
   const directory = createDirectory(config);
-  const gates = createEndpointGates({ directory, clock, log });
+  const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const transports = createTransports({ config, log });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const attempt = createAttempter({
@@ -110,6 +110,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     queues: config.queue.queues.map(({ name }) => name),
     supervisor,
     directory,
+    gates,
+    attempts,
+    transportOf: (endpoint) => transports.of(endpoint),
+    closing: closing.signal,
     metrics,
     clock,
     log,
@@ -132,6 +136,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     await driver.open(closing.signal);
     driverOpen = true;
     openFault = null;
+    await gates.load();
     if (closing.signal.aborted) return;
     consumption.start();
   };

@@ -4,6 +4,7 @@ import { accessWarning, createAuthorizer, type Access } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import type { AdminDeps } from "./deps.ts";
+import { endpointRoutes } from "./endpoints.ts";
 import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
@@ -14,6 +15,7 @@ import { problemResponse } from "./problem.ts";
 import { queueRoutes } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
 import type { AdminContext, Route } from "./route.ts";
+import { wellKnownRoutes } from "./well-known.ts";
 import { workerRoutes } from "./workers.ts";
 
 export interface AdminApp {
@@ -99,8 +101,10 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...metricsRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
+    ...endpointRoutes(deps),
     ...workerRoutes(deps),
     ...configRoutes(deps),
+    ...wellKnownRoutes(deps),
   ];
 }
 

@@ -1,11 +1,14 @@
 import type { Clock } from "../clock.ts";
 import type { ConfigEntry } from "../config/display.ts";
 import type { Config } from "../config/schema.ts";
-import type { Directory } from "../delivery/endpoint.ts";
+import type { Directory, Endpoint } from "../delivery/endpoint.ts";
+import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
+import type { AttemptLog } from "../worker/attempt-log.ts";
+import type { EndpointGates } from "../worker/gates.ts";
 
 /** What the process is at right now, beyond what driver and supervisor tell themselves. */
 export interface ProcessState {
@@ -25,6 +28,13 @@ export interface AdminDeps {
   readonly queues: readonly string[];
   readonly supervisor: SupervisorView;
   readonly directory: Directory;
+  readonly gates: EndpointGates;
+  /** The delivery log. */
+  readonly attempts: Pick<AttemptLog, "list">;
+  /** What carries attempts to an endpoint, for test deliveries. */
+  readonly transportOf: (endpoint: Endpoint) => Transport;
+  /** Aborts when the process begins to stop. */
+  readonly closing: AbortSignal;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;

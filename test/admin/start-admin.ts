@@ -6,11 +6,15 @@ import { systemClock, type Clock } from "../../src/clock.ts";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { createLogger } from "../../src/log.ts";
+import type { Transport } from "../../src/delivery/transport.ts";
+import { createTransports } from "../../src/delivery/transports.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import { until } from "../support/until.ts";
 import type { ChildStatus } from "../../src/supervisor/child.ts";
+import { createAttemptLog } from "../../src/worker/attempt-log.ts";
+import { createEndpointGates } from "../../src/worker/gates.ts";
 
 export const token = "operator-token-of-this-test";
 export const appSecret = "app-secret-that-nobody-may-see";
@@ -25,6 +29,8 @@ export interface AdminSetup {
   children?: ChildStatus[];
   clock?: Clock;
   configEntries?: AdminDeps["configEntries"];
+  /** Stands in for the transport of test deliveries. */
+  transport?: Transport;
 }
 
 export const app1: NonNullable<ConfigInput["apps"]>[number] = {
@@ -70,6 +76,11 @@ export async function startAdmin(setup: AdminSetup = {}) {
     now: () => clock.now(),
   });
   const metrics = createMetrics();
+  const directory = createDirectory(config);
+  const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
+  const attempts = createAttemptLog({ now: () => clock.now() });
+  const transports = createTransports({ config, log });
+  const closing = new AbortController();
   const deps: AdminDeps = {
     config,
     driver,
@@ -80,7 +91,11 @@ export async function startAdmin(setup: AdminSetup = {}) {
       crash: ask("crash"),
       stall: ask("stall"),
     },
-    directory: createDirectory(config),
+    directory,
+    gates,
+    attempts,
+    transportOf: (endpoint) => setup.transport ?? transports.of(endpoint),
+    closing: closing.signal,
     metrics,
     clock,
     log,
@@ -111,6 +126,10 @@ export async function startAdmin(setup: AdminSetup = {}) {
     app,
     driver,
     memory,
+    directory,
+    gates,
+    attempts,
+    closing,
     metrics,
     state,
     asked,
@@ -135,7 +154,12 @@ export async function startAdmin(setup: AdminSetup = {}) {
         { what: "the batched requests to be answered" },
       );
     },
-    stop: (deadlineMs = 1000) => server.stop(deadlineMs),
+    async stop(deadlineMs = 1000): Promise<void> {
+      closing.abort();
+      gates.close();
+      await transports.close();
+      await server.stop(deadlineMs);
+    },
   };
 }
 

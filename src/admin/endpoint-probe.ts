@@ -1,0 +1,59 @@
+import { deliveryHeaders } from "../delivery/headers.ts";
+import type { Endpoint } from "../delivery/endpoint.ts";
+import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
+import { signatureHeaders } from "../delivery/signature-headers.ts";
+import { deliveryId, newJobId } from "../jobs/id.ts";
+import type { AdminDeps } from "./deps.ts";
+
+/** A test delivery and what it came to. */
+export interface Probe {
+  /** The `webhook-id` it was sent under. */
+  readonly deliveryId: string;
+  readonly outcome: Outcome;
+}
+
+/**
+ * Sends one signed test delivery to an endpoint: the way of every attempt (its transport, headers, egress
+ * rules, keys, timeout), but past the queue, its lane, its breaker and its pause, and never retried.
+ *
+ * A webhook gets an event `hookline_test` on the channel `hookline-test`, whatever it subscribes to; a named
+ * endpoint gets `{"type":"hookline.test", …}`. Never rejects but for a bug.
+ */
+export async function probeEndpoint(deps: AdminDeps, endpoint: Endpoint): Promise<Probe> {
+  const id = deliveryId(newJobId(), endpoint.nameHash);
+  const body = testContent(endpoint, deps.clock.now());
+  const signature = signatureHeaders(endpoint, { deliveryId: id, body, nowMs: deps.clock.now() });
+  if (signature === null) {
+    return { deliveryId: id, outcome: { kind: "blocked", code: "no_signing_key", durationMs: 0 } };
+  }
+  const outcome = await deps.transportOf(endpoint).attempt({
+    endpoint,
+    headers: deliveryHeaders(endpoint, { deliveryId: id, signature }),
+    body,
+    timeoutMs: endpoint.requestTimeoutMs,
+    signal: deps.closing,
+  });
+  return { deliveryId: id, outcome };
+}
+
+/** An app's webhook has event types; a named endpoint takes everything. */
+function testContent(endpoint: Endpoint, now: number): string {
+  if (endpoint.eventTypes !== null) {
+    const events = [{ name: "hookline_test", channel: "hookline-test" }];
+    return JSON.stringify({ time_ms: now, events });
+  }
+  const data = { endpoint: endpoint.name };
+  return JSON.stringify({ type: "hookline.test", timestamp: new Date(now).toISOString(), data });
+}
+
+/** An outcome as the API writes it; null for what this kind of outcome does not have. */
+export function outcomeMembers(deps: Pick<AdminDeps, "mask">, outcome: Outcome): Record<string, unknown> {
+  return {
+    outcome: outcome.kind,
+    status: outcomeStatus(outcome) ?? null,
+    code: "code" in outcome ? deps.mask(outcome.code) : null,
+    detail: deps.mask(describeOutcome(outcome)),
+    duration_ms: Math.round(outcome.durationMs * 10) / 10,
+    retry_after_ms: outcome.kind === "http_status" ? outcome.retryAfterMs : null,
+  };
+}

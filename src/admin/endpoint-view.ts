@@ -1,0 +1,79 @@
+import { redactUrl } from "../config/secret-url.ts";
+import { defaultLimits, type Endpoint, type Target } from "../delivery/endpoint.ts";
+import { publicJwk } from "../delivery/signing-keys.ts";
+import type { DatedKey } from "../delivery/standard-webhooks.ts";
+import type { AdminDeps } from "./deps.ts";
+import { isoTime } from "./json.ts";
+
+/**
+ * One endpoint as the API shows it: its settings without secrets, and how it stands in this process.
+ *
+ * `mode` holds within `scope`; `breaker`, `held_ms` and `in_flight` are this process's own.
+ *
+ * @param appId Null for a named endpoint.
+ */
+export function describeEndpoint(
+  deps: AdminDeps,
+  appId: string | null,
+  endpoint: Endpoint,
+): Record<string, unknown> {
+  const gate = deps.gates.of(endpoint);
+  const limits = endpoint.limits ?? defaultLimits;
+  const keys = endpoint.standardKeys ?? [];
+  const now = deps.clock.now();
+  return {
+    app: appId,
+    name: endpoint.name,
+    label: endpoint.label,
+    target: describeTarget(deps, endpoint.target),
+    mode: gate.mode,
+    scope: deps.gates.scope,
+    breaker: gate.breaker,
+    held_ms: gate.heldMs,
+    in_flight: gate.inFlight,
+    signing: [
+      ...(endpoint.pusher === null ? [] : ["pusher"]),
+      ...new Set(keys.map(({ key }) => key.version)),
+    ],
+    signing_keys: keys.map((key) => describeKey(key, now)),
+    limits: {
+      concurrency: limits.concurrency,
+      rate_limit:
+        limits.rateLimit === null
+          ? null
+          : { per_second: limits.rateLimit.perSecond, burst: limits.rateLimit.burst },
+      breaker: {
+        failure_share: limits.breaker.failureShare,
+        min_attempts: limits.breaker.minAttempts,
+        window_ms: limits.breaker.windowMs,
+        open_ms: limits.breaker.openMs,
+      },
+      on_gone: limits.onGone,
+      gone_threshold: limits.goneThreshold,
+      max_attempts: endpoint.retry.maxAttempts,
+      request_timeout_ms: endpoint.requestTimeoutMs,
+    },
+  };
+}
+
+function describeTarget(deps: AdminDeps, target: Target): Record<string, unknown> {
+  if (target.kind === "http") {
+    return { kind: "http", url: deps.mask(redactUrl(target.url.href, "url")) };
+  }
+  return {
+    kind: "lambda",
+    function: deps.mask(target.functionName),
+    region: target.region,
+    async: target.async,
+  };
+}
+
+/** Which key it is, for a rotation: never the key. A symmetric one has no half that could be shown. */
+function describeKey({ key, notAfter }: DatedKey, now: number): Record<string, unknown> {
+  return {
+    version: key.version,
+    kid: key.version === "v1a" ? publicJwk(key.publicKey).kid : null,
+    not_after: isoTime(notAfter),
+    in_use: notAfter === null || notAfter > now,
+  };
+}

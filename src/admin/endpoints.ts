@@ -1,0 +1,97 @@
+import type { Endpoint } from "../delivery/endpoint.ts";
+import type { EndpointMode } from "../worker/endpoint-gate.ts";
+import type { AdminDeps } from "./deps.ts";
+import { endpointAttemptRoutes } from "./endpoint-attempts.ts";
+import { endpointParameter } from "./endpoint-path.ts";
+import { outcomeMembers, probeEndpoint } from "./endpoint-probe.ts";
+import { describeEndpoint } from "./endpoint-view.ts";
+import { jsonResponse } from "./json.ts";
+import { requireOpenDriver } from "./queues.ts";
+import { RequestError } from "./request-error.ts";
+import type { Route } from "./route.ts";
+
+/** What each verb makes of an endpoint. None of them redrives what is dead already. */
+const modes = {
+  /** Delivers; its breaker and the receiver's Retry-After are forgotten in this process. */
+  enable: "enabled",
+  /** Its jobs become dead letters, `endpoint_disabled`. */
+  disable: "disabled",
+  /** Its jobs are kept, until it is resumed. */
+  pause: "paused",
+  /** As enable, from paused. */
+  resume: "enabled",
+} as const satisfies Record<string, EndpointMode>;
+
+/**
+ * GET /v1/endpoints, GET /v1/endpoints/{app}/{name} with its delivery log, the verbs enable, disable, pause
+ * and resume, and test.
+ *
+ * Named endpoints, which belong to no app, have `-` in the app's place: `/v1/endpoints/-/billing/pause`.
+ */
+export function endpointRoutes(deps: AdminDeps): Route[] {
+  const path = "/v1/endpoints/:app/:name";
+  const appIds = new Map<Endpoint, string>();
+  for (const app of deps.directory.apps) {
+    for (const endpoint of app.endpoints) appIds.set(endpoint, app.id);
+  }
+  const describe = (endpoint: Endpoint): Record<string, unknown> =>
+    describeEndpoint(deps, appIds.get(endpoint) ?? null, endpoint);
+
+  const switchBy = (verb: keyof typeof modes): Route => ({
+    method: "POST",
+    path: `${path}/${verb}`,
+    access: "operator",
+    async handle(c) {
+      const endpoint = endpointParameter(deps, c);
+      if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
+        throw new RequestError(
+          "endpoint_disabled",
+          `${endpoint.label} is disabled, not paused: enable it, then redrive its dead letters`,
+        );
+      }
+      if (deps.gates.scope === "cluster") requireOpenDriver(deps);
+      await deps.gates.setMode(endpoint, modes[verb]);
+      deps.log.warn(`an operator asked an endpoint to ${verb}`, {
+        endpoint: endpoint.label,
+        scope: deps.gates.scope,
+      });
+      return jsonResponse(describe(endpoint));
+    },
+  });
+
+  return [
+    {
+      method: "GET",
+      path: "/v1/endpoints",
+      access: "operator",
+      handle: () => jsonResponse({ endpoints: deps.gates.all().map(({ endpoint }) => describe(endpoint)) }),
+    },
+    {
+      method: "GET",
+      path,
+      access: "operator",
+      handle: (c) => jsonResponse(describe(endpointParameter(deps, c))),
+    },
+    switchBy("enable"),
+    switchBy("disable"),
+    switchBy("pause"),
+    switchBy("resume"),
+    {
+      method: "POST",
+      path: `${path}/test`,
+      access: "operator",
+      async handle(c) {
+        const endpoint = endpointParameter(deps, c);
+        const probe = await probeEndpoint(deps, endpoint);
+        const members = outcomeMembers(deps, probe.outcome);
+        deps.log.info("an operator asked for a test delivery", {
+          endpoint: endpoint.label,
+          delivery_id: probe.deliveryId,
+          ...members,
+        });
+        return jsonResponse({ endpoint: endpoint.label, delivery_id: probe.deliveryId, ...members });
+      },
+    },
+    ...endpointAttemptRoutes(deps),
+  ];
+}

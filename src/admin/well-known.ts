@@ -1,0 +1,40 @@
+import { publicJwk, type PublicJwk } from "../delivery/signing-keys.ts";
+import type { AdminDeps } from "./deps.ts";
+import type { Route } from "./route.ts";
+
+/** Receivers take signatures for so long after they were made (Standard Webhooks: 5 minutes). */
+const toleranceMs = 300_000;
+
+/**
+ * GET /.well-known/hookline-keys: the public ed25519 keys that deliveries are signed with, as a JWK Set
+ * (RFC 7517, RFC 8037), for receivers that check `v1a` signatures. Needs no token.
+ *
+ * Nothing says which key is whose: names of apps and endpoints are nobody else's business, and sorting by
+ * `kid` hides what was configured together. A key is listed until nobody may accept its signatures any more.
+ */
+export function wellKnownRoutes(deps: AdminDeps): Route[] {
+  const { apps, named = [] } = deps.directory;
+  const keys = [...apps.flatMap((app) => app.endpoints), ...named]
+    .flatMap((endpoint) => endpoint.standardKeys ?? [])
+    .flatMap(({ key, notAfter }) =>
+      key.version === "v1a" ? [{ jwk: publicJwk(key.publicKey), notAfter }] : [],
+    );
+  return [
+    {
+      method: "GET",
+      path: "/.well-known/hookline-keys",
+      access: "open",
+      handle() {
+        const now = deps.clock.now();
+        const current = new Map<string, PublicJwk>();
+        for (const { jwk, notAfter } of keys) {
+          if (notAfter === null || notAfter + toleranceMs > now) current.set(jwk.kid, jwk);
+        }
+        const sorted = [...current.values()].sort((a, b) => (a.kid < b.kid ? -1 : 1));
+        return new Response(JSON.stringify({ keys: sorted }), {
+          headers: { "content-type": "application/jwk-set+json", "cache-control": "public, max-age=300" },
+        });
+      },
+    },
+  ];
+}
