@@ -20,6 +20,7 @@ const connectCodes = new Set([
   "EACCES",
   "EPERM",
   "FailedToOpenSocket",
+  "ERR_PROXY_TUNNEL",
 ]);
 const dnsCodes = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "ESERVFAIL", "ETIMEOUT"]);
 const resetCodes = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);

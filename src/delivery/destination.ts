@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import type { TlsSettings } from "./endpoint.ts";
+import { basicCredentials } from "./basic-credentials.ts";
 import { hasHeader, type HeaderEntry } from "./headers.ts";
 
 /** An endpoint's URL taken apart once, so that an attempt costs no parsing. */
@@ -22,8 +22,8 @@ export interface Destination {
    * unless `authorization` is configured.
    */
   readonly headers: readonly HeaderEntry[];
-  /** `scheme://ADDRESS:port/path` for fetch. */
-  urlFor(address: string): string;
+  /** The URL with this address, or name, in the host's place; without user info. */
+  urlFor(host: string): string;
 }
 
 /**
@@ -58,31 +58,16 @@ export function createDestination(
     serverName: isAddress ? null : hostname.replace(/\.$/, ""),
     tls,
     headers,
-    urlFor(address) {
-      let text = urls.get(address);
+    urlFor(at) {
+      let text = urls.get(at);
       if (text === undefined) {
         // A name whose addresses change all the time must not fill the memory.
         if (urls.size >= 64) urls.clear();
-        const host = address.includes(":") ? `[${address}]` : address;
+        const host = at.includes(":") ? `[${at}]` : at;
         text = `${secure ? "https" : "http"}://${host}:${port}${path}`;
-        urls.set(address, text);
+        urls.set(at, text);
       }
       return text;
     },
   };
-}
-
-/** RFC 7617 with UTF-8; the URL holds both parts percent-encoded. */
-function basicCredentials(username: string, password: string): string {
-  const text = `${decodePercent(username)}:${decodePercent(password)}`;
-  return `Basic ${Buffer.from(text, "utf8").toString("base64")}`;
-}
-
-function decodePercent(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % stands for itself.
-    return text;
-  }
 }

@@ -1,7 +1,7 @@
 import type { AppConfig, Config, EndpointConfig, WebhookConfig } from "../config/schema.ts";
 import { standardScheduleMs } from "../config/schema-retry.ts";
 import { sha256Hex } from "../jobs/id.ts";
-import type { App, Directory, Endpoint, EndpointLimits, Target } from "./endpoint.ts";
+import type { App, Directory, Endpoint, EndpointLimits, Target, TlsSettings } from "./endpoint.ts";
 import { compileFilter, compileTypePatterns } from "./filter.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { parseSigningKey } from "./signing-keys.ts";
@@ -75,9 +75,15 @@ function compileReceiver(name: string, label: string, receiver: EndpointConfig, 
     headers: Object.entries(receiver.headers),
     retry: compileRetry(receiver.retry, config.webhooks.retry),
     requestTimeoutMs: receiver.request_timeout_ms ?? config.webhooks.request_timeout_ms,
+    ...(receiver.tls === null ? {} : { tls: compileTls(receiver.tls) }),
+    ...(receiver.proxy === null ? {} : { proxy: new URL(receiver.proxy) }),
     limits: compileLimits(receiver),
     ...(standardKeys === null ? {} : { standardKeys }),
   };
+}
+
+function compileTls({ ca, cert, key, min_version }: NonNullable<EndpointConfig["tls"]>): TlsSettings {
+  return { ca, cert, key, minVersion: min_version };
 }
 
 function compileLimits({ concurrency, rate_limit: rate, breaker, ...gone }: EndpointConfig): EndpointLimits {

@@ -1,11 +1,12 @@
 import type { Destination } from "./destination.ts";
 import { type Answer, type Exchange, type ExchangeRequest, maxAnswerBytes } from "./exchange.ts";
+import type { Proxy } from "./proxy.ts";
 import { drainResponse } from "./response-body.ts";
 
 /** Bun's own fetch options, which the DOM's types do not know. */
 interface BunFetchInit extends RequestInit {
   decompress: false;
-  proxy: false;
+  proxy: false | { readonly url: string; readonly headers: Record<string, string> };
   timeout: false;
   tls?: BunTls;
 }
@@ -32,21 +33,21 @@ export function createFetchExchange(): Exchange {
     return tls;
   };
   return {
-    async post({ destination, address, headers, body, signal }: ExchangeRequest): Promise<Answer> {
+    async post({ destination, address, proxy, headers, body, signal }: ExchangeRequest): Promise<Answer> {
       const init: BunFetchInit = {
         method: "POST",
         headers: [...headers, ...destination.headers] as [string, string][],
         body: body as string | Uint8Array<ArrayBuffer>,
         redirect: "manual",
         decompress: false,
-        // Not even HTTP_PROXY of the environment: it would connect elsewhere than to the vetted address.
-        proxy: false,
+        // False, or HTTP_PROXY of the environment would take it elsewhere than to the vetted address.
+        proxy: proxy === null ? false : bunProxy(proxy, address),
         // The caller's deadline is the only one; Bun's own would end an exchange after five minutes.
         timeout: false,
         signal,
       };
       if (destination.secure) init.tls = tlsOf(destination);
-      const response = await fetch(destination.urlFor(address), init);
+      const response = await fetch(destination.urlFor(proxy === null ? address : destination.hostname), init);
       await drainResponse(response, maxAnswerBytes);
       const { status } = response;
       return {
@@ -71,4 +72,17 @@ function bunTls({ serverName, tls }: Destination): BunTls {
   // Bun takes the protocol's own number only, and throws at a name.
   if (tls.minVersion !== null) options.minVersion = tls.minVersion === "TLSv1.3" ? 0x304 : 0x303;
   return options;
+}
+
+function bunProxy(
+  { secure, hostname, port, authorization }: Proxy,
+  address: string,
+): { url: string; headers: Record<string, string> } {
+  // The certificate of a proxy is checked against the host in its URL, which has no server name of its own.
+  const at = secure ? hostname : address;
+  const host = at.includes(":") ? `[${at}]` : at;
+  return {
+    url: `${secure ? "https" : "http"}://${host}:${port}`,
+    headers: authorization === null ? {} : { "Proxy-Authorization": authorization },
+  };
 }

@@ -1,8 +1,15 @@
 import { Buffer } from "node:buffer";
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as httpRequest,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from "node:https";
 import type { Destination } from "./destination.ts";
 import { type Answer, type Exchange, type ExchangeRequest, maxAnswerBytes } from "./exchange.ts";
+import type { Proxy } from "./proxy.ts";
+import { openTunnel } from "./tunnel.ts";
 
 /** As much as Bun's fetch takes. */
 const maxHeaderBytes = 262_144;
@@ -15,31 +22,39 @@ export function createNodeExchange(): Exchange {
   const agentOptions = { keepAlive: true, scheduling: "lifo", maxFreeSockets: 64 } as const;
   const http = new HttpAgent(agentOptions);
   const https = new HttpsAgent(agentOptions);
+  /** A plain-HTTP request by absolute URL (RFC 9112 §3.2.2). */
+  const requestThrough = (proxy: Proxy, destination: Destination, options: RequestOptions): ClientRequest => {
+    const headers = { ...(options.headers as Record<string, string>) };
+    if (proxy.authorization !== null) headers["proxy-authorization"] = proxy.authorization;
+    const target = { ...options, headers, port: proxy.port, path: destination.urlFor(destination.hostname) };
+    if (!proxy.secure) return httpRequest({ ...target, agent: http });
+    const servername = proxy.isAddress ? {} : { servername: proxy.hostname };
+    return httpsRequest({ ...target, ...servername, agent: https });
+  };
   return {
-    post({ destination, address, headers, body, signal }: ExchangeRequest): Promise<Answer> {
+    async post({ destination, address, proxy, headers, body, signal }: ExchangeRequest): Promise<Answer> {
       const options: RequestOptions = {
         method: "POST",
         host: address,
         port: destination.port,
         path: destination.path,
         headers: headerRecord([...headers, ...destination.headers], body),
-        agent: destination.secure ? https : http,
         maxHeaderSize: maxHeaderBytes,
         signal,
       };
-      if (destination.secure) Object.assign(options, nodeTls(destination));
-      return new Promise((resolve, reject) => {
-        const request = (destination.secure ? httpsRequest : httpRequest)(options);
-        request.on("error", reject);
-        request.on("upgrade", (response, socket) => {
-          socket.destroy();
-          resolve(answerOf(response));
-        });
-        request.on("response", (response) => {
-          drain(response, () => resolve(answerOf(response)), reject);
-        });
-        request.end(body);
-      });
+      const secureOptions = destination.secure ? nodeTls(destination) : {};
+      if (proxy === null) {
+        if (!destination.secure) return send(httpRequest({ ...options, agent: http }), body);
+        return send(httpsRequest({ ...options, ...secureOptions, agent: https }), body);
+      }
+      if (!destination.secure) return send(requestThrough(proxy, destination, options), body);
+      const socket = await openTunnel(destination, proxy, address, secureOptions, signal);
+      try {
+        // The socket is secure already: what is left is plain HTTP on it, once.
+        return await send(httpRequest({ ...options, createConnection: () => socket }), body);
+      } finally {
+        socket.destroy();
+      }
     },
     close() {
       http.destroy();
@@ -48,8 +63,30 @@ export function createNodeExchange(): Exchange {
   };
 }
 
-function nodeTls({ serverName, tls }: Destination): RequestOptions {
-  const options: RequestOptions = {};
+function send(request: ClientRequest, body: ExchangeRequest["body"]): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request.on("error", reject);
+    request.on("upgrade", (response, socket) => {
+      socket.destroy();
+      resolve(answerOf(response));
+    });
+    request.on("response", (response) => {
+      drain(response, () => resolve(answerOf(response)), reject);
+    });
+    request.end(body);
+  });
+}
+
+interface NodeTls {
+  servername?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  minVersion?: "TLSv1.2" | "TLSv1.3";
+}
+
+function nodeTls({ serverName, tls }: Destination): NodeTls {
+  const options: NodeTls = {};
   if (serverName !== null) options.servername = serverName;
   if (tls === null) return options;
   if (tls.ca !== null) options.ca = tls.ca;

@@ -1,6 +1,7 @@
 import type { JobBody } from "../jobs/job.ts";
 import type { Destination } from "./destination.ts";
 import type { HeaderEntry } from "./headers.ts";
+import type { Proxy } from "./proxy.ts";
 
 /**
  * One HTTP exchange with one address, in the way a runtime does it best (exchange-fetch.ts on Bun,
@@ -13,6 +14,11 @@ export interface Exchange {
    * Connects to `address` and to nothing else: no proxy from the environment, no redirect, no name
    * lookup. TLS names and verifies the destination's host. Rejects with the runtime's own error
    * (classify.ts), and at once when `signal` aborts.
+   *
+   * With a proxy, `address` is the proxy's and the proxy is told the destination's name: TLS through a
+   * CONNECT tunnel, plain HTTP by absolute URL (which carries Host faithfully only with the name). The
+   * proxy then looks the name up itself. (On Bun, a proxy that is itself spoken to over TLS is connected
+   * to by its own name.)
    */
   post(request: ExchangeRequest): Promise<Answer>;
   /** Closes idle connections. */
@@ -21,8 +27,9 @@ export interface Exchange {
 
 export interface ExchangeRequest {
   readonly destination: Destination;
-  /** IPv4 or IPv6 without brackets. */
+  /** IPv4 or IPv6 without brackets: the destination's, or the proxy's. */
   readonly address: string;
+  readonly proxy: Proxy | null;
   readonly headers: readonly HeaderEntry[];
   readonly body: JobBody;
   readonly signal: AbortSignal;

@@ -1,10 +1,13 @@
 import type { Clock } from "../clock.ts";
-import { classify } from "./classify.ts";
+import { classify, type Fault } from "./classify.ts";
 import { createDestination, type Destination } from "./destination.ts";
+import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Resolution, Resolver } from "./resolver.ts";
+import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
+import { createProxy, type Proxy } from "./proxy.ts";
+import type { Resolver } from "./resolver.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { AttemptRequest, Transport } from "./transport.ts";
 
@@ -12,66 +15,71 @@ export interface HttpTransportOptions {
   readonly clock: Clock;
   readonly resolver: Resolver;
   readonly exchange: Exchange;
+  readonly egress: Egress;
+  /** For endpoints without a proxy of their own; null = none. */
+  readonly proxy: URL | null;
 }
 
 /** What is kept per endpoint between attempts. */
 interface Route {
   readonly destination: Destination;
-  /** Set for IP literals, which are never looked up. */
-  readonly fixed: Resolution | null;
-  /** The resolution that `addresses` was made of; another object means: names were looked up anew. */
-  resolution: Resolution | null;
-  addresses: readonly string[];
-  /** Index of the address to try first: the one that last took a connection. */
-  first: number;
+  /** The destination's host. */
+  readonly target: Peer;
+  readonly proxy: { readonly settings: Proxy; readonly peer: Peer } | null;
 }
 
 /**
  * Attempts over HTTP: one POST, one total deadline from name resolution to the answer's last byte, no
- * redirects, no proxy of the environment, at most 64 KiB of the answer read.
+ * redirects, no proxy of the environment, at most 64 KiB of the answer read, nothing sent to an address
+ * that the egress rules forbid.
  *
  * A connection that cannot be made goes on with the name's next address within the same attempt, for
  * nothing was sent (RFC 8305 in spirit). Everything later ends the attempt: what the receiver may have
  * seen is not repeated without being counted.
  */
-export function createHttpTransport({ clock, resolver, exchange }: HttpTransportOptions): Transport {
+export function createHttpTransport(options: HttpTransportOptions): Transport {
+  const { clock, resolver, exchange } = options;
   const routes = new WeakMap<Endpoint, Route>();
   const routeOf = (endpoint: Endpoint): Route => {
     let route = routes.get(endpoint);
-    if (route === undefined) routes.set(endpoint, (route = createRoute(endpoint)));
+    if (route === undefined) routes.set(endpoint, (route = createRoute(endpoint, options)));
     return route;
   };
 
   const send = async (request: AttemptRequest, route: Route, signal: AbortSignal): Promise<Reply> => {
-    const { destination } = route;
-    const resolution =
-      route.fixed ??
-      resolver.known(destination.hostname) ??
-      (await orAborted(resolver.resolve(destination.hostname), signal));
-    if (!resolution.ok) return { fault: { kind: "dns", code: resolution.code } };
-    if (route.resolution !== resolution) {
-      route.resolution = resolution;
-      route.addresses = resolution.addresses;
-      route.first = 0;
+    const { destination, target } = route;
+    const proxy = route.proxy?.settings ?? null;
+    // With a proxy too: its target is held to the same rules, as far as our own lookup can tell.
+    let reach = target.known() ?? (await orAborted(target.ask(), signal));
+    if (reach.ok && route.proxy !== null) {
+      reach = route.proxy.peer.known() ?? (await orAborted(route.proxy.peer.ask(), signal));
+      if (!reach.ok) return { fault: { kind: "connect", code: `proxy: ${reach.code}` } };
     }
-    const { addresses } = route;
-    for (let tried = 0; ; tried++) {
-      const index = (route.first + tried) % addresses.length;
-      const address = addresses[index] ?? "";
+    if (!reach.ok) return { fault: { kind: reach.kind, code: reach.code } };
+    const { addresses } = reach;
+    const { headers, body } = request;
+    let address = addresses[0] ?? "";
+    let others: string[] | null = null;
+    for (;;) {
       try {
-        const { headers, body } = request;
-        const answer = await exchange.post({ destination, address, headers, body, signal });
-        if (tried > 0 && route.addresses === addresses) route.first = index;
+        const answer = await exchange.post({ destination, address, proxy, headers, body, signal });
+        if (others !== null) prefer(addresses, address);
+        if (answer.status === 407 && proxy !== null) {
+          return { fault: { kind: "connect", code: "proxy: 407" } };
+        }
         return { answer };
       } catch (error) {
         if (signal.aborted) {
           // It may be the address that is dead: the next attempt starts with another one.
-          if (route.addresses === addresses) route.first = (index + 1) % addresses.length;
+          avoid(addresses, address);
           throw error;
         }
         const fault = classify(error);
-        if (fault.kind === "connect" && tried + 1 < addresses.length) continue;
-        return { fault };
+        if (fault.kind !== "connect") return { fault };
+        others ??= addresses.filter((other) => other !== address);
+        const next = others.shift();
+        if (next === undefined) return { fault };
+        address = next;
       }
     }
   };
@@ -114,15 +122,24 @@ export function createHttpTransport({ clock, resolver, exchange }: HttpTransport
   };
 }
 
-type Reply = { readonly answer: Answer } | { readonly fault: ReturnType<typeof classify> };
+type Reply =
+  | { readonly answer: Answer }
+  | { readonly fault: Fault | { readonly kind: "blocked"; readonly code: string } };
 
-function createRoute({ target, headers, tls }: Endpoint): Route {
+function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: HttpTransportOptions): Route {
   if (target.kind !== "http") throw new Error("the HTTP transport was given an endpoint without a URL");
+  const { resolver, egress } = options;
   const destination = createDestination(target.url, headers, tls);
-  const fixed: Resolution | null = destination.isAddress
-    ? { ok: true, addresses: [destination.hostname] }
-    : null;
-  return { destination, fixed, resolution: null, addresses: [], first: 0 };
+  const proxyUrl = own ?? options.proxy;
+  const settings = proxyUrl === null ? null : createProxy(proxyUrl);
+  return {
+    destination,
+    target: createPeer({ ...destination, resolver, egress }),
+    proxy:
+      settings === null
+        ? null
+        : { settings, peer: createPeer({ ...settings, port: null, resolver, egress }) },
+  };
 }
 
 function outcomeOf(answer: Answer, { destination }: Route, now: number, durationMs: number): Outcome {

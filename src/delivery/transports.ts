@@ -2,6 +2,7 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Logger } from "../log.ts";
 import { isBun } from "../runtime.ts";
+import { createEgress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Exchange } from "./exchange.ts";
 import { createFetchExchange } from "./exchange-fetch.ts";
@@ -35,6 +36,8 @@ export function createTransports({ config }: TransportsOptions): Transports {
     clock: systemClock,
     resolver,
     exchange: createExchange(countTlsOrigins(config)),
+    egress: createEgress(config.egress),
+    proxy: config.egress.proxy === null ? null : new URL(config.egress.proxy),
   });
   return {
     of: () => http,
@@ -49,7 +52,7 @@ function createExchange(tlsOrigins: number): Exchange {
   if (tlsOrigins <= maxFetchTlsOrigins) return plain;
   const secure = createNodeExchange();
   return {
-    post: (request) => (request.destination.secure ? secure : plain).post(request),
+    post: (request) => (request.destination.secure && request.proxy === null ? secure : plain).post(request),
     close() {
       plain.close();
       secure.close();

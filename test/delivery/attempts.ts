@@ -1,4 +1,5 @@
 import { systemClock } from "../../src/clock.ts";
+import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
 import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
 import type { Exchange } from "../../src/delivery/exchange.ts";
 import { createFetchExchange } from "../../src/delivery/exchange-fetch.ts";
@@ -47,11 +48,17 @@ export function fixedResolver(names: Readonly<Record<string, readonly string[]>>
 }
 
 /** A transport of its own over one exchange. */
-export function transportOver(exchange: Exchange, resolver?: Resolver): Transport {
+export function transportOver(
+  exchange: Exchange,
+  resolver?: Resolver,
+  more: { rules?: Partial<EgressRules>; proxy?: string } = {},
+): Transport {
   return createHttpTransport({
     clock: systemClock,
     resolver: resolver ?? createResolver({ clock: systemClock }),
     exchange,
+    egress: createEgress({ deny: [], allow: [], deny_private: false, ports: null, ...more.rules }),
+    proxy: more.proxy === undefined ? null : new URL(more.proxy),
   });
 }
 
