@@ -30,7 +30,10 @@ export interface Lanes {
   take(signal: AbortSignal, waitMs: number): Promise<Grant | null>;
   /** How many more leases there is room for. */
   space(): number;
-  /** Resolves true when there is room for `count`, false when nothing started for `patienceMs`. */
+  /**
+   * Resolves true when there is room for `count`, false when nothing started for about `patienceMs`, in
+   * which the process was free to start something. One caller at a time.
+   */
   waitForSpace(count: number, patienceMs: number, signal: AbortSignal): Promise<boolean>;
   /** Parks what stands in the way, so that leasing goes on for others. */
   relieve(): void;
@@ -41,8 +44,8 @@ export interface Lanes {
   parkedMax(): number;
   /** Tells what a lease call brought, so that lanes with nothing left in the backend stop counting. */
   leased(count: number, asked: number, closedKeys: ReadonlySet<string>): void;
-  /** Called when a lane with parked jobs opens: the lease call under way should be made again. */
-  onOpen(listener: () => void): void;
+  /** Called with the key of a lane with parked jobs when it may take some. */
+  onOpen(listener: (key: string) => void): void;
   /** Starts whatever may start now; to be called when a group's slot came free. */
   pump(): void;
   /** Whether a shared slot could be used at once. */
@@ -84,11 +87,12 @@ export function createLanes(options: LanesOptions): Lanes {
   const { capacity } = options;
   const turns = createTurns(options);
   const takers = createWaiters<Grant | null>();
-  const forSpace = createWaiters<boolean>();
   const forIdle = createWaiters<null>();
   const lanes = new Map<string, Lane>();
   const withParked = new Set<Lane>();
-  let openListener: () => void = () => undefined;
+  let openListener: (key: string) => void = () => undefined;
+  let spaceListener: () => void = () => undefined;
+  let started = 0;
   let running = 0;
   /** Deliveries waiting in lanes that are not stuck. */
   let counted = 0;
@@ -121,9 +125,10 @@ export function createLanes(options: LanesOptions): Lanes {
     const delivery = lane.waiting.shift() as Delivery;
     lane.running += 1;
     running += 1;
+    started += 1;
     if (!lane.isStuck) counted -= 1;
     turns.enlist(lane);
-    forSpace.handAll(true);
+    spaceListener();
     let ended = false;
     return {
       delivery,
@@ -158,7 +163,7 @@ export function createLanes(options: LanesOptions): Lanes {
   const reconsider = (lane: Lane): void => {
     turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
-    if (lane.mayHaveParked && !isClosed(lane)) openListener();
+    if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
     turns.enlist(lane);
     pump();
   };
@@ -173,7 +178,7 @@ export function createLanes(options: LanesOptions): Lanes {
       setParked(lane, true);
       options.park(gone);
     }
-    forSpace.handAll(true);
+    spaceListener();
   };
 
   const setParked = (lane: Lane, value: boolean): void => {
@@ -231,8 +236,30 @@ export function createLanes(options: LanesOptions): Lanes {
     space: () => Math.max(0, capacity - counted),
 
     waitForSpace(count, patienceMs, signal) {
-      if (capacity - counted >= count) return Promise.resolve(true);
-      return forSpace.wait({ signal, waitMs: patienceMs, otherwise: false, aborted: true });
+      const hasRoom = (): boolean => capacity - counted >= count;
+      if (hasRoom() || signal.aborted) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        let seen = started;
+        let quietTicks = 0;
+        const settle = (result: boolean): void => {
+          clearInterval(timer);
+          signal.removeEventListener("abort", leave);
+          spaceListener = () => undefined;
+          resolve(result);
+        };
+        const leave = (): void => settle(true);
+        // Two ticks without a start: after one alone, the process itself may have stood still, with answers
+        // waiting to be read.
+        const timer = setInterval(() => {
+          quietTicks = started === seen ? quietTicks + 1 : 0;
+          seen = started;
+          if (quietTicks >= 2) settle(false);
+        }, patienceMs / 2);
+        signal.addEventListener("abort", leave, { once: true });
+        spaceListener = () => {
+          if (hasRoom()) settle(true);
+        };
+      });
     },
 
     relieve() {

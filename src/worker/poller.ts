@@ -32,14 +32,16 @@ export interface PollerOptions {
 
 /** Full and nothing started for this long: what stands in the way is parked. Short, because others wait. */
 const patienceMs = 20;
+/** A lease call that takes longer than this is waiting for jobs, not for the backend's answer. */
+const callMs = 10;
 /** More would only be held back from other processes. */
 const largestLease = 256;
 
 /**
  * Fills the lanes: leases as much as there is room for, and hands each lease to `admit`.
  *
- * The wait in the backend is cut short when a lane with parked jobs opens, because only a new lease call
- * tells the backend so. Past its start, a lease is never forgotten: it is admitted, settled or failed.
+ * The wait in the backend is cut short when a lane that was closed at its start opens, because only a new
+ * lease call tells the backend so. Past its start, a lease is never forgotten: it is admitted, settled or failed.
  */
 export function createPoller(options: PollerOptions): (context: ChildContext) => Promise<void> {
   const { queue, driver, lanes, health, log, clock } = options;
@@ -50,9 +52,14 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
-    lanes.onOpen(stop);
     const closedKeys = lanes.closedKeys();
     const startedAt = clock.monotonic();
+    let cutTimer: ReturnType<typeof setTimeout> | undefined;
+    lanes.onOpen((key) => {
+      if (cutTimer !== undefined || !closedKeys.has(key)) return;
+      // A call on its way is let be: what it brings while cut would only be given back.
+      cutTimer = setTimeout(stop, Math.max(0, startedAt + callMs - clock.monotonic()));
+    });
     try {
       const leases = await driver.lease(queue, {
         max,
@@ -78,6 +85,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       if (bug !== undefined) throw bug;
       return leases.length;
     } finally {
+      clearTimeout(cutTimer);
       context.signal.removeEventListener("abort", stop);
     }
   };

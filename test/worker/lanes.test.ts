@@ -224,8 +224,8 @@ describe("room", () => {
     const one = bench({ concurrency: 1, capacity: 4 });
     one.add("a", 5);
     const [grant] = await one.takeAll();
-    expect(await one.lanes.waitForSpace(2, 5, never)).toBe(false);
-    const waiting = one.lanes.waitForSpace(2, 5_000, never);
+    expect(await one.lanes.waitForSpace(1, 5, never)).toBe(false);
+    const waiting = one.lanes.waitForSpace(1, 5_000, never);
     grant?.end(null);
     await one.takeAll();
     expect(await waiting).toBe(true);
