@@ -5,9 +5,9 @@ export interface CommandEntry {
   readonly name: string;
   /** What follows the name, as in `QUEUE [FILE|-]`. */
   readonly synopsis: string;
-  /** One line of at most 50 characters. */
+  /** One line of at most 36 characters: it shares its line of the overview with the example. */
   readonly summary: string;
-  /** One example that can be typed as it stands. */
+  /** One example that can be typed as it stands, of at most 40 characters. */
   readonly example: string;
   /** The text of `hookline help NAME`, after the synopsis. */
   readonly details: string;
@@ -21,6 +21,12 @@ const serverFlags = `  --url URL        the server (default: $HOOKLINE_URL, else
   --config FILE    the configuration that says where this machine's server listens
   --json           print the server's answer as JSON`;
 
+const keyFlags = `  --key-file FILE  keys (whsec_, whsk_, whpk_), separated by spaces or lines; - is standard input
+  --key-env NAME   the environment variable that holds them
+  --key KEY        on the command line other users of this machine can read it
+  --pusher-key KEY, and --pusher-secret-file FILE, --pusher-secret-env NAME or --pusher-secret SECRET
+                   an app's key and secret, for x-pusher-key and x-pusher-signature`;
+
 const configFlags = `  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
   --set PATH=VALUE set one key, as in --set queue.redis.concurrency=20; repeatable
   --queue NAME     consume this queue; repeatable`;
@@ -30,7 +36,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "serve",
     synopsis: "[--config FILE] [--set PATH=VALUE]... [--queue NAME]...",
-    summary: "take jobs in and deliver them, until SIGTERM",
+    summary: "take jobs in and deliver them",
     example: "hookline serve --config hookline.json",
     details: `${configFlags}
 
@@ -42,7 +48,7 @@ Exit codes: 0 drained, 1 failed or restart intensity exceeded, 2 usage, 78 confi
   {
     name: "demo",
     synopsis: "[--keep]",
-    summary: "the product in ten seconds, nothing needed",
+    summary: "the product in ten seconds",
     example: "hookline demo",
     details: `  --keep           stay up afterwards, until Ctrl-C
 
@@ -53,8 +59,8 @@ delivery whose signature the receiver verified, a retried one among them.`,
   {
     name: "config",
     synopsis: "check|print|schema [--config FILE] [--set PATH=VALUE]...",
-    summary: "check a configuration, or show what is in force",
-    example: "hookline config check --config hookline.json",
+    summary: "check a configuration, or show it",
+    example: "hookline config check",
     details: `${configFlags}
 
 check    says whether the configuration can be used; lists every issue, exit 78
@@ -65,7 +71,7 @@ schema   JSON Schema of the configuration file, for editors`,
   {
     name: "health",
     synopsis: "[--ready] [--url URL] [--json]",
-    summary: "ask a server whether it is alive, or ready",
+    summary: "ask a server whether it is well",
     example: "hookline health --ready",
     details: `  --ready          readiness (driver answers, loops run, nothing drains) instead of liveness
 ${serverFlags}
@@ -76,7 +82,7 @@ Exit code 0 when it is, 1 when it is not or does not answer within 3 seconds. Ma
   {
     name: "enqueue",
     synopsis: "QUEUE [FILE|-] [--idempotency-key KEY] [--url URL] [--json]",
-    summary: "post jobs from a file or standard input",
+    summary: "post jobs from a file or stdin",
     example: "hookline enqueue webhooks jobs.json",
     details: `  --idempotency-key KEY  the same file again under this key enqueues nothing twice
 ${serverFlags}
@@ -88,7 +94,7 @@ of each job, one a line. Exit code 1 when any job was refused; the others are en
   {
     name: "dead",
     synopsis: "ls|redrive|rm QUEUE [ID...] [--all] [--url URL] [--json]",
-    summary: "list, redrive or remove dead letters",
+    summary: "list, redrive, remove dead letters",
     example: "hookline dead redrive webhooks --all",
     details: `  ls QUEUE [--limit N] [--cursor CURSOR]
   redrive QUEUE ID... | --max N | --all
@@ -105,6 +111,46 @@ redrive makes them ready again with their attempts reset; --all takes as many as
     example: "hookline sqs stats webhooks",
     details: "With the SQS driver's configuration. `hookline sqs` lists its subcommands.",
     load: async () => (await import("./sqs.ts")).sqs,
+  },
+  {
+    name: "keys",
+    synopsis: "generate [--hmac|--ed25519] | public [KEY|-]",
+    summary: "make signing keys, show public ones",
+    example: "hookline keys generate",
+    details: `  generate --hmac     a whsec_ key, shared with the receiver (the default: every library verifies it)
+  generate --ed25519  a whsk_ key, and on the next line whpk_, its public half for the receiver
+  public KEY          the public half of a whsk_ key; - reads it from standard input
+  public --key-file FILE | --key-env NAME
+
+A key goes into signing_keys of a webhook or an endpoint. Receivers can also fetch the public halves from
+a running server, as JWKS at /.well-known/hookline-keys.`,
+    load: async () => (await import("./keys.ts")).keys,
+  },
+  {
+    name: "sign",
+    synopsis: "--key-file FILE [--id ID] [--timestamp T] [FILE|-]",
+    summary: "sign a body, as deliveries are",
+    example: "hookline sign --key-file key body.json",
+    details: `${keyFlags}
+  --id ID          webhook-id, default a new one
+  --timestamp T    webhook-timestamp in seconds since 1970, default now
+
+Prints the headers of a delivery whose body is exactly the file's bytes, as curl -H @FILE takes them.`,
+    load: async () => (await import("./sign.ts")).sign,
+  },
+  {
+    name: "verify",
+    synopsis: "--key-file FILE [--headers FILE] [--at TIME] [FILE|-]",
+    summary: "check the signature of a saved one",
+    example: "hookline verify --key-file key saved.txt",
+    details: `${keyFlags}
+  --headers FILE   the headers, as lines or JSON; FILE is then the body alone. Without it FILE is the
+                   request as it came: headers, an empty line, the body
+  --at TIME        hold webhook-timestamp against this time (seconds or ISO 8601) instead of now
+  --tolerance S    seconds it may be off, default 300
+
+Says ok, or exactly why not: a header missing, a timestamp too old, a body changed on the way. Exit 0 or 1.`,
+    load: async () => (await import("./verify.ts")).verify,
   },
   {
     name: "version",

@@ -5,15 +5,15 @@ import type { RunCommand } from "./command.ts";
 import { commandNames, commands, findCommand } from "./commands.ts";
 import { didYouMean } from "../suggest.ts";
 
-/** The overview: every command with one example each, on a screen of 24 lines and 80 columns. */
+/** The overview: every command as an example that can be typed, on a screen of 24 lines and 80 columns. */
 export function overview(): string {
+  const width = Math.max(...commands.map(({ example }) => example.length));
   return [
     `hookline ${version}: a webhook queue in one executable`,
     "",
-    ...commands.map((entry) => `  ${entry.name.padEnd(9)}${entry.summary}`),
+    ...commands.map(({ example, summary }) => `  ${example.padEnd(width)}  ${summary}`),
     "",
-    "Examples:",
-    ...commands.map((entry) => `  ${entry.example}`),
+    "hookline help COMMAND says what else a command takes.",
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
     "",
   ].join("\n");
