@@ -53,7 +53,7 @@ export async function startRedis(options: RedisProcessOptions = {}): Promise<Red
   const folder = mkdtempSync(join(tmpdir(), "hookline-redis-"));
   const base = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no"];
   const storage = options.aof === true ? ["--appendonly", "yes", "--appendfsync", "always"] : [];
-  const args = options.sentinel === true ? [] : ["--save", "", ...storage];
+  const args = options.sentinel === true ? [] : ["--save", "", "--repl-diskless-sync-delay", "0", ...storage];
   let child: Subprocess;
   const spawn = (): void => {
     let command = ["redis-server", ...base, ...args, ...(options.args ?? [])];

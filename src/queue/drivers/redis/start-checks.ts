@@ -101,21 +101,21 @@ export async function checkQueue(
   if (type === "list") return;
   const prefix = options.prefix;
   const otherSpelling = prefix.endsWith("::") ? prefix.slice(0, -1) : `${prefix}:`;
-  const elsewhere: readonly (readonly [string, string])[] = [
+  const bare = prefix.replace(/:+$/, "");
+  const elsewhere = new Map([
     [readyKey(otherSpelling, queue), `jobs lie under the other spelling; set the prefix to ${otherSpelling}`],
-    ...[prefix, `${prefix.replace(/:+$/, "")}:`, `${prefix.replace(/:+$/, "")}::`].map(
-      (start) =>
-        [
-          `${start}v2:{${queue}}:wait`,
-          "Sockudo v5 keeps its jobs there, which hookline does not read",
-        ] as const,
-    ),
-    ...[`bull:${queue}:wait`, `:${queue}:wait`, ":client_event_webhooks:wait"].map(
-      (key) => [key, "BullMQ (Soketi) keeps its jobs there, which hookline does not read"] as const,
-    ),
-  ];
+  ]);
+  for (const start of [prefix, `${bare}:`, `${bare}::`]) {
+    elsewhere.set(
+      `${start}v2:{${queue}}:wait`,
+      "Sockudo v5 keeps its jobs there, which hookline does not read",
+    );
+  }
+  for (const key of [`bull:${queue}:wait`, `:${queue}:wait`, ":client_event_webhooks:wait"]) {
+    elsewhere.set(key, "BullMQ (Soketi) keeps its jobs there, which hookline does not read");
+  }
   for (const [key, meaning] of elsewhere) {
-    if (await exists(key))
-      log.warn(`redis: the ready list is empty, but ${key} is not: ${meaning}`, { queue, key });
+    if (!(await exists(key))) continue;
+    log.warn(`redis: the ready list is empty, but ${key} is not: ${meaning}`, { queue, key });
   }
 }

@@ -1,0 +1,307 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, DriverUnavailableError } from "../../src/errors.ts";
+import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
+import { certificates } from "../support/certificates.ts";
+import { clusterOf, freshPrefix, newJob, redisDriver, warningLogger, wish } from "../support/redis-driver.ts";
+import { consume, produce, untilReceived } from "../support/redis-load.ts";
+import { freePort, startRedis, startSingleCluster } from "../support/redis-server.ts";
+import type { RedisProcess } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
+
+const opened = new AbortController().signal;
+let plain: RedisProcess;
+let cluster: RedisProcess;
+
+beforeAll(async () => {
+  [plain, cluster] = await Promise.all([startRedis(), startSingleCluster()]);
+});
+afterAll(async () => {
+  await Promise.all([plain.stop(), cluster.stop()]);
+});
+
+/** Opens a driver and gives what it throws; fails when it throws nothing. */
+async function openingError(port: number, options: Partial<RedisDriverOptions>): Promise<Error> {
+  const driver = redisDriver(port, { prefix: freshPrefix(), requestTimeoutMs: 1_000, ...options });
+  try {
+    await driver.open(opened);
+  } catch (error) {
+    return error as Error;
+  } finally {
+    await driver.close();
+  }
+  throw new Error("the driver opened");
+}
+
+/** A job goes in and out again. */
+async function expectWorking(port: number, options: Partial<RedisDriverOptions>): Promise<void> {
+  const driver = redisDriver(port, { prefix: freshPrefix(), ...options });
+  await driver.open(opened);
+  await driver.enqueue("webhooks", [newJob("a")]);
+  const [lease] = await driver.lease("webhooks", wish({ waitMs: 1_000 }));
+  expect(lease?.job.id).toBe("a");
+  await driver.settle([{ verb: "ack", lease: lease! }]);
+  await driver.close();
+}
+
+describe("what opening a redis driver refuses", () => {
+  test("a wrong password", async () => {
+    await using redis = await startRedis({ args: ["--requirepass", "right"], client: { password: "right" } });
+    const wrong = await openingError(redis.port, { password: "wrong" });
+    expect(wrong).toBeInstanceOf(ConfigError);
+    expect(wrong.message).toBe("database.redis: Redis refuses the username or password");
+    const none = await openingError(redis.port, {});
+    expect(none).toBeInstanceOf(ConfigError);
+    expect(none.message).toBe("database.redis: Redis asks for a password, and none is configured");
+    await expectWorking(redis.port, { password: "right" });
+  });
+
+  test("a database that is not there", async () => {
+    const error = await openingError(plain.port, { db: 99 });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toBe("database.redis: Redis has no database of that number");
+    await expectWorking(plain.port, { db: 3 });
+  });
+
+  test("a server that is no cluster", async () => {
+    const error = await openingError(plain.port, clusterOf(plain.port));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain("this server is not a Redis Cluster");
+  });
+
+  test("a cluster with a database number, and a prefix with a lone brace", async () => {
+    const numbered = await openingError(cluster.port, { ...clusterOf(cluster.port), db: 1 });
+    expect(numbered).toBeInstanceOf(ConfigError);
+    expect(numbered.message).toContain("database 0 only");
+    for (const prefix of ["a{b:", "a}b:", "{}a:", "}{:"]) {
+      const error = await openingError(plain.port, { prefix });
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toContain("lone brace");
+    }
+    await expectWorking(cluster.port, { ...clusterOf(cluster.port), prefix: "{mine}:" });
+  });
+
+  test("a ready key that holds something else", async () => {
+    const prefix = freshPrefix();
+    await plain.client.set(`${prefix}queue:webhooks`, "text");
+    const error = await openingError(plain.port, { prefix });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain("holds a string, not a list");
+  });
+
+  test("a replica is waited for, not refused for good", async () => {
+    await using replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(plain.port)] });
+    await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
+      what: "the replica",
+    });
+    const error = await openingError(replica.port, {});
+    expect(error).toBeInstanceOf(DriverUnavailableError);
+    expect(error.message).toContain("is a replica");
+  });
+
+  test("nobody there, and a port that answers nothing", async () => {
+    expect(await openingError(await freePort(), {})).toBeInstanceOf(DriverUnavailableError);
+    expect(await openingError(await freePort(), clusterOf(await freePort()))).toBeInstanceOf(
+      DriverUnavailableError,
+    );
+    const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    const started = performance.now();
+    expect(await openingError(silent.port, { requestTimeoutMs: 300 })).toBeInstanceOf(DriverUnavailableError);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    silent.stop(true);
+  });
+});
+
+describe("ways to connect", () => {
+  test("TLS with a CA, a client certificate and an ACL user of the least rights", async () => {
+    const { ca, server, client, selfSigned } = certificates();
+    const folder = mkdtempSync(join(tmpdir(), "hookline-redis-tls-"));
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const tlsPort = await freePort();
+    const prefix = freshPrefix();
+    const tls = { ca, cert: client.cert, key: client.key };
+    const rules = [
+      `user hookline on >secret ~${prefix}* ~{${prefix}* &{${prefix}*`,
+      "+@read +@write +@scripting +@blocking +@connection +@pubsub +info +time -@dangerous +info -keys",
+    ].join(" ");
+    await using redis = await startRedis({
+      args: `--tls-port ${tlsPort} --tls-cert-file ${file("cert", server.cert)} --tls-key-file ${file("key", server.key)} --tls-ca-cert-file ${file("ca", ca)}`.split(
+        " ",
+      ),
+    });
+    await redis.client.call("ACL", ...`SETUSER ${rules.slice(5)}`.split(" "));
+    const access = { username: "hookline", password: "secret", tls, prefix };
+    await expectWorking(tlsPort, access);
+
+    const stranger = await openingError(tlsPort, { ...access, tls: { ...tls, ca: selfSigned.cert } });
+    expect(stranger).toBeInstanceOf(ConfigError);
+    expect(stranger.message).toContain("certificate");
+    expect(await openingError(tlsPort, { ...access, tls: { ca } })).toBeInstanceOf(Error);
+
+    // The wait, the wake-up and the pause need rights of their own.
+    const driver = redisDriver(tlsPort, access);
+    const { log, warnings } = warningLogger();
+    const other = redisDriver(tlsPort, access, { log });
+    await driver.open(opened);
+    await other.open(opened);
+    const pushed = driver.lease("webhooks", wish({ waitMs: 5_000 }));
+    await redis.client.rpush(`${prefix}queue:webhooks`, "{}");
+    expect((await pushed).length).toBe(1);
+    const own = driver.lease("webhooks", wish({ waitMs: 5_000 }));
+    await other.enqueue("webhooks", [newJob("b")]);
+    expect((await own).length).toBe(1);
+    await other.pause("webhooks");
+    expect(await driver.lease("webhooks", wish({ waitMs: 50 }))).toEqual([]);
+    expect(warnings.map(({ message }) => message).filter((message) => message.includes("refuses"))).toEqual(
+      [],
+    );
+    await Promise.all([driver.close(), other.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("without the right to subscribe, wake-ups and pauses are polled for, and that is said", async () => {
+    await using redis = await startRedis();
+    await redis.client.call("ACL", ..."SETUSER quiet on >secret ~* resetchannels +@all".split(" "));
+    const { log, warnings } = warningLogger();
+    const driver = redisDriver(redis.port, { username: "quiet", password: "secret" }, { log });
+    await driver.open(opened);
+    const waiting = driver.lease("webhooks", wish({ waitMs: 8_000 }));
+    await driver.enqueue("webhooks", [newJob("a")]);
+    expect((await waiting).map(({ job }) => job.id)).toEqual(["a"]);
+    await until(() => warnings.some(({ message }) => message.includes("refuses subscriptions")), {
+      what: "the warning",
+    });
+    await driver.close();
+  });
+
+  test("Sentinel leads to the master, and to its successor", async () => {
+    await using master = await startRedis();
+    await using replica = await startRedis({
+      args: ["--replicaof", "127.0.0.1", String(master.port)],
+    });
+    await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
+      what: "the replica",
+      timeoutMs: 15_000,
+    });
+    await using sentinel = await startRedis({
+      sentinel: true,
+      args: [
+        `sentinel monitor mine 127.0.0.1 ${master.port} 1`,
+        "sentinel down-after-milliseconds mine 500",
+        "sentinel failover-timeout mine 3000",
+      ],
+    });
+    await until(
+      async () => ((await sentinel.client.call("SENTINEL", "REPLICAS", "mine")) as unknown[]).length === 1,
+      { what: "the Sentinel to know the replica", timeoutMs: 20_000 },
+    );
+    const driver = redisDriver(0, {
+      requestTimeoutMs: 500,
+      target: {
+        mode: "sentinel",
+        sentinels: [{ host: "127.0.0.1", port: sentinel.port }],
+        masterName: "mine",
+        sentinelPassword: null,
+      },
+    });
+    await driver.open(opened);
+    await driver.enqueue("webhooks", [newJob("before")]);
+    await master.client.wait(1, 1_000);
+    const consumer = consume(driver);
+    await untilReceived(consumer.received, ["before"]);
+    await master.kill();
+    await until(async () => (await replica.client.info("replication")).includes("role:master"), {
+      what: "the failover",
+      timeoutMs: 20_000,
+    });
+    const { done, confirmed } = produce(replica.port, "sockudo_queue:queue:webhooks", 50);
+    await done;
+    await untilReceived(consumer.received, confirmed);
+    await consumer.stop();
+    await driver.close();
+  }, 60_000);
+
+  test("wait_replicas holds an enqueue until a replica has it, and fails when none does", async () => {
+    const prefix = freshPrefix();
+    const options = { waitReplicas: 1, prefix, requestTimeoutMs: 500 };
+    await using master = await startRedis();
+    const alone = redisDriver(master.port, options);
+    await alone.open(opened);
+    const refused = await alone.enqueue("webhooks", [newJob("a")]).catch((error: unknown) => String(error));
+    expect(refused).toContain("only 0 of 1 replicas");
+    await using replica = await startRedis({
+      args: ["--replicaof", "127.0.0.1", String(master.port)],
+    });
+    await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
+      what: "the replica",
+      timeoutMs: 15_000,
+    });
+    const before = await replica.client.llen(`{${prefix}queue:webhooks}:own`);
+    expect((await alone.enqueue("webhooks", [newJob("b")]))[0]?.status).toBe("enqueued");
+    expect(await replica.client.llen(`{${prefix}queue:webhooks}:own`)).toBe(before + 1);
+    await alone.close();
+  }, 30_000);
+});
+
+describe("what opening a redis driver warns of", () => {
+  async function warningsOf(
+    redis: RedisProcess,
+    options: Partial<RedisDriverOptions> = {},
+  ): Promise<string[]> {
+    const { log, warnings } = warningLogger();
+    const driver = redisDriver(redis.port, { queues: ["webhooks"], ...options }, { log });
+    await driver.open(opened);
+    await driver.close();
+    return warnings.map(({ message }) => message);
+  }
+
+  test("settings that lose jobs", async () => {
+    await using redis = await startRedis();
+    expect(await warningsOf(redis)).toEqual([expect.stringContaining("appendonly is off")]);
+    await redis.client.config("SET", "maxmemory-policy", "allkeys-lru");
+    expect(await warningsOf(redis)).toEqual([
+      expect.stringContaining("maxmemory-policy is not noeviction"),
+      expect.stringContaining("appendonly is off"),
+    ]);
+    await using safe = await startRedis({ aof: true });
+    expect(await warningsOf(safe)).toEqual([]);
+  });
+
+  test("jobs that lie where hookline does not read", async () => {
+    await using redis = await startRedis({ aof: true });
+    const all: readonly (readonly [string, string])[] = [
+      ["sockudo_queue::queue:webhooks", "other spelling; set the prefix to sockudo_queue::"],
+      ["sockudo_queue:v2:{webhooks}:wait", "Sockudo v5"],
+      [":client_event_webhooks:wait", "BullMQ"],
+      ["bull:webhooks:wait", "BullMQ"],
+    ];
+    for (const [key, words] of all) {
+      await redis.client.rpush(key, "x");
+      expect(await warningsOf(redis)).toEqual([expect.stringMatching(new RegExp(words))]);
+      // Where the ready list holds jobs, hookline is at the right place.
+      await redis.client.rpush("sockudo_queue:queue:webhooks", "{}");
+      expect(await warningsOf(redis)).toEqual([]);
+      await redis.client.flushall();
+    }
+    await redis.client.rpush("sockudo_queue:queue:webhooks", "x");
+    expect(await warningsOf(redis, { prefix: "sockudo_queue::" })).toEqual([
+      expect.stringContaining("set the prefix to sockudo_queue:"),
+    ]);
+  });
+
+  test("a server without BLMOVE, and write_for_sockudo", async () => {
+    await using redis = await startRedis({ aof: true });
+    expect(await warningsOf(redis, { serverVersion: "6.0.16" })).toEqual([
+      expect.stringContaining("before 6.2"),
+    ]);
+    expect(await warningsOf(redis, { serverVersion: "6.2.0" })).toEqual([]);
+    expect(await warningsOf(redis, { encodeForSockudo: () => null })).toEqual([
+      expect.stringContaining("write_for_sockudo is on"),
+    ]);
+  });
+});
