@@ -2,7 +2,7 @@ import { sleep, type Clock } from "../clock.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { QueueDriver } from "../queue/driver.ts";
+import type { ExtendResult, QueueDriver } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { BackendHealth } from "./backend-health.ts";
 import type { Held, HeldLeases } from "./held.ts";
@@ -23,8 +23,9 @@ export interface HeartbeatOptions {
 /**
  * Renews every lease this process holds, waiting or running, once a third of it is over.
  *
- * A lease that the backend says is lost, or that has run out unrenewed, is dropped and its attempt cut
- * off at once: somebody else may be delivering the job already.
+ * A lease that the backend says is lost, or that has run out while the backend does not answer, is dropped and
+ * its attempt cut off at once: somebody else may be delivering the job already. One that has run out by our
+ * own clock is asked for first: it began after the lease call did, and that call may have waited for long.
  */
 export function createHeartbeat(options: HeartbeatOptions): (context: ChildContext) => Promise<void> {
   const { queue, driver, held: leases, leaseMs, clock, metrics, log, health } = options;
@@ -39,19 +40,27 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
     log.warn("a lease was lost; its attempt is cut off", { queue, job_id: held.lease.job.id, why });
   };
 
+  const extend = async (due: readonly Held[]): Promise<ExtendResult[]> => {
+    try {
+      return await driver.extend(
+        due.map(({ lease }) => lease),
+        leaseMs,
+      );
+    } catch (error) {
+      const now = clock.monotonic();
+      for (const held of due) if (held.expiresAt <= now) lose(held, "it ran out unrenewed");
+      throw error;
+    }
+  };
+
   const beat = async (): Promise<void> => {
     const now = clock.monotonic();
     const due: Held[] = [];
     for (const held of leases.values()) {
-      if (held.state === "settling") continue;
-      if (held.expiresAt <= now) lose(held, "it ran out unrenewed");
-      else if (held.expiresAt - now <= (leaseMs * 2) / 3) due.push(held);
+      if (held.state !== "settling" && held.expiresAt - now <= (leaseMs * 2) / 3) due.push(held);
     }
     if (due.length === 0) return;
-    const results = await driver.extend(
-      due.map(({ lease }) => lease),
-      leaseMs,
-    );
+    const results = await extend(due);
     for (const [index, held] of due.entries()) {
       if (results[index] === "extended") held.expiresAt = now + leaseMs;
       else lose(held, "the backend gave it to another");

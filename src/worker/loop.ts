@@ -67,11 +67,12 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
 
       // Null when the supervisor has given this run up: its lease is settled by onEnd already.
       if (inHand === null) return;
-      inHand = null;
       const disposition =
         outcome.kind === "aborted"
           ? ({ verb: "release" } as const)
           : settlementOf(delivery, options.decide(delivery, outcome));
+      // Not before there is something to settle with: a bug above must leave it to onEnd.
+      inHand = null;
       // The line that must always be reached: without it the job waits until its lease runs out.
       held.settle(disposition);
       grant.end(outcome.kind === "aborted" ? null : outcome);

@@ -35,7 +35,7 @@ const malformedLimitBytes = 65_536;
 export function planJob(job: LeasedJob, context: PlanContext): Plan {
   const decoded = decodeJob(job.body, { format: context.format });
   if (decoded.kind === "malformed") {
-    return dead("malformed", decoded.detail, null, keepMalformed(job.body, context.mask));
+    return dead("malformed", decoded.detail, null, keepMasked(job.body, context.mask, malformedLimitBytes));
   }
   const jobId = decoded.id ?? job.id;
   const withMessage = addAttributes(decoded, job);
@@ -99,15 +99,20 @@ function keptBody(
   return body === stored ? undefined : body;
 }
 
-function keepMalformed(body: JobBody, mask: (text: string) => string): JobBody {
+/** What to keep of a body that cannot be read as a job: secrets masked, at most so many bytes. */
+export function keepMasked(
+  body: JobBody,
+  mask: (text: string) => string,
+  limitBytes = Number.POSITIVE_INFINITY,
+): JobBody {
   if (typeof body === "string") {
     const masked = mask(body);
-    if (Buffer.byteLength(masked) <= malformedLimitBytes) return masked;
-    return Buffer.from(masked).subarray(0, malformedLimitBytes).toString("utf8").replace(/�$/, "");
+    if (Buffer.byteLength(masked) <= limitBytes) return masked;
+    return Buffer.from(masked).subarray(0, limitBytes).toString("utf8").replace(/�$/, "");
   }
   // Latin-1 maps every byte to one character and back, so that masking works on any bytes.
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
-  return new Uint8Array(Buffer.from(mask(text), "latin1").subarray(0, malformedLimitBytes));
+  return new Uint8Array(Buffer.from(mask(text), "latin1").subarray(0, limitBytes));
 }
 
 function dead(

@@ -16,7 +16,7 @@ import { createHeldLeases, type Held } from "./held.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import { createLoop } from "./loop.ts";
 import type { Permits } from "./permits.ts";
-import { planJob, type PlanContext } from "./plan.ts";
+import { keepMasked, planJob, type PlanContext } from "./plan.ts";
 import { createPoller } from "./poller.ts";
 import { createSettler } from "./settler.ts";
 
@@ -147,12 +147,19 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   };
 
   const fail = (lease: Held, error: unknown): void => {
-    const { id, attempts } = lease.lease.job;
+    const { id, attempts, body } = lease.lease.job;
     log.error("a job could not be planned; this is a bug", { queue, job_id: id, error });
     const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     lease.settle(
       attempts >= 2
-        ? { verb: "dead", reason: "internal_error", detail, endpoint: null, attempted: true }
+        ? {
+            verb: "dead",
+            reason: "internal_error",
+            detail,
+            endpoint: null,
+            attempted: true,
+            body: keepMasked(body, options.plan.mask),
+          }
         : { verb: "retry", delayMs: 1_000 },
     );
   };

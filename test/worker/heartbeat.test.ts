@@ -1,0 +1,124 @@
+import { expect, test } from "bun:test";
+import { DriverUnavailableError } from "../../src/errors.ts";
+import type { LeaseOptions, QueueDriver } from "../../src/queue/driver.ts";
+import { answer, hang, startReceiver } from "../support/receiver.ts";
+import { newJob, newJobs, startWorker } from "../support/worker.ts";
+import { until } from "../support/until.ts";
+
+const leaseMs = 240;
+const shortLease = { queue: { reliability: { lease_duration_ms: leaseMs } } };
+
+test("a lease is renewed while its attempt lasts several leases", async () => {
+  await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: leaseMs * 4 }) });
+  await using bench = await startWorker({ webhooks: [{ url: receiver.url }], config: shortLease });
+  await bench.put(newJobs(3));
+  await bench.untilEmpty();
+  expect(receiver.count).toBe(3);
+  expect(bench.settled("ack")).toBe(3);
+  expect(bench.metrics.reclaimed.labels({ queue: "webhooks" }).value).toBe(0);
+});
+
+test("leases that wait for their turn are renewed too", async () => {
+  await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: leaseMs }) });
+  await using bench = await startWorker({
+    webhooks: [{ url: receiver.url, concurrency: 1 }],
+    config: { queue: { memory: { concurrency: 1 }, ...shortLease.queue } },
+  });
+  await bench.put(newJobs(6));
+  await bench.untilEmpty();
+  expect(receiver.count).toBe(6);
+  expect(bench.metrics.reclaimed.labels({ queue: "webhooks" }).value).toBe(0);
+});
+
+test("a lease that another has now cuts its attempt off and settles nothing", async () => {
+  await using receiver = await startReceiver({ behaviour: hang() });
+  const settled: string[] = [];
+  let stolen: string | null = null;
+  const signals: AbortSignal[] = [];
+  await using bench = await startWorker({
+    webhooks: [{ url: receiver.url, concurrency: 1 }],
+    config: shortLease,
+    driver: (memory) => ({
+      ...memory,
+      extend: async (leases, ms) => {
+        stolen = leases[0]?.token ?? null;
+        // Its lease ends in the backend, as if this process had been away for so long.
+        if (signals.length === 1) return leases.map(() => "lost");
+        return memory.extend(leases, ms);
+      },
+      settle: (settlements) => {
+        settled.push(...settlements.map(({ lease }) => lease.token));
+        return memory.settle(settlements);
+      },
+    }),
+    attempt: (real) => (delivery, signal) => {
+      signals.push(signal);
+      return real(delivery, signal);
+    },
+  });
+  await bench.put([newJob("stolen")]);
+  await until(() => signals[0]?.aborted, { what: "the attempt to be cut off" });
+  receiver.behave(answer(200));
+  await bench.untilEmpty();
+  expect(stolen).not.toBeNull();
+  expect(settled).not.toContain(stolen as unknown as string);
+  expect(bench.metrics.lost.labels({ queue: "webhooks" }).value).toBe(1);
+  // Charged for the lease that ended unsettled, then delivered by the second.
+  expect(receiver.count).toBe(2);
+  expect(bench.metrics.reclaimed.labels({ queue: "webhooks" }).value).toBe(1);
+});
+
+test("while the backend does not answer, an attempt goes on until its lease has run out, and not longer", async () => {
+  await using receiver = await startReceiver({ behaviour: hang() });
+  let isAway = true;
+  const cutAfterMs: number[] = [];
+  await using bench = await startWorker({
+    webhooks: [{ url: receiver.url }],
+    config: shortLease,
+    driver: (memory) => ({
+      ...memory,
+      extend: async (leases, ms) => {
+        if (isAway) throw new DriverUnavailableError("away");
+        return memory.extend(leases, ms);
+      },
+    }),
+    attempt: (real) => (delivery, signal) => {
+      const startedAt = performance.now();
+      signal.addEventListener("abort", () => cutAfterMs.push(performance.now() - startedAt));
+      return real(delivery, signal);
+    },
+  });
+  await bench.put([newJob("job")]);
+  await until(() => cutAfterMs.length === 2, { what: "two attempts to be cut off" });
+  for (const ms of cutAfterMs) expect(ms).toBeGreaterThan(leaseMs / 3);
+  expect(bench.consumption.faults().map(({ name }) => name)).toContain("extend");
+  isAway = false;
+  receiver.behave(answer(200));
+  await bench.untilEmpty();
+  expect(bench.consumption.faults()).toEqual([]);
+});
+
+test("a lease that came late out of a long wait is renewed and not taken for lost", async () => {
+  await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: leaseMs }) });
+  const waits: LeaseOptions[] = [];
+  const lateLease =
+    (memory: QueueDriver): QueueDriver["lease"] =>
+    (queue, options) => {
+      waits.push(options);
+      return memory.lease(queue, options);
+    };
+  await using bench = await startWorker({
+    webhooks: [{ url: receiver.url }],
+    config: shortLease,
+    driver: (memory) => ({ ...memory, lease: lateLease(memory) }),
+  });
+  await until(() => waits.length === 1, { what: "the first lease call" });
+  expect(waits[0]?.waitMs).toBeGreaterThan(leaseMs * 2);
+  const startedAt = performance.now();
+  await until(() => performance.now() - startedAt > leaseMs * 2, { what: "a wait longer than a lease" });
+  expect(waits).toHaveLength(1);
+  await bench.put(newJobs(3));
+  await bench.untilEmpty();
+  expect(receiver.count).toBe(3);
+  expect(bench.metrics.lost.labels({ queue: "webhooks" }).value).toBe(0);
+});
