@@ -105,7 +105,7 @@ end
 local function take(key, count, into)
   local taken = 0
   while taken < count and budget > 0 do
-    local step = math.min(count - taken, 64)
+    local step = math.min(count - taken, 32)
     local items = redis.call('LRANGE', key, 0, step - 1)
     if #items == 0 then break end
     redis.call('LTRIM', key, #items, -1)
