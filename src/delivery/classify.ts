@@ -1,6 +1,6 @@
-/** A failure of the exchange itself, as an Outcome names it; "unknown" is a bug and must not be swallowed. */
+/** A failure of the exchange itself, as an Outcome names it. */
 export interface Fault {
-  readonly kind: "dns" | "connect" | "tls" | "reset" | "protocol" | "timeout" | "aborted";
+  readonly kind: "dns" | "connect" | "tls" | "reset" | "protocol";
   readonly code: string;
 }
 
@@ -44,16 +44,15 @@ const tlsCodes = new Set([
 ]);
 
 /**
- * What an exception of fetch or node:http says about the exchange, by `name` first, then by `code`; the
+ * What an exception of fetch or node:http says about the exchange, by its `code`, else its `name`; the
  * codes are those of Bun 1.4 and of node:https under Deno (runtime-facts §3, test/delivery/http.test.ts).
+ * Aborts and deadlines are told apart before (deadline.ts): they are ours.
  *
  * Anything unknown is `protocol`, with the code or name it came with: the receiver did not answer, and
  * it must not crash the loop. A code never holds more than letters, digits, `_` and `-`.
  */
 export function classify(error: unknown): Fault {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-  if (name === "TimeoutError") return { kind: "timeout", code: "TimeoutError" };
-  if (name === "AbortError") return { kind: "aborted", code: "AbortError" };
   const text = typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
   return { kind: kindOf(text), code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64) };
 }

@@ -1,10 +1,12 @@
 import type { Clock } from "../clock.ts";
-import { classify, type Fault } from "./classify.ts";
+import { classify } from "./classify.ts";
+import { withDeadline } from "./deadline.ts";
 import { createDestination, type Destination } from "./destination.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Exchange } from "./exchange.ts";
-import type { Outcome } from "./outcome.ts";
+import { orAborted } from "./or-aborted.ts";
+import type { Verdict } from "./outcome.ts";
 import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
 import { createProxy, type Proxy } from "./proxy.ts";
 import type { Resolver } from "./resolver.ts";
@@ -46,16 +48,18 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     return route;
   };
 
-  const send = async (request: AttemptRequest, route: Route, signal: AbortSignal): Promise<Reply> => {
+  const send = async (request: AttemptRequest, signal: AbortSignal): Promise<Verdict> => {
+    const route = routeOf(request.endpoint);
     const { destination, target } = route;
     const proxy = route.proxy?.settings ?? null;
     // With a proxy too: its target is held to the same rules, as far as our own lookup can tell.
     let reach = target.known() ?? (await orAborted(target.ask(), signal));
     if (reach.ok && route.proxy !== null) {
       reach = route.proxy.peer.known() ?? (await orAborted(route.proxy.peer.ask(), signal));
-      if (!reach.ok) return { fault: { kind: "connect", code: `proxy: ${reach.code}` } };
+      // Not the endpoint's fault, and mended by the operator: to be tried again.
+      if (!reach.ok) return { kind: "connect", code: `proxy: ${reach.code}` };
     }
-    if (!reach.ok) return { fault: { kind: reach.kind, code: reach.code } };
+    if (!reach.ok) return { kind: reach.kind, code: reach.code };
     const { addresses } = reach;
     const { headers, body } = request;
     let address = addresses[0] ?? "";
@@ -64,10 +68,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       try {
         const answer = await exchange.post({ destination, address, proxy, headers, body, signal });
         if (others !== null) prefer(addresses, address);
-        if (answer.status === 407 && proxy !== null) {
-          return { fault: { kind: "connect", code: "proxy: 407" } };
-        }
-        return { answer };
+        if (answer.status === 407 && proxy !== null) return { kind: "connect", code: "proxy: 407" };
+        return verdictOf(answer, destination, clock.now());
       } catch (error) {
         if (signal.aborted) {
           // It may be the address that is dead: the next attempt starts with another one.
@@ -75,45 +77,17 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
           throw error;
         }
         const fault = classify(error);
-        if (fault.kind !== "connect") return { fault };
+        if (fault.kind !== "connect") return fault;
         others ??= addresses.filter((other) => other !== address);
         const next = others.shift();
-        if (next === undefined) return { fault };
+        if (next === undefined) return fault;
         address = next;
       }
     }
   };
 
   return {
-    async attempt(request) {
-      const started = clock.monotonic();
-      if (request.signal.aborted) return { kind: "aborted", durationMs: 0 };
-      const controller = new AbortController();
-      let timedOut = false;
-      // Not AbortSignal.timeout: its timers live on after the attempt (runtime-facts §12).
-      const timer = setTimeout(() => {
-        timedOut = true;
-        controller.abort();
-      }, request.timeoutMs);
-      const abort = (): void => controller.abort();
-      request.signal.addEventListener("abort", abort, { once: true });
-      try {
-        const reply = await send(request, routeOf(request.endpoint), controller.signal);
-        const durationMs = clock.monotonic() - started;
-        if ("answer" in reply)
-          return outcomeOf(reply.answer, routeOf(request.endpoint), clock.now(), durationMs);
-        const { kind, code } = reply.fault;
-        return kind === "timeout" || kind === "aborted" ? { kind, durationMs } : { kind, code, durationMs };
-      } catch (error) {
-        const durationMs = clock.monotonic() - started;
-        if (timedOut) return { kind: "timeout", durationMs };
-        if (request.signal.aborted) return { kind: "aborted", durationMs };
-        throw error;
-      } finally {
-        clearTimeout(timer);
-        request.signal.removeEventListener("abort", abort);
-      }
-    },
+    attempt: (request) => withDeadline(request, clock, (signal) => send(request, signal)),
     close() {
       resolver.close();
       exchange.close();
@@ -121,10 +95,6 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     },
   };
 }
-
-type Reply =
-  | { readonly answer: Answer }
-  | { readonly fault: Fault | { readonly kind: "blocked"; readonly code: string } };
 
 function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: HttpTransportOptions): Route {
   if (target.kind !== "http") throw new Error("the HTTP transport was given an endpoint without a URL");
@@ -142,13 +112,12 @@ function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: Ht
   };
 }
 
-function outcomeOf(answer: Answer, { destination }: Route, now: number, durationMs: number): Outcome {
-  const { status } = answer;
-  if (status >= 200 && status <= 299) return { kind: "delivered", status, durationMs };
+function verdictOf({ status, retryAfter, location }: Answer, destination: Destination, now: number): Verdict {
+  if (status >= 200 && status <= 299) return { kind: "delivered", status };
   if (status >= 300 && status <= 399) {
-    return { kind: "redirect", status, location: originOf(answer.location, destination), durationMs };
+    return { kind: "redirect", status, location: originOf(location, destination) };
   }
-  return { kind: "http_status", status, retryAfterMs: parseRetryAfter(answer.retryAfter, now), durationMs };
+  return { kind: "http_status", status, retryAfterMs: parseRetryAfter(retryAfter, now) };
 }
 
 /** Scheme and host of a Location: its path and query may hold secrets. */
@@ -158,14 +127,4 @@ function originOf(location: string | null, destination: Destination): string | n
   const base = `${scheme}://${destination.headers[0]?.[1] ?? destination.hostname}`;
   const url = URL.parse(location, base);
   return url === null || url.host === "" ? null : `${url.protocol}//${url.host}`;
-}
-
-/** The promise's value, or a rejection as soon as the signal aborts; the promise itself goes on. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new DOMException("aborted", "AbortError"));
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

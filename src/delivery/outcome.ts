@@ -36,6 +36,11 @@ export type Outcome =
 
 export type OutcomeKind = Outcome["kind"];
 
+/** An outcome before its duration is known. */
+export type Verdict = WithoutDuration<Outcome>;
+
+type WithoutDuration<T> = T extends unknown ? Omit<T, "durationMs"> : never;
+
 /** Every kind, for metrics that register their series at start. */
 export const outcomeKinds: readonly OutcomeKind[] = [
   "delivered",

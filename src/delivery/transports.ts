@@ -2,12 +2,16 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Logger } from "../log.ts";
 import { isBun } from "../runtime.ts";
-import { createEgress } from "./egress.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { createEgress, type Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Exchange } from "./exchange.ts";
 import { createFetchExchange } from "./exchange-fetch.ts";
 import { createNodeExchange } from "./exchange-node.ts";
 import { createHttpTransport } from "./http.ts";
+import { createLambdaTransport } from "./lambda.ts";
+import { mapLambdaOptions } from "./lambda-options.ts";
+import { createProxy } from "./proxy.ts";
 import { createResolver } from "./resolver.ts";
 import type { Transport } from "./transport.ts";
 
@@ -29,20 +33,59 @@ export interface Transports {
  */
 const maxFetchTlsOrigins = 56;
 
-/** Transports for the configured receivers; nothing connects before the first attempt. */
+/**
+ * Transports for the configured receivers; nothing connects before the first attempt.
+ *
+ * Throws ConfigError for Lambda client options that are unknown, and for a proxy address that the egress
+ * rules themselves forbid.
+ */
 export function createTransports({ config }: TransportsOptions): Transports {
-  const resolver = createResolver({ clock: systemClock });
+  const egress = createEgress(config.egress);
+  const proxy = config.egress.proxy === null ? null : new URL(config.egress.proxy);
+  const issues = [...lambdaIssues(config), ...proxyIssues(proxy, egress)];
+  if (issues.length > 0) throw new ConfigError(issues);
+
   const http = createHttpTransport({
     clock: systemClock,
-    resolver,
+    resolver: createResolver({ clock: systemClock }),
     exchange: createExchange(countTlsOrigins(config)),
-    egress: createEgress(config.egress),
-    proxy: config.egress.proxy === null ? null : new URL(config.egress.proxy),
+    egress,
+    proxy,
   });
+  const lambda = createLambdaTransport({ clock: systemClock });
   return {
-    of: () => http,
-    close: () => http.close(),
+    of: ({ target }) => (target.kind === "http" ? http : lambda),
+    async close() {
+      await http.close();
+      await lambda.close();
+    },
   };
+}
+
+function lambdaIssues(config: Pick<Config, "apps" | "endpoints">): ConfigIssue[] {
+  const receivers = [
+    ...Object.entries(config.endpoints).map(([name, receiver]) => [`endpoints.${name}`, receiver] as const),
+    ...config.apps.flatMap((app, i) =>
+      app.webhooks.map((webhook, j) => [`apps.${i}.webhooks.${j}`, webhook] as const),
+    ),
+  ];
+  return receivers.flatMap(([path, { lambda }]) =>
+    lambda === null ? [] : mapLambdaOptions(lambda.client_options, `${path}.lambda.client_options`).issues,
+  );
+}
+
+function proxyIssues(url: URL | null, egress: Egress): ConfigIssue[] {
+  if (url === null) return [];
+  const { hostname, isAddress } = createProxy(url);
+  const rule = isAddress ? egress.check(hostname, hostname, null) : null;
+  if (rule === null) return [];
+  return [
+    {
+      path: "egress.proxy",
+      source: "",
+      message: `the egress rules forbid the proxy itself: ${rule}; add its address to egress.allow`,
+    },
+  ];
 }
 
 /** The runtime's best exchange for so many TLS receivers. */

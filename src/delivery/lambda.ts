@@ -1,0 +1,148 @@
+import { Buffer } from "node:buffer";
+import type * as Sdk from "@aws-sdk/client-lambda";
+import type { Clock } from "../clock.ts";
+import type { JobBody } from "../jobs/job.ts";
+import { classify } from "./classify.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Endpoint, Target } from "./endpoint.ts";
+import type { HeaderEntry } from "./headers.ts";
+import { mapLambdaOptions } from "./lambda-options.ts";
+import { orAborted } from "./or-aborted.ts";
+import type { Verdict } from "./outcome.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+import type { Transport } from "./transport.ts";
+
+type LambdaTarget = Extract<Target, { readonly kind: "lambda" }>;
+
+/**
+ * Attempts that invoke a Lambda function: `RequestResponse`, whose end is the delivery, or `Event`, whose
+ * acceptance is.
+ *
+ * The event is `{"payload": …, "headers": {…}}` with the headers an HTTP receiver would get, signatures
+ * among them. Outcomes are those of HTTP: the Invoke API's status, and `function_error` when the function
+ * itself failed. The SDK is loaded at the first attempt, because it would double the time to start; its
+ * own retries are off, because attempts are counted here.
+ */
+export function createLambdaTransport({ clock }: { readonly clock: Clock }): Transport {
+  const clients = new Map<Endpoint, Sdk.LambdaClient>();
+  let sdk: Promise<typeof Sdk> | null = null;
+
+  const clientOf = (
+    endpoint: Endpoint,
+    target: LambdaTarget,
+    { LambdaClient }: typeof Sdk,
+  ): Sdk.LambdaClient => {
+    let client = clients.get(endpoint);
+    if (client === undefined) {
+      const { settings } = mapLambdaOptions(target.clientOptions, "");
+      // The SDK's 50 sockets would be a limit of its own; lanes and max_in_flight are the limits here.
+      const agent = { keepAlive: true, maxSockets: 4096 };
+      client = new LambdaClient({
+        region: target.region,
+        ...settings,
+        maxAttempts: 1,
+        requestHandler: { httpAgent: agent, httpsAgent: agent },
+      });
+      clients.set(endpoint, client);
+    }
+    return client;
+  };
+
+  return {
+    attempt(request) {
+      const { endpoint } = request;
+      const { target } = endpoint;
+      if (target.kind !== "lambda") {
+        throw new Error("the Lambda transport was given an endpoint without a function");
+      }
+      return withDeadline(request, clock, async (signal) => {
+        sdk ??= import("@aws-sdk/client-lambda");
+        const loaded = await orAborted(sdk, signal);
+        const command = new loaded.InvokeCommand({
+          FunctionName: target.functionName,
+          InvocationType: target.async ? "Event" : "RequestResponse",
+          Payload: lambdaEvent(request.headers, request.body),
+        });
+        try {
+          const client = clientOf(endpoint, target, loaded);
+          // Raced, for looking up credentials does not listen to the signal.
+          const answer = await orAborted(client.send(command, { abortSignal: signal }), signal);
+          if (answer.FunctionError !== undefined)
+            return { kind: "function_error", code: answer.FunctionError };
+          const status = answer.StatusCode ?? answer.$metadata.httpStatusCode ?? 0;
+          if (status >= 200 && status <= 299) return { kind: "delivered", status };
+          return { kind: "http_status", status, retryAfterMs: null };
+        } catch (error) {
+          if (signal.aborted) throw error;
+          return verdictOf(error, clock.now());
+        }
+      });
+    },
+    close() {
+      for (const client of clients.values()) client.destroy();
+      clients.clear();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** What the SDK adds to the errors it throws. */
+interface SdkError {
+  readonly name?: string;
+  readonly retryAfterSeconds?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+}
+
+/**
+ * Refusals that say something of our credentials or clock, not of the delivery: tried again, so that jobs
+ * outlive an expired token. (AWS, "Lambda API: common errors".)
+ */
+const ourFault = new Set([
+  "ExpiredTokenException",
+  "ExpiredToken",
+  "UnrecognizedClientException",
+  "InvalidSignatureException",
+  "SignatureDoesNotMatch",
+  "RequestExpired",
+  "IncompleteSignature",
+  "IncompleteSignatureException",
+  "InvalidClientTokenId",
+  "MissingAuthenticationToken",
+  "MissingAuthenticationTokenException",
+]);
+
+function verdictOf(error: unknown, now: number): Verdict {
+  const { name, retryAfterSeconds, $metadata, $response } = error as SdkError;
+  const status = $metadata?.httpStatusCode;
+  if (name !== undefined && ourFault.has(name)) return { kind: "protocol", code: name };
+  if (status === undefined || status < 300) return classify(error);
+  // The Invoke API does not redirect; were a proxy to, it is no answer of the function's.
+  if (status <= 399) return { kind: "redirect", status, location: null };
+  const retryAfter = retryAfterSeconds ?? $response?.headers?.["retry-after"];
+  return { kind: "http_status", status, retryAfterMs: parseRetryAfter(retryAfter, now) };
+}
+
+/**
+ * The invocation's event. JSON stands in it as it is, byte for byte; other text as a JSON string; bytes
+ * in base64, marked with `"isBase64Encoded": true` as AWS itself does.
+ */
+export function lambdaEvent(headers: readonly HeaderEntry[], body: JobBody): Uint8Array {
+  const head = JSON.stringify(
+    Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
+  );
+  if (typeof body !== "string") {
+    const encoded = Buffer.from(body).toString("base64");
+    return Buffer.from(`{"payload":"${encoded}","isBase64Encoded":true,"headers":${head}}`);
+  }
+  return Buffer.from(`{"payload":${isJson(body) ? body : JSON.stringify(body)},"headers":${head}}`);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
