@@ -155,7 +155,10 @@ test("config check and print say what is wrong without quoting a secret", async 
   try {
     for (const [name, content] of Object.entries(bad)) {
       writeFileSync(file, typeof content === "string" ? content : JSON.stringify(content));
-      for (const command of [["config", "check"], ["config", "print"], ["serve"]]) {
+      // The SQS driver itself checks what its client takes, when it is made.
+      const commands =
+        name === "client option" ? [["serve"]] : [["config", "check"], ["config", "print"], ["serve"]];
+      for (const command of commands) {
         const { code } = await runExecutable([...command, "--config", file]);
         expect({ name, code }).toEqual({ name, code: 78 });
       }
