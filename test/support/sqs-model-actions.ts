@@ -164,7 +164,7 @@ export const actions: Readonly<Record<string, (account: ModelAccount, input: Inp
     for (;;) {
       const taken = queue.receive(max, visibility);
       if (taken.length > 0) return { Messages: taken.map((message) => shown(message, input)) };
-      if (account.clock.now() >= deadline || account.faults.outage) return {};
+      if (account.clock.now() >= deadline || account.faults.outage || account.faults.noWaiting) return {};
       await queue.wait(deadline);
     }
   },

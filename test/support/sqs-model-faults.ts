@@ -19,6 +19,8 @@ export interface ModelFaults {
    * `SenderFault` is true for codes that do not start with "Internal" or "Service".
    */
   failEntry: ((action: string, entry: { Id: string } & Record<string, unknown>) => string | null) | null;
+  /** Receives are answered at once, also those that wait: for the end of a test. */
+  noWaiting: boolean;
   /** Does the work, then answers 500: the caller cannot know. One request of this action each. */
   readonly loseAnswer: Set<string>;
 }
@@ -32,6 +34,7 @@ export function createFaults(): ModelFaults {
     latencyMs: 0,
     expiredToken: false,
     failEntry: null,
+    noWaiting: false,
     loseAnswer: new Set(),
   };
 }

@@ -216,8 +216,8 @@ export function createModelQueue(options: {
       }
       // API_DeleteMessage: with an older handle "the request succeeds, but the message will not be deleted".
       if (message.handle !== handle) return;
+      // The handle is remembered: a delete that is repeated (its answer was lost) succeeds again.
       messages.delete(message.id);
-      byHandle.delete(handle);
       wake();
     },
 

@@ -26,6 +26,8 @@ export interface SqsModel {
   resetRequests(): void;
   /** Creates a queue without a request; `.fifo` names become FIFO. */
   create(name: string, attributes?: Record<string, string>): ModelQueue;
+  /** Ends every long poll, so that a driver closes at once. */
+  endPolls(): void;
   stop(): Promise<void>;
 }
 
@@ -107,6 +109,10 @@ export function createSqsModel(options: SqsModelOptions = {}): SqsModel {
     requestCount: () => [...requests.values()].reduce((sum, count) => sum + count, 0),
     resetRequests: () => requests.clear(),
     create: (name, attributes = {}) => account.create(name, attributes),
+    endPolls() {
+      faults.noWaiting = true;
+      for (const queue of queues.values()) queue.wake();
+    },
     async stop() {
       await server.stop(true);
     },

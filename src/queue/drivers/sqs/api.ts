@@ -144,7 +144,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       call("DeleteMessageBatch", queue.name, async () => {
         const Entries = handles.map((handle, index) => ({ Id: String(index), ReceiptHandle: handle }));
         const answer = await client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl: queue.url, Entries }));
-        return entryResults(handles.length, answer);
+        return handleResults(handles.length, answer);
       }),
 
     hide: (queue, entries) =>
@@ -155,7 +155,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
           VisibilityTimeout: seconds,
         }));
         const command = new sdk.ChangeMessageVisibilityBatchCommand({ QueueUrl: queue.url, Entries });
-        return entryResults(entries.length, await client.send(command));
+        return handleResults(entries.length, await client.send(command));
       }),
 
     removeOne: (queue, handle) =>
@@ -241,6 +241,13 @@ interface BatchAnswer {
         readonly Message?: string | undefined;
       }[]
     | undefined;
+}
+
+/** The same for calls with handles: a FIFO queue says InvalidParameterValue of an expired one. */
+function handleResults(count: number, answer: BatchAnswer): EntryResult[] {
+  return entryResults(count, answer).map((result) =>
+    result.status === "refused" && classifyCode(result.code) === "refused" ? { status: "gone" } : result,
+  );
 }
 
 /** One result per entry; an entry that the answer does not name may or may not have happened: `failed`. */

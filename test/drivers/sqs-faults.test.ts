@@ -1,0 +1,393 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { DriverUnavailableError, PayloadTooLargeError } from "../../src/errors.ts";
+import type { Disposition, Lease, NewJob, QueueDriver } from "../../src/queue/driver.ts";
+import type { SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
+import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
+import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
+import { until } from "../support/until.ts";
+import { openSqs } from "./sqs-subject.ts";
+
+let model: SqsModel;
+const opened: QueueDriver[] = [];
+beforeEach(() => {
+  model = createSqsModel();
+});
+afterEach(async () => {
+  model.endPolls();
+  for (const driver of opened.splice(0)) await driver.close();
+  await model.stop();
+});
+
+async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
+  const driver = await openSqs(model.endpoint, { waitTimeSeconds: 1, ...overrides });
+  opened.push(driver);
+  return driver;
+}
+
+const job = (id: string, body: NewJob["body"] = id): NewJob => ({
+  id,
+  body,
+  delayMs: 0,
+  group: null,
+  deduplicationId: null,
+  routing: null,
+  dedup: null,
+});
+const jobs = (count: number): NewJob[] => Array.from({ length: count }, (_, n) => job(`j${n}`));
+const wish = { max: 10, leaseMs: 30_000, waitMs: 0, closedKeys: new Set<string>(), parkedMax: 100 };
+const lease = (driver: QueueDriver, overrides: Partial<typeof wish> = {}): Promise<Lease[]> =>
+  driver.lease("webhooks", { ...wish, ...overrides, signal: new AbortController().signal });
+const settle = async (driver: QueueDriver, disposition: Disposition, ...leases: Lease[]): Promise<string[]> =>
+  (await driver.settle(leases.map((held) => ({ ...disposition, lease: held })))).map(({ status }) => status);
+const ack: Disposition = { verb: "ack" };
+const dead: Disposition = {
+  verb: "dead",
+  reason: "http_410",
+  detail: null,
+  endpoint: "a/b",
+  attempted: true,
+};
+const bodies = (name = "webhooks"): string[] =>
+  [...(model.queues.get(name)?.messages.values() ?? [])].map(({ body }) => body);
+
+async function collect(driver: QueueDriver, count: number, leaseMs = 30_000): Promise<Lease[]> {
+  const held: Lease[] = [];
+  await until(
+    async () => {
+      held.push(...(await lease(driver, { waitMs: 100, max: count - held.length, leaseMs })));
+      return held.length >= count;
+    },
+    { what: `${count} leases`, timeoutMs: 5_000 },
+  );
+  return held;
+}
+
+describe("batches", () => {
+  test("leases, acks and enqueues of 100 jobs are at most a quarter of a request a job", async () => {
+    const driver = await open();
+    model.resetRequests();
+    await driver.enqueue("webhooks", jobs(100));
+    expect(model.requests.get("SendMessageBatch")).toBe(10);
+    const held = await collect(driver, 100);
+    await settle(driver, ack, ...held);
+    expect(model.requests.get("DeleteMessageBatch")).toBe(10);
+    expect(model.requests.get("ReceiveMessage") ?? 0).toBeLessThan(16);
+  });
+
+  test("an idle queue costs one request a wait time", async () => {
+    const driver = await open();
+    model.resetRequests();
+    expect(await lease(driver, { waitMs: 900, max: 200 })).toEqual([]);
+    expect(model.requestCount()).toBe(1);
+  });
+
+  test("entries that SQS fails are tried again alone, and the right ones stay", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(30));
+    const held = await collect(driver, 30);
+    const failing = new Set(held.slice(3, 6).map(({ token }) => token.slice(token.indexOf(":") + 1)));
+    model.faults.failEntry = (_, entry) =>
+      failing.has(entry["ReceiptHandle"] as string) ? "InternalError" : null;
+    const statuses = await settle(driver, ack, ...held);
+    expect(
+      statuses.map((status, index) => (status === "failed" ? index : -1)).filter((at) => at >= 0),
+    ).toEqual([3, 4, 5]);
+    expect(bodies().sort()).toEqual(
+      held
+        .slice(3, 6)
+        .map(({ job }) => job.id)
+        .sort(),
+    );
+  });
+
+  test("an entry that fails once is settled at the second try", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(10));
+    const held = await collect(driver, 10);
+    let failures = 0;
+    model.faults.failEntry = (action) => {
+      if (action !== "DeleteMessageBatch" || failures >= 4) return null;
+      failures += 1;
+      return "InternalError";
+    };
+    expect(new Set(await settle(driver, ack, ...held))).toEqual(new Set(["settled"]));
+    expect(bodies()).toEqual([]);
+  });
+
+  test("a job that SQS refuses fails alone", async () => {
+    const driver = await open();
+    model.faults.failEntry = (_, entry) => (entry["MessageBody"] === "j1" ? "InvalidParameterValue" : null);
+    const results = await driver.enqueue("webhooks", jobs(3));
+    expect(results.map(({ status }) => status)).toEqual(["enqueued", "failed", "enqueued"]);
+  });
+
+  test("large jobs share batches up to 1 MiB", async () => {
+    const driver = await open();
+    model.resetRequests();
+    const large = Array.from({ length: 5 }, (_, n) => job(`l${n}`, "x".repeat(400_000)));
+    expect((await driver.enqueue("webhooks", large)).map(({ status }) => status)).toEqual(
+      large.map(() => "enqueued"),
+    );
+    expect(model.requests.get("SendMessageBatch")).toBe(3);
+  });
+
+  test("the queue's own MaximumMessageSize counts", async () => {
+    model.create("webhooks", { MaximumMessageSize: "2048", MessageRetentionPeriod: "1209600" });
+    const driver = await open();
+    expect(driver.capabilities.maxPayloadBytes).toBe(2048 - 256);
+    const [fits, large] = await driver.enqueue("webhooks", [
+      job("fits", "x".repeat(2048 - 256)),
+      job("large", "x".repeat(2048 - 255)),
+    ]);
+    expect(fits?.status).toBe("enqueued");
+    expect(large?.status === "failed" && large.error).toBeInstanceOf(PayloadTooLargeError);
+  });
+});
+
+describe("outages", () => {
+  test("an SQS that answers errors, then recovers: calls say unavailable, nothing is lost", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(20));
+    const held = await collect(driver, 10);
+    model.faults.outage = true;
+    await expect(lease(driver, { max: 50, waitMs: 500 })).rejects.toBeInstanceOf(DriverUnavailableError);
+    await expect(settle(driver, ack, ...held)).rejects.toBeInstanceOf(DriverUnavailableError);
+    await expect(driver.extend(held, 30_000)).rejects.toBeInstanceOf(DriverUnavailableError);
+    await expect(driver.enqueue("webhooks", jobs(1))).rejects.toBeInstanceOf(DriverUnavailableError);
+    await expect(driver.ping(new AbortController().signal)).rejects.toBeInstanceOf(DriverUnavailableError);
+    model.faults.outage = false;
+    // Nothing was settled, so that settling again is safe.
+    expect(new Set(await settle(driver, ack, ...held))).toEqual(new Set(["settled"]));
+    expect(bodies()).toHaveLength(10);
+    await settle(driver, ack, ...(await collect(driver, 10)));
+    expect(bodies()).toEqual([]);
+  }, 20_000);
+
+  test("throttling is waited out by the client", async () => {
+    const driver = await open();
+    model.faults.throttle = 2;
+    expect((await driver.enqueue("webhooks", jobs(1))).map(({ status }) => status)).toEqual(["enqueued"]);
+  });
+
+  test("a gateway's error page is an outage", async () => {
+    const driver = await open();
+    model.faults.gateway = true;
+    await expect(driver.enqueue("webhooks", jobs(1))).rejects.toBeInstanceOf(DriverUnavailableError);
+    model.faults.gateway = false;
+  });
+
+  test("a permission that is withdrawn later is unavailable, and its name is said", async () => {
+    const driver = await open();
+    model.faults.denied.add("ReceiveMessage");
+    await expect(lease(driver, { waitMs: 500 })).rejects.toThrow("sqs:ReceiveMessage");
+  });
+
+  test("a delete whose answer was lost is settled all the same", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(3));
+    const held = await collect(driver, 3);
+    model.faults.loseAnswer.add("DeleteMessageBatch");
+    expect(await settle(driver, ack, ...held)).toEqual(["settled", "settled", "settled"]);
+  });
+
+  test("settlements of a call that threw are told when they are settled again", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(2));
+    const [one, two] = await collect(driver, 2);
+    const settlements = [
+      { verb: "retry", delayMs: 60_000, lease: one! },
+      { ...ack, lease: two! },
+    ] as const;
+    model.faults.outage = true;
+    await expect(driver.settle(settlements)).rejects.toBeInstanceOf(DriverUnavailableError);
+    model.faults.outage = false;
+    expect(await driver.settle(settlements)).toEqual([{ status: "settled" }, { status: "settled" }]);
+  });
+});
+
+describe("attempts and ages", () => {
+  test("group mates and deferrals do not count: attempts are ours", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    for (let round = 0; round < 3; round += 1) {
+      const [held] = await collect(driver, 1);
+      expect([held?.job.attempts, held?.job.message?.receiveCount]).toEqual([0, round + 1]);
+      await settle(driver, { verb: "release" }, held!);
+    }
+  });
+
+  test("a job that fails longer than its schedule times 1.5 is dead", async () => {
+    const driver = await open({ retryScheduleMs: 0, maxAgeMs: 1 });
+    await driver.enqueue("webhooks", jobs(1));
+    const [held] = await collect(driver, 1);
+    await until(() => Date.now() > (held?.job.enqueuedAt ?? 0) + 5);
+    expect(await settle(driver, { verb: "retry", delayMs: 0 }, held!)).toEqual(["settled"]);
+    const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
+    expect(items[0]).toMatchObject({ jobId: "j0", reason: "max_age", attempts: 1, body: "j0" });
+  });
+
+  test("a message received 500 times without an end becomes a dead letter before it is tried again", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(2));
+    const [first] = model.queues.get("webhooks")?.messages.values() ?? [];
+    first!.receiveCount = 500;
+    const held = await collect(driver, 1);
+    expect(held.map(({ job }) => job.id)).toEqual(["j1"]);
+    await until(() => bodies("webhooks-dead").length === 1, { what: "the dead letter" });
+    expect(bodies("webhooks-dead")).toEqual(["j0"]);
+    expect(bodies()).toEqual(["j1"]);
+  });
+
+  test("with a RedrivePolicy, waits are held and the last attempt dead-letters with its reason", async () => {
+    const target = model.create("their-dead", { MessageRetentionPeriod: "1209600" });
+    model.create("webhooks", {
+      MessageRetentionPeriod: "1209600",
+      RedrivePolicy: JSON.stringify({ deadLetterTargetArn: target.arn, maxReceiveCount: 3 }),
+    });
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    const [first] = await collect(driver, 1);
+    await settle(driver, { verb: "retry", delayMs: 20 }, first!);
+    const [second] = await collect(driver, 1);
+    // Held, not received again: SQS has counted one receive.
+    expect([second?.job.attempts, second?.job.message?.receiveCount]).toEqual([1, 1]);
+    await settle(driver, { verb: "retry", delayMs: 20 }, second!);
+    const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
+    expect(items[0]).toMatchObject({ jobId: "j0", reason: "attempts_exhausted", attempts: 2 });
+  });
+
+  test("a delay beyond what a message may be hidden is several hides", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    const [held] = await collect(driver, 1);
+    await settle(driver, { verb: "retry", delayMs: 20 * 3_600_000 }, held!);
+    model.clock.advance(12 * 3_600_000);
+    // SQS shows it again after twelve hours; our clock says that it is not due, and it is hidden once more.
+    expect(await lease(driver, { waitMs: 100 })).toEqual([]);
+    await until(() => model.queues.get("webhooks")?.counts().inFlight === 1, { what: "the second hide" });
+    expect(bodies()).toEqual(["j0"]);
+  });
+});
+
+describe("what the process holds", () => {
+  test("close gives back at once what was received and not leased", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(10));
+    await lease(driver, { max: 1 });
+    expect(model.queues.get("webhooks")?.counts()).toMatchObject({ visible: 0, inFlight: 10 });
+    model.endPolls();
+    await driver.close();
+    expect(model.queues.get("webhooks")?.counts()).toMatchObject({ visible: 9, inFlight: 1 });
+  });
+
+  test("surplus that nobody asks for goes back after a second", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(10));
+    await lease(driver, { max: 1 });
+    await until(() => model.queues.get("webhooks")?.counts().visible === 9, { what: "the surplus" });
+  });
+
+  test("parked jobs stay hidden by heartbeats, and are visible after close", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    const [held] = await collect(driver, 1, 1_000);
+    await settle(driver, { verb: "park", key: "lane" }, held!);
+    await until(() => (model.requests.get("ChangeMessageVisibilityBatch") ?? 0) >= 3, { what: "heartbeats" });
+    expect(model.queues.get("webhooks")?.counts().visible).toBe(0);
+    model.endPolls();
+    await driver.close();
+    expect(model.queues.get("webhooks")?.counts().visible).toBe(1);
+  });
+});
+
+describe("dead letters", () => {
+  test("the reason travels in one attribute, and the message's own ones stay", async () => {
+    const driver = await open();
+    model.queues.get("webhooks")?.send({
+      body: '{"job_class":"Mail"}',
+      attributes: { shoryuken_class: { DataType: "String", StringValue: "Mail" } },
+      group: null,
+      deduplicationId: null,
+      delaySeconds: null,
+    });
+    await settle(driver, dead, ...(await collect(driver, 1)));
+    const [letter] = model.queues.get("webhooks-dead")?.messages.values() ?? [];
+    expect(letter?.body).toBe('{"job_class":"Mail"}');
+    expect(letter?.attributes["shoryuken_class"]).toEqual({ DataType: "String", StringValue: "Mail" });
+    const meta = JSON.parse(letter?.attributes["hookline"]?.StringValue ?? "{}") as { dead: object };
+    expect(meta.dead).toMatchObject({ reason: "http_410", endpoint: "a/b", attempts: 1, queue: "webhooks" });
+  });
+
+  test("where ten attributes are taken the body is wrapped, and redrive unwraps it", async () => {
+    const driver = await open();
+    const attributes = Object.fromEntries(
+      Array.from({ length: 10 }, (_, n) => [`a${n}`, { DataType: "String", StringValue: String(n) }]),
+    );
+    model.queues
+      .get("webhooks")
+      ?.send({ body: '"é"', attributes, group: null, deduplicationId: null, delaySeconds: null });
+    await settle(driver, dead, ...(await collect(driver, 1)));
+    expect(bodies("webhooks-dead")[0]).toStartWith('{"hookline_dead":');
+    const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
+    expect(items[0]).toMatchObject({ reason: "http_410", body: '"é"' });
+    expect(await driver.redrive("webhooks", { max: 1 })).toBe(1);
+    const [back] = await collect(driver, 1);
+    expect(back?.job.body).toBe('"é"');
+    expect(Object.keys(back?.job.message?.attributes ?? {})).toHaveLength(10);
+  });
+
+  test("one that would not fit is packed, and its bytes survive", async () => {
+    const driver = await open();
+    const body = `{"x":"${"é".repeat(524_000)}"}`;
+    model.queues.get("webhooks")?.send({
+      body: body.padEnd(1_048_560 - 524_000),
+      attributes: {},
+      group: null,
+      deduplicationId: null,
+      delaySeconds: null,
+    });
+    const [held] = await collect(driver, 1);
+    expect(await settle(driver, dead, held!)).toEqual(["settled"]);
+    const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
+    expect(items[0]?.body).toBe(held!.job.body);
+  });
+
+  test("a copy that is not confirmed keeps the job", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    model.faults.failEntry = (action) => (action === "SendMessageBatch" ? "InternalError" : null);
+    expect(await settle(driver, dead, ...(await collect(driver, 1)))).toEqual(["failed"]);
+    expect([bodies(), bodies("webhooks-dead")]).toEqual([["j0"], []]);
+  });
+
+  test("ids work only for what was listed in the last 30 s", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    await settle(driver, dead, ...(await collect(driver, 1)));
+    await expect(driver.redrive("webhooks", { ids: ["j0"] })).rejects.toMatchObject({ code: "list_first" });
+    await expect(driver.removeDead("webhooks", "j0")).rejects.toMatchObject({ code: "list_first" });
+    await driver.deadLetters("webhooks", { limit: 10, cursor: null });
+    expect(await driver.redrive("webhooks", { ids: ["j0"] })).toBe(1);
+  });
+
+  test("a RedrivePolicy's own dead letters are listed and redriven, other queues' are left alone", async () => {
+    const target = model.create("shared-dead", { MessageRetentionPeriod: "1209600" });
+    for (const name of ["webhooks", "foreign"]) {
+      const queue = model.create(name, {
+        MessageRetentionPeriod: "1209600",
+        RedrivePolicy: JSON.stringify({ deadLetterTargetArn: target.arn, maxReceiveCount: 1 }),
+      });
+      queue.send({ body: name, attributes: {}, group: null, deduplicationId: null, delaySeconds: null });
+      queue.receive(10, 0);
+      queue.receive(10, 0);
+    }
+    const driver = await open({ maxAttempts: 1 });
+    const { items, complete } = await driver.deadLetters("webhooks", { limit: 10, cursor: null });
+    expect([items.map(({ body, reason }) => [body, reason]), complete]).toEqual([
+      [["webhooks", "max_receive_count"]],
+      false,
+    ]);
+    expect(await driver.redrive("webhooks", { max: 10 })).toBe(1);
+    expect([bodies("shared-dead"), bodies("webhooks")]).toEqual([["foreign"], ["webhooks"]]);
+  });
+});

@@ -1,0 +1,199 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import Pusher from "pusher";
+import type { ConfigInput } from "../../src/config/schema.ts";
+import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
+import { answer, startReceiver, type Receiver } from "../support/receiver.ts";
+import { until } from "../support/until.ts";
+import { startWorker, type WorkerBench } from "../support/worker.ts";
+
+interface Captured {
+  readonly body: string;
+  readonly MessageGroupId: string;
+  readonly MessageDeduplicationId: string;
+}
+
+/** What a Soketi 1.6.1 with queue.driver=sqs put on its FIFO queue. */
+const captured = JSON.parse(
+  readFileSync(new URL("../fixtures/soketi-1.6.1-sqs-fifo.json", import.meta.url), "utf8"),
+) as Captured[];
+
+/** The payload's bytes as they stand in a message. */
+const payloadOf = ({ body }: Captured): string =>
+  body.slice(body.indexOf('"payload":') + 10, body.lastIndexOf(',"originalPusherSignature"'));
+
+let model: SqsModel;
+let receiver: Receiver;
+beforeEach(async () => {
+  model = createSqsModel();
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  await receiver.close();
+  await model.stop();
+});
+
+/** The whole worker on the sqs driver. */
+async function start(queue: ConfigInput["queue"], config: ConfigInput = {}): Promise<WorkerBench> {
+  const webhooks = [{ url: `${receiver.url}/hook`, event_types: captured.map(eventOf) }];
+  const bench = await startWorker({
+    start: false,
+    config: {
+      apps: [{ id: "app-1", key: "app-key", secret: "app-secret", webhooks }],
+      ...config,
+      queue: {
+        driver: "sqs",
+        ...queue,
+        sqs: {
+          endpoint_url: model.endpoint,
+          client_options: { accessKeyId: "t", secretAccessKey: "t" },
+          wait_time_seconds: 1,
+          ...queue?.sqs,
+        },
+      },
+    },
+  });
+  await bench.memory.open(new AbortController().signal);
+  bench.consumption.start();
+  return bench;
+}
+
+const eventOf = ({ body }: Captured): string =>
+  (JSON.parse(body) as { payload: { events: { name: string }[] } }).payload.events[0]?.name ?? "";
+
+async function stop(bench: WorkerBench): Promise<void> {
+  model.endPolls();
+  await bench[Symbol.asyncDispose]();
+}
+
+describe("Soketi drop-in", () => {
+  const url = () => `${model.endpoint}/123456789012/soketi.fifo`;
+  const put = (messages: readonly Captured[]): void => {
+    for (const { body, MessageGroupId, MessageDeduplicationId } of messages) {
+      model.queues.get("soketi.fifo")?.send({
+        body,
+        attributes: {},
+        group: MessageGroupId,
+        deduplicationId: MessageDeduplicationId,
+        delaySeconds: null,
+      });
+    }
+  };
+
+  test("captured messages are delivered in group order, bytes and signatures intact", async () => {
+    model.create("soketi.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" });
+    put(captured);
+    let failed = 0;
+    receiver.behave((_, n) => {
+      if (n % 3 !== 0) return answer(200);
+      failed += 1;
+      return answer(503);
+    });
+    const bench = await start({
+      // Soketi has six logical queues at one URL; one name is enough here, and more do no harm.
+      queues: ["client_event_webhooks", "member_added_webhooks"],
+      sqs: { queue_url: url() },
+    });
+    await until(() => model.queues.get("soketi.fifo")?.messages.size === 0, { what: "an empty queue" });
+    const delivered = receiver.requests.filter((_, index) => (index + 1) % 3 !== 0);
+    expect(delivered).toHaveLength(captured.length);
+    expect(failed).toBeGreaterThan(0);
+    expect(delivered.map(({ text }) => text).sort()).toEqual(captured.map(payloadOf).sort());
+    for (const [group, messages] of Map.groupBy(captured, ({ MessageGroupId }) => MessageGroupId)) {
+      const expected = messages.map(payloadOf);
+      expect([group, delivered.map(({ text }) => text).filter((text) => expected.includes(text))]).toEqual([
+        group,
+        expected,
+      ]);
+    }
+    const pusher = new Pusher({ appId: "app-1", key: "app-key", secret: "app-secret", cluster: "x" });
+    for (const { headers, text } of delivered) {
+      const webhook = pusher.webhook({ headers: Object.fromEntries(Object.entries(headers)), rawBody: text });
+      expect(webhook.isValid()).toBe(true);
+    }
+    await stop(bench);
+  });
+
+  test("with two endpoints every delivery keeps the order of its channel's events", async () => {
+    model.create("soketi.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" });
+    put(captured);
+    const bench = await start(
+      { queues: ["webhooks"], sqs: { queue_url: url() } },
+      {
+        apps: [
+          {
+            id: "app-1",
+            key: "app-key",
+            secret: "app-secret",
+            webhooks: ["one", "two"].map((name) => ({
+              name,
+              url: `${receiver.url}/${name}`,
+              event_types: captured.map(eventOf),
+            })),
+          },
+        ],
+      },
+    );
+    await until(() => receiver.count >= captured.length * 2, { what: "both deliveries of each" });
+    for (const path of ["/one", "/two"]) {
+      const got = receiver.requests.filter(({ path: at }) => at === path).map(({ text }) => text);
+      for (const messages of Map.groupBy(captured, ({ MessageGroupId }) => MessageGroupId).values()) {
+        const expected = messages.map(payloadOf);
+        expect(got.filter((text) => expected.includes(text))).toEqual(expected);
+      }
+    }
+    await stop(bench);
+  });
+});
+
+test("a raw queue delivers body and attributes of any SDK's message, and deletes it", async () => {
+  model.create("orders").send({
+    body: "not json, any text",
+    attributes: { shoryuken_class: { DataType: "String", StringValue: "MailWorker" } },
+    group: null,
+    deduplicationId: null,
+    delaySeconds: null,
+  });
+  const bench = await start(
+    {
+      queues: [
+        {
+          name: "orders",
+          format: "raw",
+          routes: [{ match: { attribute: "shoryuken_class", equals: "MailWorker" }, endpoint: "mail" }],
+        },
+      ],
+    },
+    { endpoints: { mail: { url: `${receiver.url}/mail` } } },
+  );
+  const request = await receiver.waitFor(1);
+  expect([request.path, request.text]).toEqual(["/mail", "not json, any text"]);
+  await until(() => model.queues.get("orders")?.messages.size === 0, { what: "the delete" });
+  await stop(bench);
+});
+
+test("an SQS that answers errors for a while, then recovers: no restart, nothing lost", async () => {
+  const seconds = process.env["HOOKLINE_LONG"] === "1" ? 20 : 2;
+  const bench = await start({ queues: ["webhooks"], sqs: { concurrency: 8, visibility_timeout: 30 } });
+  const queue = model.queues.get("webhooks");
+  const total = 300;
+  for (let n = 0; n < total; n += 1) {
+    queue?.send({
+      body: `{"app_key":"app-key","app_id":"app-1","payload":{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c${n}"}]},"original_signature":"x"}`,
+      attributes: {},
+      group: null,
+      deduplicationId: null,
+      delaySeconds: null,
+    });
+  }
+  await receiver.waitForCount(50);
+  model.faults.outage = true;
+  const end = performance.now() + seconds * 1_000;
+  await until(() => performance.now() > end, { timeoutMs: 30_000, everyMs: 50 });
+  model.faults.outage = false;
+  await until(() => queue?.messages.size === 0, { timeoutMs: 60_000, what: "an empty queue" });
+  const channels = new Set(receiver.requests.map(({ text }) => /"channel":"(c\d+)"/.exec(text)?.[1]));
+  expect(channels.size).toBe(total);
+  expect(bench.supervisor.children().reduce((sum, { restarts }) => sum + restarts, 0)).toBe(0);
+  await stop(bench);
+}, 90_000);
