@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 const root = resolve(import.meta.dir, "..");
@@ -90,6 +90,6 @@ if (import.meta.main) {
   const startedAt = performance.now();
   await build({ outfile, ...(values.target === undefined ? {} : { target: values.target }) });
   console.error(
-    `==> built ${outfile.slice(root.length + 1)} in ${Math.round(performance.now() - startedAt)} ms`,
+    `==> built ${relative(process.cwd(), outfile)} in ${Math.round(performance.now() - startedAt)} ms`,
   );
 }
