@@ -43,7 +43,6 @@ export function createDestination(
   const path = `${url.pathname}${url.search}`;
   const headers: HeaderEntry[] = [["host", url.host]];
   if (!hasHeader(configured, "accept-encoding")) headers.push(["accept-encoding", "identity"]);
-  if (!hasHeader(configured, "accept")) headers.push(["accept", "*/*"]);
   if ((url.username !== "" || url.password !== "") && !hasHeader(configured, "authorization")) {
     headers.push(["authorization", basicCredentials(url.username, url.password)]);
   }

@@ -4,13 +4,14 @@
  * false`), and rejects with the connection's error or the abort.
  */
 export async function drainResponse(response: Response, maxBytes: number): Promise<void> {
-  const { body } = response;
-  if (body === null) return;
   const length = response.headers.get("content-length");
   if (length !== null && Number(length) <= maxBytes) {
     await response.arrayBuffer();
     return;
   }
+  // Not touched before: the stream that this getter makes costs more than all of the above.
+  const { body } = response;
+  if (body === null) return;
   const reader = body.getReader();
   let read = 0;
   for (;;) {
