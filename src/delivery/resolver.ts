@@ -151,8 +151,8 @@ export function createResolver(options: ResolverOptions): Resolver {
 }
 
 async function askBothFamilies(resolver: dns.Resolver, name: string): Promise<Answer> {
-  const six = settled(resolver.resolve6(name, { ttl: true }));
-  const four = await settled(resolver.resolve4(name, { ttl: true }));
+  const six = settled(() => resolver.resolve6(name, { ttl: true }));
+  const four = await settled(() => resolver.resolve4(name, { ttl: true }));
   if (!("records" in four)) {
     const second = await six;
     if ("records" in second) return success(second.records);
@@ -168,9 +168,10 @@ async function askBothFamilies(resolver: dns.Resolver, name: string): Promise<An
 
 type Records = readonly { readonly address: string; readonly ttl: number }[];
 
-async function settled(query: Promise<Records>): Promise<{ records: Records } | { code: string }> {
+/** A query's end as data; a name that c-ares refuses to ask for is thrown, not rejected. */
+async function settled(query: () => Promise<Records>): Promise<{ records: Records } | { code: string }> {
   try {
-    const records = await query;
+    const records = await query();
     return records.length > 0 ? { records } : { code: "ENOTFOUND" };
   } catch (error) {
     const code = (error as { code?: unknown }).code;

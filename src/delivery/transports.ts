@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Logger } from "../log.ts";
-import { isBun } from "../runtime.ts";
+import { fetchLimit, isBun } from "../runtime.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { createEgress, type Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -16,7 +16,7 @@ import { createResolver } from "./resolver.ts";
 import type { Transport } from "./transport.ts";
 
 export interface TransportsOptions {
-  readonly config: Pick<Config, "apps" | "endpoints" | "egress">;
+  readonly config: Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
   readonly log: Logger;
 }
 
@@ -39,12 +39,19 @@ const maxFetchTlsOrigins = 56;
  * Throws ConfigError for Lambda client options that are unknown, and for a proxy address that the egress
  * rules themselves forbid.
  */
-export function createTransports({ config }: TransportsOptions): Transports {
+export function createTransports({ config, log }: TransportsOptions): Transports {
   const egress = createEgress(config.egress);
   const proxy = config.egress.proxy === null ? null : new URL(config.egress.proxy);
   const issues = [...lambdaIssues(config), ...proxyIssues(proxy, egress)];
   if (issues.length > 0) throw new ConfigError(issues);
 
+  if (fetchLimit() < config.webhooks.max_in_flight) {
+    log.warn("fewer attempts can be in flight than webhooks.max_in_flight says", {
+      max_in_flight: config.webhooks.max_in_flight,
+      limit: fetchLimit(),
+      remedy: "start with BUN_CONFIG_MAX_HTTP_REQUESTS set to that number",
+    });
+  }
   const http = createHttpTransport({
     clock: systemClock,
     resolver: createResolver({ clock: systemClock }),

@@ -352,6 +352,29 @@ describe.each(exchanges)("over %s", (_name, createExchange) => {
     expect(receiver.count).toBe(20);
   });
 
+  test("a connection closed without a word after an answer repeats nothing by itself", async () => {
+    const receiver = await receive({ behaviour: answer(200, { after: "close" }) });
+    const transport = connect();
+    const kinds = new Map<string, number>();
+    for (let i = 0; i < 50; i++) {
+      const { kind } = await attempt(transport, httpEndpoint(receiver.url));
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+    // The next request may meet the closing: that is a reset, counted as an attempt and decided upon.
+    expect((kinds.get("delivered") ?? 0) + (kinds.get("reset") ?? 0)).toBe(50);
+    expect(receiver.count).toBeGreaterThanOrEqual(kinds.get("delivered") ?? 0);
+    expect(receiver.count).toBeLessThanOrEqual(50);
+  });
+
+  test("a request that is lost on a used connection is not sent twice", async () => {
+    const receiver = await receive({ behaviour: (_request, n) => (n === 1 ? answer(200) : cut("reset")) });
+    const transport = connect();
+    expect(await attempt(transport, httpEndpoint(receiver.url))).toMatchObject({ kind: "delivered" });
+    expect(await attempt(transport, httpEndpoint(receiver.url))).toMatchObject({ kind: "reset" });
+    expect(receiver.count).toBe(2);
+    expect(receiver.connections).toBe(1);
+  });
+
   test("the environment's proxy is not used", async () => {
     const proxy = await receive();
     const receiver = await receive();

@@ -188,3 +188,12 @@ test("a search domain that is refused does not hide the name itself", async () =
   expect(await names.resolve("hooks.test")).toMatchObject({ ok: true });
   expect(await names.resolve("other.test")).toEqual({ ok: false, code: "ESERVFAIL" });
 });
+
+test.each([
+  ["too long", `${"a".repeat(300)}.test`],
+  ["an empty label", "a..test"],
+  ["a label that is too long", `${"a".repeat(64)}.test`],
+])("a name that cannot be asked for is a failure: %s", async (_what, name) => {
+  const dns = await server(() => "nxdomain");
+  expect(await resolver({ servers: [dns.address] }).resolve(name)).toMatchObject({ ok: false });
+});
