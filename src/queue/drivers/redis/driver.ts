@@ -39,6 +39,7 @@ export const redisCapabilities: DriverCapabilities = {
   maxBatch,
   maxPayloadBytes,
   maxDelayMs,
+  settleLingerMs: 2,
   pauseScope: "cluster",
 };
 
