@@ -37,7 +37,19 @@ test("version, help and help of each command answer on stdout", async () => {
   expect(await runExecutable(["version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   const overview = await runExecutable(["help"]);
   expect(overview.code).toBe(0);
-  for (const name of ["serve", "demo", "config", "health", "enqueue", "dead", "sqs", "version"]) {
+  for (const name of [
+    "serve",
+    "demo",
+    "config",
+    "health",
+    "enqueue",
+    "dead",
+    "sqs",
+    "keys",
+    "sign",
+    "verify",
+    "version",
+  ]) {
     expect(overview.stdout).toContain(`\n  hookline ${name}`);
     const own = await runExecutable(["help", name]);
     expect(own.code).toBe(0);
