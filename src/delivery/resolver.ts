@@ -1,6 +1,7 @@
 import { promises as dns } from "node:dns";
 import { type Clock, sleep } from "../clock.ts";
 import { createHostsFile, createRereader } from "./hosts-file.ts";
+import { type Answer, askBothFamilies, failure } from "./name-query.ts";
 import { candidateNames, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
 
 /**
@@ -40,20 +41,10 @@ export interface ResolverOptions {
   readonly resolvConfPath?: string;
 }
 
-const minTtlMs = 1000;
-const maxTtlMs = 300_000;
-const negativeTtlMs = 1000;
 const fileTtlMs = 5000;
 const maxEntries = 10_000;
-/** How long an IPv4 answer waits for the IPv6 one (RFC 8305 §3 calls it the resolution delay). */
-const secondFamilyDelayMs = 50;
 
 const noConf: ResolvConf = { servers: [], search: [], ndots: 1 };
-
-interface Answer {
-  readonly resolution: Resolution;
-  readonly ttlMs: number;
-}
 
 interface Entry {
   readonly resolution: Resolution;
@@ -148,50 +139,6 @@ export function createResolver(options: ResolverOptions): Resolver {
       channel?.resolver.cancel();
     },
   };
-}
-
-async function askBothFamilies(resolver: dns.Resolver, name: string): Promise<Answer> {
-  const six = settled(() => resolver.resolve6(name, { ttl: true }));
-  const four = await settled(() => resolver.resolve4(name, { ttl: true }));
-  if (!("records" in four)) {
-    const second = await six;
-    if ("records" in second) return success(second.records);
-    return failure(four.code === "ENOTFOUND" ? second.code : four.code);
-  }
-  const done = new AbortController();
-  const second = await Promise.race([six, sleep(secondFamilyDelayMs, done.signal).then(() => null)]);
-  done.abort();
-  return success(
-    second !== null && "records" in second ? [...four.records, ...second.records] : four.records,
-  );
-}
-
-type Records = readonly { readonly address: string; readonly ttl: number }[];
-
-/** A query's end as data; a name that c-ares refuses to ask for is thrown, not rejected. */
-async function settled(query: () => Promise<Records>): Promise<{ records: Records } | { code: string }> {
-  try {
-    const records = await query();
-    return records.length > 0 ? { records } : { code: "ENOTFOUND" };
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    // ENODATA: the name exists, but not with this record; Bun says ENOTFOUND for both.
-    return { code: typeof code === "string" && code !== "ENODATA" ? code : "ENOTFOUND" };
-  }
-}
-
-function success(records: Records): Answer {
-  let ttl = Number.POSITIVE_INFINITY;
-  for (const record of records) ttl = Math.min(ttl, record.ttl * 1000);
-  const addresses = records.map((record) => record.address);
-  return {
-    resolution: { ok: true, addresses },
-    ttlMs: Math.min(maxTtlMs, Math.max(minTtlMs, ttl)),
-  };
-}
-
-function failure(code: string): Answer {
-  return { resolution: { ok: false, code }, ttlMs: negativeTtlMs };
 }
 
 /** `localhost` and everything under it is loopback, whatever a name server says (RFC 6761 §6.3). */
