@@ -1,4 +1,5 @@
 import type { Outcome } from "../delivery/outcome.ts";
+import type { LeaseOptions } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import { createLane, type Lane } from "./lane.ts";
@@ -19,6 +20,7 @@ import { createWaiters } from "./waiters.ts";
  * fill its part; what comes beyond is parked in the backend (`admit` says `full`). When the room is full
  * and nothing starts for a while, `relieve` names what to park so that leasing goes on: a lane relieved is
  * stuck, its key stays closed, and its waiting jobs no longer count, until one of its attempts ends.
+ * With one endpoint only nothing is parked for room, and nothing is leased while its gate is closed.
  */
 export interface Lanes {
   /** Takes a delivery in, or says that it must be parked (full), or given up (its endpoint is disabled). */
@@ -35,15 +37,15 @@ export interface Lanes {
    * which the process was free to start something. One caller at a time.
    */
   waitForSpace(count: number, patienceMs: number, signal: AbortSignal): Promise<boolean>;
-  /** Parks what stands in the way, so that leasing goes on for others. */
+  /** Parks what stands in the way, so that leasing goes on for others, where there are others. */
   relieve(): void;
   /** Takes out everything that waits, last come first: to be released at shutdown. No more grants. */
   drain(): Delivery[];
   /** For QueueDriver.lease: keys that must stay parked, and how many to take of each other key. */
   closedKeys(): ReadonlySet<string>;
   parkedMax(): number;
-  /** Tells what a lease call brought, so that lanes with nothing left in the backend stop counting. */
-  leased(count: number, asked: number, closedKeys: ReadonlySet<string>): void;
+  /** Tells that what a lease call brought has been admitted, so that lanes with nothing left in the backend stop counting. */
+  leased(count: number, call: LeaseCall): void;
   /** Called with the key of a lane with parked jobs when it may take some. */
   onOpen(listener: (key: string) => void): void;
   /** Starts whatever may start now; to be called when a group's slot came free. */
@@ -56,6 +58,9 @@ export interface Lanes {
   readonly lowWater: number;
   readonly running: number;
 }
+
+/** What a lease call asked for. */
+export type LeaseCall = Pick<LeaseOptions, "max" | "closedKeys" | "parkedMax">;
 
 /** The right to make one attempt. */
 export interface Grant {
@@ -71,6 +76,8 @@ export interface LanesOptions {
   readonly slots: Permits;
   /** Leases that may wait here. */
   readonly capacity: number;
+  /** There is one endpoint only: nobody to make room for by parking. */
+  readonly isSole: boolean;
   /** Slots beyond the shared ones, over all queues. */
   readonly extra: Permits;
   readonly gateOf: (delivery: Delivery) => Gate;
@@ -90,6 +97,8 @@ export function createLanes(options: LanesOptions): Lanes {
   const forIdle = createWaiters<null>();
   const lanes = new Map<string, Lane>();
   const withParked = new Set<Lane>();
+  /** Of the lease call being admitted: how many came, Infinity for a lane some of which were parked again. */
+  const arrived = new Map<Lane, number>();
   let openListener: (key: string) => void = () => undefined;
   let spaceListener: () => void = () => undefined;
   let started = 0;
@@ -99,8 +108,19 @@ export function createLanes(options: LanesOptions): Lanes {
   let isDrained = false;
 
   const part = (): number => Math.max(1, Math.ceil(capacity / Math.max(1, turns.active)));
+  /**
+   * A lane takes parked jobs at a quarter of its part, a quarter at most: half of the room stays free for the
+   * lease call that finds others' jobs, so that what was parked once is not parked again to make it.
+   */
+  const refill = (): number => Math.max(1, Math.ceil(part() / 4));
   const isClosed = (lane: Lane): boolean =>
-    lane.gate.isClosed || lane.isStuck || lane.waiting.length > part() / 2;
+    lane.gate.isClosed || lane.isStuck || lane.waiting.length > part() / 4;
+
+  /** With one endpoint only, nothing is fetched that would be parked at once. */
+  const space = (): number => {
+    if (options.isSole) for (const lane of lanes.values()) if (lane.gate.isClosed) return 0;
+    return Math.max(0, capacity - counted);
+  };
 
   /** Asks the gate; when it says later, comes back then. */
   const passGate = (lane: Lane): boolean => {
@@ -164,6 +184,7 @@ export function createLanes(options: LanesOptions): Lanes {
     turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
     if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
+    if (options.isSole) spaceListener();
     turns.enlist(lane);
     pump();
   };
@@ -213,9 +234,11 @@ export function createLanes(options: LanesOptions): Lanes {
       if (lane.gate.isDisabled) return "disabled";
       const isOverPart = turns.active > 1 && lane.waiting.length >= part();
       if (isDrained || lane.gate.isClosed || lane.isStuck || isOverPart) {
+        arrived.set(lane, Infinity);
         setParked(lane, true);
         return "full";
       }
+      arrived.set(lane, (arrived.get(lane) ?? 0) + 1);
       lane.waiting.push(delivery);
       counted += 1;
       turns.recount(lane);
@@ -233,10 +256,10 @@ export function createLanes(options: LanesOptions): Lanes {
       return taken;
     },
 
-    space: () => Math.max(0, capacity - counted),
+    space,
 
     waitForSpace(count, patienceMs, signal) {
-      const hasRoom = (): boolean => capacity - counted >= count;
+      const hasRoom = (): boolean => space() >= count;
       if (hasRoom() || signal.aborted) return Promise.resolve(true);
       return new Promise((resolve) => {
         let seen = started;
@@ -250,11 +273,15 @@ export function createLanes(options: LanesOptions): Lanes {
         const leave = (): void => settle(true);
         // Two ticks without a start: after one alone, the process itself may have stood still, with answers
         // waiting to be read.
-        const timer = setInterval(() => {
-          quietTicks = started === seen ? quietTicks + 1 : 0;
-          seen = started;
-          if (quietTicks >= 2) settle(false);
-        }, patienceMs / 2);
+        const timer = setInterval(
+          () => {
+            quietTicks = started === seen ? quietTicks + 1 : 0;
+            seen = started;
+            if (quietTicks >= 2) settle(false);
+            // With nobody to make room for there is no hurry.
+          },
+          options.isSole ? 1_000 : patienceMs / 2,
+        );
         signal.addEventListener("abort", leave, { once: true });
         spaceListener = () => {
           if (hasRoom()) settle(true);
@@ -263,6 +290,7 @@ export function createLanes(options: LanesOptions): Lanes {
     },
 
     relieve() {
+      if (options.isSole) return;
       for (const lane of lanes.values()) {
         if (lane.isStuck || lane.waiting.length === 0) continue;
         counted -= lane.waiting.length;
@@ -291,12 +319,14 @@ export function createLanes(options: LanesOptions): Lanes {
       for (const lane of withParked) if (isClosed(lane)) keys.add(lane.key);
       return keys;
     },
-    parkedMax: () => Math.max(1, Math.ceil(part() / 2)),
+    parkedMax: refill,
 
-    leased(count, asked, closedKeys) {
-      if (count >= asked || count >= Math.max(1, Math.ceil(part() / 2))) return;
-      // The backend had less than asked for: an open lane with room to spare has nothing left there.
-      for (const lane of withParked) if (!closedKeys.has(lane.key)) setParked(lane, false);
+    leased(count, { max, closedKeys, parkedMax }) {
+      // A call that was filled may have left any lane out. Otherwise each open lane got what there was for it.
+      for (const lane of count < max ? withParked : []) {
+        if (!closedKeys.has(lane.key) && (arrived.get(lane) ?? 0) < parkedMax) setParked(lane, false);
+      }
+      arrived.clear();
     },
 
     onOpen(listener) {

@@ -32,8 +32,8 @@ export interface PollerOptions {
 
 /** Full and nothing started for this long: what stands in the way is parked. Short, because others wait. */
 const patienceMs = 20;
-/** A lease call that takes longer than this is waiting for jobs, not for the backend's answer. */
-const callMs = 10;
+/** A lease call that takes longer than this is surely waiting for jobs, and not for the backend's answer. */
+const longestAnswerMs = 10;
 /** More would only be held back from other processes. */
 const largestLease = 256;
 
@@ -46,30 +46,35 @@ const largestLease = 256;
 export function createPoller(options: PollerOptions): (context: ChildContext) => Promise<void> {
   const { queue, driver, lanes, health, log, clock } = options;
   const leasedCount = options.metrics.leased.labels({ queue });
+  /** How long the backend took to answer lately: a call that lasts longer is waiting for jobs. */
+  let answerMs = longestAnswerMs;
 
   /** Returns how many leases it brought. */
   const leaseOnce = async (context: ChildContext, max: number): Promise<number> => {
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
-    const closedKeys = lanes.closedKeys();
+    const call = { max, closedKeys: lanes.closedKeys(), parkedMax: lanes.parkedMax() };
     const startedAt = clock.monotonic();
     let cutTimer: ReturnType<typeof setTimeout> | undefined;
     lanes.onOpen((key) => {
-      if (cutTimer !== undefined || !closedKeys.has(key)) return;
+      if (cutTimer !== undefined || !call.closedKeys.has(key)) return;
       // A call on its way is let be: what it brings while cut would only be given back.
-      cutTimer = setTimeout(stop, Math.max(0, startedAt + callMs - clock.monotonic()));
+      const leftMs = startedAt + answerMs - clock.monotonic();
+      if (leftMs <= 0) stop();
+      else cutTimer = setTimeout(stop, leftMs);
     });
     try {
       const leases = await driver.lease(queue, {
-        max,
+        ...call,
         leaseMs: options.leaseMs,
         waitMs: options.waitMs,
-        closedKeys,
-        parkedMax: lanes.parkedMax(),
         signal: cut.signal,
       });
-      if (leases.length > 0) leasedCount.inc(leases.length);
+      if (leases.length > 0) {
+        leasedCount.inc(leases.length);
+        answerMs = Math.min(clock.monotonic() - startedAt, 2 * answerMs, longestAnswerMs);
+      }
       // All are held before any is planned: an exception below must not leave one without a heartbeat.
       // A lease begins somewhere in the call that brought it. Most of a long call is the wait before; where it
       // is not, the heartbeat asks the backend at once, because more than a third seems to be over.
@@ -84,7 +89,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
           options.fail(held, error);
         }
       }
-      if (!cut.signal.aborted) lanes.leased(leases.length, max, closedKeys);
+      if (!cut.signal.aborted) lanes.leased(leases.length, call);
       if (bug !== undefined) throw bug;
       return leases.length;
     } finally {
@@ -121,6 +126,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         backoff.reset();
         health.ok("lease");
         if (count === 0 && options.emptyPauseMs > 0) await pause(context, options.emptyPauseMs);
+        // A backend in this process answers without a pause: the answers of receivers must come in between.
+        if (count > 0) await endOfTick();
       } catch (error) {
         if (!(error instanceof DriverUnavailableError)) throw error;
         health.fault("lease", error);
@@ -129,4 +136,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       }
     }
   };
+}
+
+function endOfTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -121,6 +121,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     slots: options.slots,
     // Twice the slots: one set at work, the next at hand while the one after is fetched.
     capacity: Math.max(16, concurrency * 2),
+    isSole: countEndpoints(options.plan) <= 1,
     extra: options.extra,
     gateOf: options.gateOf,
     ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
@@ -217,4 +218,10 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     },
     faults: () => health.faults(),
   };
+}
+
+/** Endpoints that this queue's jobs can go to. */
+function countEndpoints({ directory, rawRoutes }: PlanContext): number {
+  if (rawRoutes !== null) return rawRoutes.endpoints.size;
+  return directory.apps.reduce((sum, { endpoints }) => sum + endpoints.length, directory.named?.length ?? 0);
 }

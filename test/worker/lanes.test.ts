@@ -41,9 +41,9 @@ interface Bench {
   givenUp: Delivery[];
   loopsWanted: number;
   gates: Map<string, TestGate>;
-  add(endpoint: string, count?: number, concurrency?: number): ("waiting" | "full" | "disabled")[];
+  add: (endpoint: string, count?: number, concurrency?: number) => ("waiting" | "full" | "disabled")[];
   /** Takes grants until there is none at once. */
-  takeAll(): Promise<Grant[]>;
+  takeAll: () => Promise<Grant[]>;
 }
 
 function bench(options: { concurrency: number; capacity?: number; extra?: number }): Bench {
@@ -58,6 +58,7 @@ function bench(options: { concurrency: number; capacity?: number; extra?: number
     concurrency: options.concurrency,
     slots: createPermits(options.concurrency),
     capacity: options.capacity ?? 16,
+    isSole: false,
     extra: createPermits(options.extra ?? 0),
     gateOf: ({ endpoint }) => gateOf(endpoint.label),
     ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,

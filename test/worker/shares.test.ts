@@ -49,6 +49,7 @@ test("an endpoint whose gate closed and opened counts once in the shares, howeve
     concurrency: 4,
     slots: createPermits(4),
     capacity: 16,
+    isSole: false,
     extra: createPermits(0),
     gateOf: ({ endpoint }) => (gates[endpoint.label] as ReturnType<typeof handGate>).gate,
     ownConcurrencyOf: () => null,
@@ -66,7 +67,7 @@ test("an endpoint whose gate closed and opened counts once in the shares, howeve
     if (round % 2 === 0) a.announce();
     // It comes back from the backend, which has nothing else.
     lanes.admit(delivery("a"));
-    lanes.leased(1, 16, new Set());
+    lanes.leased(1, { max: 16, parkedMax: 8, closedKeys: new Set() });
     for (const grant of await takeAll(lanes)) grant.end(null);
   }
   for (const label of ["a", "a", "a", "a", "b"]) lanes.admit(delivery(label));
