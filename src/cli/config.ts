@@ -1,11 +1,13 @@
-import { UsageError } from "../errors.ts";
+import { systemClock } from "../clock.ts";
+import { ConfigError, UsageError, type ConfigIssue } from "../errors.ts";
+import { silentLogger } from "../log.ts";
 import type { RunCommand } from "./command.ts";
 import { didYouMean } from "../suggest.ts";
 import type { ConfigEntry } from "../config/display.ts";
 import type { Env } from "../config/env.ts";
 import { parseConfigFlags } from "../config/flags.ts";
 import { loadConfig } from "../config/load.ts";
-import { ConfigError } from "../errors.ts";
+import type { Config } from "../config/schema.ts";
 
 /** What the command needs of its surroundings. */
 export interface ConfigCommandIo {
@@ -44,6 +46,7 @@ export async function runConfigCommand(args: readonly string[], io: ConfigComman
     const loaded = await loadConfig({ args: flags, env: io.env, cwd: io.cwd });
     for (const warning of loaded.warnings) io.stderr(`warning: ${warning}\n`);
     if (subcommand === "check") {
+      await checkParts(loaded.config);
       const { queue, apps, endpoints } = loaded.config;
       const counts = [
         count(queue.queues.length, "queue"),
@@ -62,6 +65,32 @@ export async function runConfigCommand(args: readonly string[], io: ConfigComman
     io.stderr(`${error.message}\n`);
     return 78;
   }
+}
+
+/**
+ * What only the parts themselves can tell, such as an option that a client library does not know. They are
+ * made and closed again; nothing connects.
+ *
+ * @throws ConfigError with the issues of all of them.
+ */
+async function checkParts(loaded: Config): Promise<void> {
+  const { createDriver } = await import("../queue/registry.ts");
+  const { createTransports } = await import("../delivery/transports.ts");
+  const events = { evicted: () => undefined, trimmed: () => undefined, reclaimed: () => undefined };
+  const parts = [
+    async () => (await createDriver(loaded, { clock: systemClock, log: silentLogger, events })).close(),
+    async () => createTransports({ config: loaded, log: silentLogger }).close(),
+  ];
+  const issues: ConfigIssue[] = [];
+  for (const part of parts) {
+    try {
+      await part();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      issues.push(...error.issues);
+    }
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 /** The command as main.ts runs it. */
