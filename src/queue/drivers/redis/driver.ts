@@ -23,7 +23,6 @@ import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import type { Script } from "./scripts.ts";
 import { extendScript, pauseScript, statsScript } from "./scripts.ts";
 import { settleLeases } from "./settle.ts";
-import type { IndexedSettlement } from "./settle.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
 
@@ -80,28 +79,33 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       evaluate(await server.commands(), script, queue.keys.all, args),
     );
 
-  const settle = async (settlements: readonly Settlement[]): Promise<SettleResult[]> => {
-    const byQueue = new Map<string, IndexedSettlement[]>();
-    for (const [index, settlement] of settlements.entries()) {
-      const name = settlement.lease.queue;
-      const list = byQueue.get(name) ?? [];
-      list.push({ index, settlement });
-      byQueue.set(name, list);
+  const settleOfQueue = async (name: string, settlements: readonly Settlement[]): Promise<SettleResult[]> => {
+    const { keys, consumer } = queueOf(name);
+    const onTrimmed = (count: number): void => context.events.trimmed(name, count);
+    const results = await settleLeases(topology, keys, options.deadLetterRetention, settlements, onTrimmed);
+    for (const settlement of settlements) {
+      if (settlement.verb === "park") consumer.noteParked(settlement.key);
+      else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
     }
-    const calls = [...byQueue].map(async ([name, list]) => {
-      const { keys, consumer } = queueOf(name);
-      const retention = options.deadLetterRetention;
-      const outcomes = await settleLeases(topology, keys, retention, list, (count) =>
-        context.events.trimmed(name, count),
-      );
-      for (const { settlement } of list) {
-        if (settlement.verb === "park") consumer.noteParked(settlement.key);
-        else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
-      }
-      return outcomes;
-    });
+    return results;
+  };
+
+  const settle = async (settlements: readonly Settlement[]): Promise<SettleResult[]> => {
+    const first = settlements[0]?.lease.queue;
+    if (first === undefined) return [];
+    if (settlements.every(({ lease }) => lease.queue === first)) {
+      return confirm(settlements, await settleOfQueue(first, settlements));
+    }
     const results: SettleResult[] = [];
-    for (const { index, result } of (await Promise.all(calls)).flat()) results[index] = result;
+    const byQueue = Map.groupBy(settlements.entries(), ([, { lease }]) => lease.queue);
+    const calls = [...byQueue].map(async ([name, entries]) => {
+      const answers = await settleOfQueue(
+        name,
+        entries.map(([, settlement]) => settlement),
+      );
+      for (const [position, [index]] of entries.entries()) results[index] = answers[position] as SettleResult;
+    });
+    await Promise.all(calls);
     return confirm(settlements, results);
   };
 
@@ -109,21 +113,19 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
    * A failed part means: call again. When all parts failed, the error says so; else everything is to be
    * called again as well, so that no lease is left to run out, and what was settled is remembered.
    */
-  const confirm = (settlements: readonly Settlement[], results: readonly SettleResult[]): SettleResult[] => {
-    const failed = results.find((result) => result.status === "failed");
+  const confirm = (settlements: readonly Settlement[], results: SettleResult[]): SettleResult[] => {
+    const failed = results.find(({ status }) => status === "failed");
+    if (failed === undefined && confirmed.size === 0) return results;
     const answers = settlements.map(({ lease }, index): SettleResult => {
       const result = results[index] as SettleResult;
-      if (result.status === "lost" && confirmed.has(lease.token)) return { status: "settled" };
-      return result;
+      return result.status === "lost" && confirmed.has(lease.token) ? { status: "settled" } : result;
     });
-    if (failed === undefined) {
-      for (const { lease } of confirmed.size > 0 ? settlements : []) confirmed.delete(lease.token);
-      return answers;
-    }
     for (const [index, { lease }] of settlements.entries()) {
-      if (answers[index]?.status === "settled") confirmed.add(lease.token);
+      if (failed === undefined) confirmed.delete(lease.token);
+      else if (answers[index]?.status === "settled") confirmed.add(lease.token);
     }
-    throw failed.error;
+    if (failed?.status === "failed") throw failed.error;
+    return answers;
   };
 
   for (const name of options.queues) {

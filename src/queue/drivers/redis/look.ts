@@ -3,6 +3,7 @@ import type { Buffer } from "node:buffer";
 import type { Lease } from "../../driver.ts";
 import { replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
+import { maxBatch } from "./limits.ts";
 import { readBody, readRecord } from "./record.ts";
 
 /** What one look asks for; see leaseScript. */
@@ -57,6 +58,9 @@ export function randomName(): string {
   return randomBytes(9).toString("hex").slice(0, 12);
 }
 
+/** "0001", "0002" and so on, as the script writes them. */
+const numbers = Array.from({ length: maxBatch }, (_, index) => String(index + 1).padStart(4, "0"));
+
 /** Reads leaseScript's answer. */
 export function readLook(reply: ScriptReply, uid: string, queue: string): Look {
   const [head, keys, ...items] = replyList(reply);
@@ -64,13 +68,14 @@ export function readLook(reply: ScriptReply, uid: string, queue: string): Look {
     .split(" ")
     .map(Number);
   const leases = items.map((item, index): Lease => {
-    const token = `${uid}${String(index + 1).padStart(4, "0")}`;
+    const token = uid + (numbers[index] as string);
     const bytes = item as Buffer;
-    const job =
-      index < records
-        ? readRecord(bytes, token)
-        : { id: token, attempts: 0, enqueuedAt: null, body: readBody(bytes) };
-    return { queue, token, job: { ...job, message: null } };
+    if (index >= records) {
+      const job = { id: token, body: readBody(bytes), attempts: 0, enqueuedAt: null, message: null };
+      return { queue, token, job };
+    }
+    const { id, body, attempts, enqueuedAt } = readRecord(bytes, token);
+    return { queue, token, job: { id, body, attempts, enqueuedAt, message: null } };
   });
   return {
     leases,

@@ -10,35 +10,29 @@ import { settleScript } from "./scripts.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
-/** One settlement and its place in the caller's list. */
-export interface IndexedSettlement {
-  readonly index: number;
-  readonly settlement: Settlement;
-}
-
-export interface SettleOutcome {
-  readonly index: number;
-  readonly result: SettleResult;
-}
+const settled: SettleResult = { status: "settled" };
+const lost: SettleResult = { status: "lost" };
 
 /**
- * Ends leases of one queue, calls of up to 500 sent together. Settlements of a call that failed have its error
- * as result; whether they took effect is not known, and asking again is safe.
+ * Ends leases of one queue, calls of up to 500 sent together; one result per settlement, in order.
+ * Settlements of a call that failed have its error as result; whether they took effect is not known, and
+ * asking again is safe.
  */
 export async function settleLeases(
   topology: Topology,
   keys: QueueKeys,
   deadLetterRetention: number,
-  settlements: readonly IndexedSettlement[],
+  settlements: readonly Settlement[],
   onTrimmed: (count: number) => void,
-): Promise<SettleOutcome[]> {
-  const calls = chunk(settlements, ({ settlement }) => settlementBytes(settlement)).map(async (items) => {
+): Promise<SettleResult[]> {
+  const settleSome = async (items: readonly Settlement[]): Promise<SettleResult[]> => {
     // The script answers acks first.
-    const acks = items.filter(({ settlement }) => settlement.verb === "ack");
-    const others = items.filter(({ settlement }) => settlement.verb !== "ack");
+    const acks = items.filter(({ verb }) => verb === "ack");
     const args: ScriptArgument[] = [deadLetterRetention, acks.length];
-    for (const { settlement } of acks) args.push(settlement.lease.token);
-    for (const { settlement } of others) pushSettlement(args, settlement);
+    for (const { lease } of acks) args.push(lease.token);
+    if (acks.length < items.length) {
+      for (const item of items) if (item.verb !== "ack") pushSettlement(args, item);
+    }
     try {
       const reply = await onServer(topology, keys.ready, "settling", async (server) =>
         evaluate(await server.commands(), settleScript, keys.all, args),
@@ -46,22 +40,28 @@ export async function settleLeases(
       const [states, trimmed] = replyList(reply);
       if (Number(trimmed) > 0) onTrimmed(Number(trimmed));
       const text = replyText(states);
-      return [...acks, ...others].map(({ index }, position): SettleOutcome => {
-        return { index, result: { status: text[position] === "1" ? "settled" : "lost" } };
+      let nextAck = 0;
+      let nextOther = acks.length;
+      return items.map(({ verb }) => {
+        const position = verb === "ack" ? nextAck++ : nextOther++;
+        return text[position] === "1" ? settled : lost;
       });
     } catch (error) {
       if (!(error instanceof DriverUnavailableError)) throw error;
-      return items.map(({ index }): SettleOutcome => ({ index, result: { status: "failed", error } }));
+      return items.map(() => ({ status: "failed", error }));
     }
-  });
+  };
+  const calls = chunk(settlements, settlementBytes).map(settleSome);
+  if (calls.length === 1) return calls[0] as Promise<SettleResult[]>;
   return (await Promise.all(calls)).flat();
 }
 
 function settlementBytes(settlement: Settlement): number {
+  if (settlement.verb === "ack" || settlement.verb === "release") return 0;
   if (settlement.verb === "replace") {
     return settlement.jobs.reduce((sum, { body }) => sum + bodyBytes(body), 0);
   }
-  return "body" in settlement && settlement.body !== undefined ? bodyBytes(settlement.body) : 0;
+  return settlement.body === undefined ? 0 : bodyBytes(settlement.body);
 }
 
 function pushSettlement(args: ScriptArgument[], settlement: Settlement): void {
