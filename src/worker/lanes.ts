@@ -4,6 +4,7 @@ import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import { createLane, type Lane } from "./lane.ts";
 import type { Permits } from "./permits.ts";
+import { createRoom } from "./room.ts";
 import { createTurns, type Slot } from "./turns.ts";
 import { createWaiters } from "./waiters.ts";
 
@@ -16,11 +17,10 @@ import { createWaiters } from "./waiters.ts";
  * slots, max(1, floor(concurrency / endpoints with work)), or its own `concurrency` where that is set.
  * Turns go round.
  *
- * Room. The leases waiting here are bounded by `capacity`. While several endpoints have work, each may
- * fill its part; what comes beyond is parked in the backend (`admit` says `full`). When the room is full
- * and nothing starts for a while, `relieve` names what to park so that leasing goes on: a lane relieved is
- * stuck, its key stays closed, and its waiting jobs no longer count, until one of its attempts ends.
- * With one endpoint only nothing is parked for room, and nothing is leased while its gate is closed.
+ * Room. The leases waiting here are bounded (room.ts). What comes for a lane that is full is parked in the
+ * backend (`admit` says `full`), and so is what waits in one that turns out slow while others need the room;
+ * the lane takes parked jobs back as it can use them. With one endpoint only nothing is parked for room, and
+ * nothing is leased while its gate is closed.
  */
 export interface Lanes {
   /** Takes a delivery in, or says that it must be parked (full), or given up (its endpoint is disabled). */
@@ -32,13 +32,10 @@ export interface Lanes {
   take(signal: AbortSignal, waitMs: number): Promise<Grant | null>;
   /** How many more leases there is room for. */
   space(): number;
-  /**
-   * Resolves true when there is room for `count`, false when nothing started for about `patienceMs`, in
-   * which the process was free to start something. One caller at a time.
-   */
-  waitForSpace(count: number, patienceMs: number, signal: AbortSignal): Promise<boolean>;
-  /** Parks what stands in the way, so that leasing goes on for others, where there are others. */
-  relieve(): void;
+  /** How many to lease: the room, or more while what comes takes up none, as a backlog that is only parked. */
+  leaseMax(): number;
+  /** Resolves when there may be room for `count`, when the signal aborts, or after a second. One caller at a time. */
+  waitForSpace(count: number, signal: AbortSignal): Promise<void>;
   /** Takes out everything that waits, last come first: to be released at shutdown. No more grants. */
   drain(): Delivery[];
   /** For QueueDriver.lease: keys that must stay parked, and how many to take of each other key. */
@@ -100,26 +97,27 @@ export function createLanes(options: LanesOptions): Lanes {
   /** Of the lease call being admitted: how many came, Infinity for a lane some of which were parked again. */
   const arrived = new Map<Lane, number>();
   let openListener: (key: string) => void = () => undefined;
-  let spaceListener: () => void = () => undefined;
-  let started = 0;
   let running = 0;
-  /** Deliveries waiting in lanes that are not stuck. */
-  let counted = 0;
+  /** Of the lease call being admitted: how many wait here now. */
+  let taken = 0;
+  let leaseMax = 0;
   let isDrained = false;
 
-  const part = (): number => Math.max(1, Math.ceil(capacity / Math.max(1, turns.active)));
-  /**
-   * A lane takes parked jobs at a quarter of its part, a quarter at most: half of the room stays free for the
-   * lease call that finds others' jobs, so that what was parked once is not parked again to make it.
-   */
-  const refill = (): number => Math.max(1, Math.ceil(part() / 4));
-  const isClosed = (lane: Lane): boolean =>
-    lane.gate.isClosed || lane.isStuck || lane.waiting.length > part() / 4;
+  const room = createRoom({
+    capacity,
+    trim: options.isSole
+      ? null
+      : (lane, deliveries) => {
+          setParked(lane, true);
+          options.park(deliveries);
+        },
+  });
+  const isClosed = (lane: Lane): boolean => lane.gate.isClosed || room.isSupplied(lane);
 
   /** With one endpoint only, nothing is fetched that would be parked at once. */
   const space = (): number => {
     if (options.isSole) for (const lane of lanes.values()) if (lane.gate.isClosed) return 0;
-    return Math.max(0, capacity - counted);
+    return room.space();
   };
 
   /** Asks the gate; when it says later, comes back then. */
@@ -142,13 +140,10 @@ export function createLanes(options: LanesOptions): Lanes {
   };
 
   const start = (lane: Lane, slot: Slot): Grant => {
-    const delivery = lane.waiting.shift() as Delivery;
     lane.running += 1;
     running += 1;
-    started += 1;
-    if (!lane.isStuck) counted -= 1;
+    const delivery = room.next(lane);
     turns.enlist(lane);
-    spaceListener();
     let ended = false;
     return {
       delivery,
@@ -157,9 +152,9 @@ export function createLanes(options: LanesOptions): Lanes {
         ended = true;
         lane.running -= 1;
         running -= 1;
+        room.weigh(lane);
         turns.recount(lane);
         turns.release(lane, slot);
-        if (lane.isStuck) unstick(lane);
         if (running === 0) forIdle.handAll(null);
         lane.gate.ended(outcome);
         reconsider(lane);
@@ -184,22 +179,20 @@ export function createLanes(options: LanesOptions): Lanes {
     turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
     if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
-    if (options.isSole) spaceListener();
+    if (options.isSole) room.wake();
     turns.enlist(lane);
     pump();
   };
 
   /** Empties a lane that nothing may start on. */
   const clear = (lane: Lane): void => {
-    const gone = lane.waiting.splice(0);
-    if (!lane.isStuck) counted -= gone.length;
+    const gone = room.cut(lane, 0);
     turns.recount(lane);
     if (lane.gate.isDisabled) options.giveUp(gone);
     else {
       setParked(lane, true);
       options.park(gone);
     }
-    spaceListener();
   };
 
   const setParked = (lane: Lane, value: boolean): void => {
@@ -209,11 +202,6 @@ export function createLanes(options: LanesOptions): Lanes {
     else withParked.delete(lane);
   };
 
-  const unstick = (lane: Lane): void => {
-    lane.isStuck = false;
-    counted += lane.waiting.length;
-  };
-
   const laneOf = (delivery: Delivery): Lane => {
     const key = delivery.endpoint.label;
     const known = lanes.get(key);
@@ -221,7 +209,9 @@ export function createLanes(options: LanesOptions): Lanes {
     const gate = options.gateOf(delivery);
     const lane = createLane(key, gate, options.ownConcurrencyOf(delivery));
     gate.onChange(() => {
-      if (lane.isStuck) unstick(lane);
+      // What it said when it was last asked holds no longer.
+      if (lane.timer !== null) clearTimeout(lane.timer);
+      lane.timer = null;
       reconsider(lane);
     });
     lanes.set(key, lane);
@@ -232,18 +222,18 @@ export function createLanes(options: LanesOptions): Lanes {
     admit(delivery) {
       const lane = laneOf(delivery);
       if (lane.gate.isDisabled) return "disabled";
-      const isOverPart = turns.active > 1 && lane.waiting.length >= part();
-      if (isDrained || lane.gate.isClosed || lane.isStuck || isOverPart) {
+      if (isDrained || lane.gate.isClosed || room.isFull(lane)) {
         arrived.set(lane, Infinity);
         setParked(lane, true);
         return "full";
       }
       arrived.set(lane, (arrived.get(lane) ?? 0) + 1);
-      lane.waiting.push(delivery);
-      counted += 1;
+      taken += 1;
+      room.put(lane, delivery);
       turns.recount(lane);
       turns.enlist(lane);
       pump();
+      if (lane.waiting.length > 0) room.watch(lane);
       return "waiting";
     },
 
@@ -257,60 +247,17 @@ export function createLanes(options: LanesOptions): Lanes {
     },
 
     space,
-
-    waitForSpace(count, patienceMs, signal) {
-      const hasRoom = (): boolean => space() >= count;
-      if (hasRoom() || signal.aborted) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        let seen = started;
-        let quietTicks = 0;
-        const settle = (result: boolean): void => {
-          clearInterval(timer);
-          signal.removeEventListener("abort", leave);
-          spaceListener = () => undefined;
-          resolve(result);
-        };
-        const leave = (): void => settle(true);
-        // Two ticks without a start: after one alone, the process itself may have stood still, with answers
-        // waiting to be read.
-        const timer = setInterval(
-          () => {
-            quietTicks = started === seen ? quietTicks + 1 : 0;
-            seen = started;
-            if (quietTicks >= 2) settle(false);
-            // With nobody to make room for there is no hurry.
-          },
-          options.isSole ? 1_000 : patienceMs / 2,
-        );
-        signal.addEventListener("abort", leave, { once: true });
-        spaceListener = () => {
-          if (hasRoom()) settle(true);
-        };
-      });
-    },
-
-    relieve() {
-      if (options.isSole) return;
-      for (const lane of lanes.values()) {
-        if (lane.isStuck || lane.waiting.length === 0) continue;
-        counted -= lane.waiting.length;
-        lane.isStuck = true;
-        // As many stay as run: they are next when those end, and nothing need be fetched for it.
-        const parked = lane.waiting.splice(Math.max(1, lane.running));
-        if (parked.length === 0) continue;
-        setParked(lane, true);
-        options.park(parked);
-      }
-    },
+    leaseMax: () => Math.max(space(), leaseMax),
+    waitForSpace: (count, signal) => room.waitUntil(() => space() >= count, signal),
 
     drain() {
       isDrained = true;
       const out: Delivery[] = [];
       for (const lane of lanes.values()) {
         if (lane.timer !== null) clearTimeout(lane.timer);
-        out.push(...lane.waiting.splice(0));
+        out.push(...room.cut(lane, 0));
       }
-      counted = 0;
+      room.close();
       return out.reverse();
     },
 
@@ -319,7 +266,11 @@ export function createLanes(options: LanesOptions): Lanes {
       for (const lane of withParked) if (isClosed(lane)) keys.add(lane.key);
       return keys;
     },
-    parkedMax: refill,
+    parkedMax() {
+      let least = Math.ceil(capacity / 4);
+      for (const lane of withParked) if (!isClosed(lane)) least = Math.min(least, room.wanted(lane));
+      return least;
+    },
 
     leased(count, { max, closedKeys, parkedMax }) {
       // A call that was filled may have left any lane out. Otherwise each open lane got what there was for it.
@@ -327,13 +278,17 @@ export function createLanes(options: LanesOptions): Lanes {
         if (!closedKeys.has(lane.key) && (arrived.get(lane) ?? 0) < parkedMax) setParked(lane, false);
       }
       arrived.clear();
+      leaseMax = count > 0 && taken === 0 ? 2 * max : 0;
+      taken = 0;
     },
 
     onOpen(listener) {
       openListener = listener;
     },
     pump,
-    wantsSlot: () => !isDrained && takers.count > 0 && turns.isWaitedFor,
+    // Not whether a loop waits: the one that just ended an attempt is on its way back, and would find its
+    // slot given to another queue.
+    wantsSlot: () => !isDrained && running < options.concurrency && turns.isWaitedFor,
     async idle(signal) {
       if (running > 0) await forIdle.wait({ signal, waitMs: 2_147_483_647, otherwise: null, aborted: null });
     },
