@@ -19,10 +19,16 @@ export interface Lane {
   isActive: boolean;
   /** Stands in one of the two turn rings. */
   isQueued: boolean;
-  /** Nothing moved while others needed the room: its jobs stay parked until something does. */
-  isStuck: boolean;
   /** Jobs of it may be parked in the backend. */
   mayHaveParked: boolean;
+  /** Waiting deliveries that it can use soon (pace.ts); Infinity until something is known of it. */
+  window: number;
+  /** Of its waiting deliveries, those that take up room (room.ts). */
+  weight: number;
+  /** Starts since the last look at its pace, in the look before, and in two looks as of the last one. */
+  starts: number;
+  startsBefore: number;
+  recentBefore: number;
   /** Asks the gate again. */
   timer: ReturnType<typeof setTimeout> | null;
 }
@@ -36,8 +42,12 @@ export function createLane(key: string, gate: Gate, ownConcurrency: number | nul
     running: 0,
     isActive: false,
     isQueued: false,
-    isStuck: false,
     mayHaveParked: false,
+    window: Infinity,
+    weight: 0,
+    starts: 0,
+    startsBefore: 0,
+    recentBefore: 0,
     timer: null,
   };
 }
@@ -46,4 +56,12 @@ export function createLane(key: string, gate: Gate, ownConcurrency: number | nul
 export function hasWork(lane: Lane): boolean {
   if (lane.running > 0 || lane.waiting.length > 0) return true;
   return lane.mayHaveParked && !lane.gate.isClosed;
+}
+
+/**
+ * How many may always wait in it, whatever room there is: half of what runs, since attempts may end
+ * together, and one at least.
+ */
+export function freePlaces(lane: Lane): number {
+  return Math.max(1, Math.ceil(lane.running / 2));
 }

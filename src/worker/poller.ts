@@ -30,8 +30,6 @@ export interface PollerOptions {
   readonly isDraining: () => boolean;
 }
 
-/** Full and nothing started for this long: what stands in the way is parked. Short, because others wait. */
-const patienceMs = 20;
 /** A lease call that takes longer than this is surely waiting for jobs, and not for the backend's answer. */
 const longestAnswerMs = 10;
 /** More would only be held back from other processes. */
@@ -114,15 +112,13 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         continue;
       }
       const most = Math.min(driver.capabilities.maxBatch, largestLease);
-      const room = lanes.space();
       // Half the room at a time: a call for every single slot would cost a round trip per job.
-      if (room < lanes.lowWater) {
-        const moved = await lanes.waitForSpace(lanes.lowWater, patienceMs, context.signal);
-        if (!moved) lanes.relieve();
+      if (lanes.space() < lanes.lowWater) {
+        await lanes.waitForSpace(lanes.lowWater, context.signal);
         continue;
       }
       try {
-        const count = await leaseOnce(context, Math.min(room, most));
+        const count = await leaseOnce(context, Math.min(lanes.leaseMax(), most));
         backoff.reset();
         health.ok("lease");
         if (count === 0 && options.emptyPauseMs > 0) await pause(context, options.emptyPauseMs);
