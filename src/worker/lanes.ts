@@ -144,6 +144,7 @@ export function createLanes(options: LanesOptions): Lanes {
     running += 1;
     const delivery = room.next(lane);
     turns.enlist(lane);
+    announce(lane);
     let ended = false;
     return {
       delivery,
@@ -178,10 +179,14 @@ export function createLanes(options: LanesOptions): Lanes {
   const reconsider = (lane: Lane): void => {
     turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
-    if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
+    announce(lane);
     if (options.isSole) room.wake();
     turns.enlist(lane);
     pump();
+  };
+
+  const announce = (lane: Lane): void => {
+    if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
   };
 
   /** Empties a lane that nothing may start on. */
