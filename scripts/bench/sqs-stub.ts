@@ -33,13 +33,18 @@ function message(n: number): string {
 const json = { headers: { "content-type": "application/x-amz-json-1.0" } };
 let wakeUp: (() => void)[] = [];
 
-async function receive(input: { MaxNumberOfMessages?: number; WaitTimeSeconds?: number }): Promise<Response> {
+async function receive(
+  input: { MaxNumberOfMessages?: number; WaitTimeSeconds?: number },
+  signal: AbortSignal,
+): Promise<Response> {
   if (left === 0 && (input.WaitTimeSeconds ?? 0) > 0) {
     const wait = Promise.withResolvers<void>();
     const timer = setTimeout(wait.resolve, (input.WaitTimeSeconds ?? 0) * 1000);
     wakeUp.push(wait.resolve);
     await wait.promise;
     clearTimeout(timer);
+    // A consumer that was killed while it waited must not take messages along.
+    if (signal.aborted) return new Response("{}", json);
   }
   const count = Math.min(left, input.MaxNumberOfMessages ?? 1);
   left -= count;
@@ -77,7 +82,7 @@ const server = Bun.serve({
     const input = (await request.json()) as Record<string, unknown>;
     switch (action) {
       case "ReceiveMessage":
-        return receive(input);
+        return receive(input, request.signal);
       case "DeleteMessage":
         // hookline's permission probe is no message.
         if (String(input["ReceiptHandle"]).startsWith("h")) deleted += 1;

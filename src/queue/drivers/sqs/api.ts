@@ -1,8 +1,22 @@
-import type { Message, MessageAttributeValue, SQSClientConfig } from "@aws-sdk/client-sqs";
+import type { SQSClientConfig } from "@aws-sdk/client-sqs";
 import { callError, classifyCode } from "./errors.ts";
-import { createFetchHandler } from "./fetch-handler.ts";
+import { createDirectCaller } from "./direct.ts";
 
-export type { Message, MessageAttributeValue } from "@aws-sdk/client-sqs";
+/** A message attribute as it travels: binary values in base64. */
+export interface MessageAttributeValue {
+  readonly DataType?: string;
+  readonly StringValue?: string;
+  readonly BinaryValue?: string;
+}
+
+/** A received message, with what was asked of it. */
+export interface Message {
+  readonly MessageId?: string;
+  readonly ReceiptHandle?: string;
+  readonly Body?: string;
+  readonly Attributes?: Readonly<Record<string, string>>;
+  readonly MessageAttributes?: Readonly<Record<string, MessageAttributeValue>>;
+}
 
 /** A message to be sent. */
 export interface OutgoingMessage {
@@ -42,9 +56,20 @@ export interface SqsApi {
   list(prefix: string): AsyncIterable<QueueRef>;
   purge(queue: QueueRef): Promise<void>;
   deleteQueue(queue: QueueRef): Promise<void>;
+  /** Cuts receives off that wait in SQS. */
+  cutPolls(): void;
   /** Lets go of connections. */
   destroy(): void;
 }
+
+/** What is asked of a message; each one more costs time for every message. */
+const systemAttributes = [
+  "SentTimestamp",
+  "ApproximateReceiveCount",
+  "ApproximateFirstReceiveTimestamp",
+  "MessageGroupId",
+  "DeadLetterQueueSourceArn",
+];
 
 export interface QueueRef {
   readonly url: string;
@@ -56,7 +81,6 @@ export interface ReceiveOptions {
   readonly waitSeconds: number;
   readonly visibilitySeconds: number;
   readonly fifo: boolean;
-  readonly signal?: AbortSignal;
 }
 
 export interface ApiOptions {
@@ -68,34 +92,38 @@ export interface ApiOptions {
   readonly warn: (message: string) => void;
 }
 
+type Logger = NonNullable<SQSClientConfig["logger"]>;
+
 /**
  * Half of what a heartbeat has left after a third of a 30 s lease, with the SDK's three attempts in mind.
  */
 const defaultTimeoutMs = 5_000;
 
-/** The calls, made with AWS's own client. It is loaded here, so that other drivers do not pay for it. */
+/**
+ * The calls: those that move messages directly (direct.ts says why), the others with AWS's own client, which
+ * also finds the credentials. It is loaded here, so that other drivers do not pay for it.
+ */
 export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
   const sdk = await import("@aws-sdk/client-sqs");
   const timeoutMs = options.requestTimeoutMs ?? defaultTimeoutMs;
-  const quiet = (): void => undefined;
   const config: SQSClientConfig = {
     region: options.region,
     ...(options.endpointUrl === null ? {} : { endpoint: options.endpointUrl }),
     maxAttempts: 3,
-    requestHandler: createFetchHandler(timeoutMs) as NonNullable<SQSClientConfig["requestHandler"]>,
-    streamCollector: (body: unknown) => Promise.resolve(body as Uint8Array),
-    // TLS already proves the bytes; the check costs 10 µs a message, and FIPS machines have no MD5.
+    requestHandler: { requestTimeout: timeoutMs, connectionTimeout: timeoutMs, throwOnRequestTimeout: true },
+    // TLS already proves the bytes, and FIPS machines have no MD5.
     md5: false,
-    logger: {
-      trace: quiet,
-      debug: quiet,
-      info: quiet,
-      warn: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")),
-      error: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")),
-    },
+    logger: { warn: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")) } as Logger,
     ...options.config,
   };
   const client = new sdk.SQSClient(config);
+  const direct = createDirectCaller({
+    region: typeof config.region === "string" ? config.region : options.region,
+    endpointUrl: typeof config.endpoint === "string" ? config.endpoint : options.endpointUrl,
+    credentials: client.config.credentials,
+    maxAttempts: await client.config.maxAttempts(),
+    timeoutMs,
+  });
 
   const call = async <T>(action: string, queue: string, run: () => Promise<T>): Promise<T> => {
     try {
@@ -104,59 +132,56 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       throw callError(error, action, queue);
     }
   };
+  const batch = (action: string, queue: QueueRef, Entries: readonly object[]): Promise<BatchAnswer> =>
+    call(action, queue.name, () => direct.call(action, queue.url, { QueueUrl: queue.url, Entries }));
 
   return {
-    receive: (queue, { max, waitSeconds, visibilitySeconds, fifo, signal }) =>
+    receive: (queue, { max, waitSeconds, visibilitySeconds, fifo }) =>
       call("ReceiveMessage", queue.name, async () => {
-        const command = new sdk.ReceiveMessageCommand({
+        const input = {
           QueueUrl: queue.url,
           MaxNumberOfMessages: max,
           WaitTimeSeconds: waitSeconds,
           VisibilityTimeout: visibilitySeconds,
-          MessageSystemAttributeNames: ["All"],
+          MessageSystemAttributeNames: systemAttributes,
+          // The older name of the same, which emulators know.
+          AttributeNames: systemAttributes,
           MessageAttributeNames: ["All"],
           // API_ReceiveMessage: a repetition with the same id gets the same messages, so that an answer
           // lost on the way does not lock its groups until the visibility ends.
           ...(fifo ? { ReceiveRequestAttemptId: crypto.randomUUID() } : {}),
-        });
-        const sent = {
-          requestTimeout: waitSeconds * 1000 + timeoutMs,
-          ...(signal ? { abortSignal: signal } : {}),
         };
-        return (await client.send(command, sent)).Messages ?? [];
+        const answer = await direct.call<{ Messages?: Message[] }>("ReceiveMessage", queue.url, input, {
+          waitMs: waitSeconds * 1000,
+        });
+        return answer.Messages ?? [];
       }),
 
-    send: (queue, messages) =>
-      call("SendMessageBatch", queue.name, async () => {
-        const Entries = messages.map((message, index) => ({
-          Id: String(index),
-          MessageBody: message.body,
-          ...(Object.keys(message.attributes).length === 0 ? {} : { MessageAttributes: message.attributes }),
-          ...(message.group === null ? {} : { MessageGroupId: message.group }),
-          ...(message.deduplicationId === null ? {} : { MessageDeduplicationId: message.deduplicationId }),
-          ...(message.delaySeconds === null ? {} : { DelaySeconds: message.delaySeconds }),
-        }));
-        const answer = await client.send(new sdk.SendMessageBatchCommand({ QueueUrl: queue.url, Entries }));
-        return entryResults(messages.length, answer);
-      }),
+    async send(queue, messages) {
+      const entries = messages.map((message, index) => ({
+        Id: String(index),
+        MessageBody: message.body,
+        ...(Object.keys(message.attributes).length === 0 ? {} : { MessageAttributes: message.attributes }),
+        ...(message.group === null ? {} : { MessageGroupId: message.group }),
+        ...(message.deduplicationId === null ? {} : { MessageDeduplicationId: message.deduplicationId }),
+        ...(message.delaySeconds === null ? {} : { DelaySeconds: message.delaySeconds }),
+      }));
+      return entryResults(messages.length, await batch("SendMessageBatch", queue, entries));
+    },
 
-    remove: (queue, handles) =>
-      call("DeleteMessageBatch", queue.name, async () => {
-        const Entries = handles.map((handle, index) => ({ Id: String(index), ReceiptHandle: handle }));
-        const answer = await client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl: queue.url, Entries }));
-        return handleResults(handles.length, answer);
-      }),
+    async remove(queue, handles) {
+      const entries = handles.map((handle, index) => ({ Id: String(index), ReceiptHandle: handle }));
+      return handleResults(handles.length, await batch("DeleteMessageBatch", queue, entries));
+    },
 
-    hide: (queue, entries) =>
-      call("ChangeMessageVisibilityBatch", queue.name, async () => {
-        const Entries = entries.map(({ handle, seconds }, index) => ({
-          Id: String(index),
-          ReceiptHandle: handle,
-          VisibilityTimeout: seconds,
-        }));
-        const command = new sdk.ChangeMessageVisibilityBatchCommand({ QueueUrl: queue.url, Entries });
-        return handleResults(entries.length, await client.send(command));
-      }),
+    async hide(queue, hidden) {
+      const entries = hidden.map(({ handle, seconds }, index) => ({
+        Id: String(index),
+        ReceiptHandle: handle,
+        VisibilityTimeout: seconds,
+      }));
+      return handleResults(hidden.length, await batch("ChangeMessageVisibilityBatch", queue, entries));
+    },
 
     removeOne: (queue, handle) =>
       call("DeleteMessage", queue.name, async () => {
@@ -225,22 +250,19 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
         await client.send(new sdk.DeleteQueueCommand({ QueueUrl: queue.url }));
       }),
 
+    cutPolls: () => direct.cutPolls(),
     destroy: () => client.destroy(),
   };
 }
 
 interface BatchAnswer {
-  readonly Successful?:
-    | readonly { readonly Id?: string | undefined; readonly MessageId?: string | undefined }[]
-    | undefined;
-  readonly Failed?:
-    | readonly {
-        readonly Id?: string | undefined;
-        readonly Code?: string | undefined;
-        readonly SenderFault?: boolean | undefined;
-        readonly Message?: string | undefined;
-      }[]
-    | undefined;
+  readonly Successful?: readonly { readonly Id?: string; readonly MessageId?: string }[];
+  readonly Failed?: readonly {
+    readonly Id?: string;
+    readonly Code?: string;
+    readonly SenderFault?: boolean;
+    readonly Message?: string;
+  }[];
 }
 
 /** The same for calls with handles: a FIFO queue says InvalidParameterValue of an expired one. */

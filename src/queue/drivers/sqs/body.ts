@@ -66,7 +66,7 @@ export function messageBytes(
   for (const [name, { DataType, StringValue, BinaryValue }] of Object.entries(attributes)) {
     bytes +=
       Buffer.byteLength(name) + Buffer.byteLength(DataType ?? "") + Buffer.byteLength(StringValue ?? "");
-    bytes += BinaryValue?.length ?? 0;
+    bytes += BinaryValue === undefined ? 0 : Buffer.byteLength(BinaryValue, "base64");
   }
   return bytes;
 }

@@ -19,7 +19,6 @@ const passed: Readonly<Record<string, "string" | "number" | "boolean">> = {
   profile: "string",
   useDualstackEndpoint: "boolean",
   useFipsEndpoint: "boolean",
-  useQueueUrlAsEndpoint: "boolean",
   customUserAgent: "string",
   systemClockOffset: "number",
   tls: "boolean",

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { MessageInfo } from "../../driver.ts";
 import type { Message, MessageAttributeValue } from "./api.ts";
@@ -34,7 +33,7 @@ export interface HeldMessage {
 export function readMessage(message: Message, receivedAt: number, visibilityMs: number): HeldMessage {
   const id = message.MessageId ?? "";
   const own = message.MessageAttributes ?? {};
-  const system = (message.Attributes ?? {}) as Readonly<Record<string, string>>;
+  const system = message.Attributes ?? {};
   const ours = own[metaAttribute];
   const meta = decodeMeta(ours?.StringValue);
   return {
@@ -56,9 +55,7 @@ export function readMessage(message: Message, receivedAt: number, visibilityMs: 
 export function messageInfo(message: HeldMessage): MessageInfo {
   const attributes: Record<string, string> = {};
   for (const [name, value] of Object.entries(message.attributes)) {
-    attributes[name] =
-      value.StringValue ??
-      (value.BinaryValue === undefined ? "" : Buffer.from(value.BinaryValue).toString("base64"));
+    attributes[name] = value.StringValue ?? value.BinaryValue ?? "";
   }
   return {
     id: message.id,

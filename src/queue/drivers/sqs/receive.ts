@@ -48,7 +48,6 @@ export interface ReceiverOptions {
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { queue, fifo, api, clock, maxMessages } = options;
   const polls = new Set<Promise<void>>();
-  const cut = new AbortController();
   let asked = 0;
   let parallel = 1;
   let nextPollAt = 0;
@@ -64,7 +63,6 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         waitSeconds,
         visibilitySeconds,
         fifo,
-        signal: cut.signal,
       });
       if (received.length === 0) parallel = 1;
       else if (received.length >= max) parallel = Math.min(maxParallel, parallel * 2);
@@ -110,7 +108,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       const stop = new AbortController();
       await Promise.race([Promise.allSettled(polls), sleep(maxMs, stop.signal)]);
       stop.abort();
-      cut.abort();
+      if (polls.size > 0) api.cutPolls();
       await Promise.allSettled(polls);
     },
   };
