@@ -49,13 +49,16 @@ export interface ChildStatus {
   readonly progressAgeMs: number;
 }
 
+/** What came of a request: done, no such child, or it is not running just now. */
+export type ChildRequest = "done" | "unknown" | "not_running";
+
 /** What the admin API may ask of the supervisor. */
 export interface SupervisorView {
   children(): ChildStatus[];
-  /** Ends this run and starts the next at once; not counted as a crash. False: no such child. */
-  restart(id: string): boolean;
+  /** Ends this run and starts the next at once, or cuts the wait for the next short; not counted as a crash. */
+  restart(id: string): ChildRequest;
   /** Makes the child throw at its next step. */
-  crash(id: string): boolean;
+  crash(id: string): ChildRequest;
   /** Makes the child wait for ever at its next checkpoint. */
-  stall(id: string): boolean;
+  stall(id: string): ChildRequest;
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { sleep } from "../clock.ts";
 import { RestartIntensityError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { ChildSpec, ChildState, ChildStatus, SupervisorView } from "./child.ts";
+import type { ChildRequest, ChildSpec, ChildState, ChildStatus, SupervisorView } from "./child.ts";
 import { startRun, type ChildRun } from "./child-run.ts";
 import { createIntensity } from "./intensity.ts";
 
@@ -47,8 +47,9 @@ interface Child {
   run: ChildRun | null;
   restarts: number;
   lastError: string | null;
-  /** Ends the wait between two runs. */
   readonly stopping: AbortController;
+  /** Ends the wait before the next run. */
+  waking: AbortController;
   /** Settles when the child has stopped or failed for good. */
   done: Promise<void>;
 }
@@ -69,6 +70,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     for (;;) {
       const startedAt = clock.monotonic();
       child.state = "running";
+      child.waking = new AbortController();
       child.run = startRun(child.spec, clock, log);
       if (child.stopping.signal.aborted) child.run.stop(0);
       const end = await child.run.ended;
@@ -100,7 +102,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         delay_ms: delayMs,
         error: end.error,
       });
-      await sleep(delayMs, child.stopping.signal);
+      await sleep(delayMs, child.waking.signal);
       if (child.stopping.signal.aborted) {
         child.state = "stopped";
         return;
@@ -112,11 +114,17 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   };
 
   const watchEveryMs = Math.min(2_000, Math.max(25, options.stallMs / 20));
+  let watchedAt = clock.monotonic();
+  /** Nobody counts as silent before it. */
+  let awakeSince = 0;
   const watch = (): void => {
     const now = clock.monotonic();
+    // The process itself stood still (a suspended machine, a blocked runtime): that is no child's stall.
+    if (now - watchedAt > watchEveryMs * 3) awakeSince = now;
+    watchedAt = now;
     for (const child of children.values()) {
       if (child.state !== "running" || child.run === null) continue;
-      const silentMs = now - Math.max(child.run.lastProgress, child.run.busyUntil);
+      const silentMs = now - Math.max(child.run.lastProgress, child.run.busyUntil, awakeSince);
       // One round early, so that a stalled child is replaced within stallMs and not just after it.
       if (silentMs > options.stallMs - watchEveryMs) {
         child.run.abandon(new Error(`stalled: no progress for ${Math.round(silentMs)} ms`));
@@ -136,11 +144,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       progressAgeMs: Math.round(ageMs),
     };
   };
-  const withRun = (id: string, act: (run: ChildRun) => void): boolean => {
-    const run = children.get(id)?.run;
-    if (run === undefined || run === null) return false;
-    act(run);
-    return true;
+  const withRun = (id: string, act: (run: ChildRun) => void): ChildRequest => {
+    const child = children.get(id);
+    if (child === undefined) return "unknown";
+    if (child.run === null || child.state !== "running") return "not_running";
+    act(child.run);
+    return "done";
   };
 
   return {
@@ -154,6 +163,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         restarts: 0,
         lastError: null,
         stopping: new AbortController(),
+        waking: new AbortController(),
         done: Promise.resolve(),
       };
       children.set(spec.id, child);
@@ -163,6 +173,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const chosen = [...children.values()].filter((child) => which(child.spec.id));
       for (const child of chosen) {
         child.stopping.abort();
+        child.waking.abort();
         child.run?.stop(graceMs);
       }
       await Promise.all(chosen.map((child) => child.done));
@@ -172,7 +183,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     children: () => [...children.values()].map(statusOf),
     isAlive: () => children.size === 0 || [...children.values()].some(({ state }) => state === "running"),
-    restart: (id) => withRun(id, (run) => run.stop(restartGraceMs)),
+    restart(id) {
+      const child = children.get(id);
+      if (child?.state !== "restarting") return withRun(id, (run) => run.stop(restartGraceMs));
+      child.waking.abort();
+      return "done";
+    },
     crash: (id) => withRun(id, (run) => run.crash()),
     stall: (id) => withRun(id, (run) => run.stall()),
   };

@@ -69,6 +69,7 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
         directory: options.directory,
         format: queue.format === "raw" ? "raw" : "auto",
         rawRoutes: queue.format === "raw" ? compileRawRoutes(queue) : null,
+        expandsAlways: options.driver.capabilities.ordersGroups,
         mask: options.mask,
       },
       gateOf: ({ endpoint }) => options.gates.of(endpoint),

@@ -37,7 +37,7 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
     if (held.state === "settling" || held.state === "gone") return;
     leases.lose(held);
     lost.inc();
-    log.warn("a lease was lost; its attempt is cut off", { queue, job_id: held.lease.job.id, why });
+    log.warn("a lease was lost; its attempt is cut off", { queue, job_id: held.jobId, why });
   };
 
   const extend = async (due: readonly Held[]): Promise<ExtendResult[]> => {

@@ -9,6 +9,8 @@ import type { Disposition, Lease } from "../queue/driver.ts";
  */
 export interface Held {
   readonly lease: Lease;
+  /** What was enqueued, once it is decoded; until then the id the driver gave. */
+  jobId: string;
   state: "waiting" | "running" | "settling" | "gone";
   /** Monotonic ms at which the lease has run out unless it is extended before. */
   expiresAt: number;
@@ -40,6 +42,7 @@ export function createHeldLeases(settle: (held: Held, disposition: Disposition) 
     add(lease, expiresAt) {
       const held: Held = {
         lease,
+        jobId: lease.job.id,
         state: "waiting",
         expiresAt,
         abort: null,

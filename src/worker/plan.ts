@@ -10,7 +10,7 @@ import type { Delivery } from "./delivery.ts";
 
 /** What is to be done with a leased job: settle it as it is, or attempt its one delivery. */
 export type Plan =
-  | { readonly kind: "settle"; readonly disposition: Disposition }
+  | { readonly kind: "settle"; readonly jobId: string; readonly disposition: Disposition }
   | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
 
 export interface PlanContext {
@@ -19,6 +19,11 @@ export interface PlanContext {
   readonly format: "auto" | "raw";
   /** Where a raw queue leads; null on others. */
   readonly rawRoutes: RawRoutes | null;
+  /**
+   * The driver orders jobs by group: then every job of an app with several endpoints becomes one delivery
+   * each, also where only one wants it, or a later job could overtake it on its way to that endpoint.
+   */
+  readonly expandsAlways: boolean;
   /** Masks secrets in a text (config/redact.ts). */
   readonly mask: (text: string) => string;
 }
@@ -35,35 +40,39 @@ const malformedLimitBytes = 65_536;
 export function planJob(job: LeasedJob, context: PlanContext): Plan {
   const decoded = decodeJob(job.body, { format: context.format });
   if (decoded.kind === "malformed") {
-    return dead("malformed", decoded.detail, null, keepMasked(job.body, context.mask, malformedLimitBytes));
+    const kept = keepMasked(job.body, context.mask, malformedLimitBytes);
+    return dead(job.id, "malformed", decoded.detail, null, kept);
   }
   const jobId = decoded.id ?? job.id;
   const withMessage = addAttributes(decoded, job);
   const routing = route(withMessage, context.directory, context.rawRoutes);
-  if (routing.kind === "nothing") return { kind: "settle", disposition: { verb: "ack" } };
+  if (routing.kind === "nothing") return { kind: "settle", jobId, disposition: { verb: "ack" } };
   if (routing.kind === "dead") {
     const body = keptBody(withMessage, job.body, jobId, decoded.endpoint, decoded.deliveryId);
-    return dead(routing.reason, routing.detail, decoded.endpoint, body);
+    return dead(jobId, routing.reason, routing.detail, decoded.endpoint, body);
   }
 
   const bound = routing.deliveries.map(({ endpoint, content }) => {
     const id = decoded.deliveryId ?? deliveryId(jobId, endpoint.nameHash);
     return { endpoint, content, id };
   });
-  if (bound.length > 1) {
+  const isExpanded =
+    bound.length > 1 ||
+    (context.expandsAlways && decoded.endpoint === null && (routing.app?.endpoints.length ?? 0) > 1);
+  if (isExpanded) {
     const jobs = bound.map(({ endpoint, id }): ChildJob => ({
       id,
       body: encodeNative(withMessage, { id: jobId, endpoint: endpoint.name, deliveryId: id }),
       endpoint: endpoint.label,
     }));
-    return { kind: "settle", disposition: { verb: "replace", jobs } };
+    return { kind: "settle", jobId, disposition: { verb: "replace", jobs } };
   }
 
   const { endpoint, content, id } = bound[0] as (typeof bound)[number];
   const keep = (): JobBody | undefined => keptBody(withMessage, job.body, jobId, endpoint.name, id);
   if (job.attempts >= endpoint.retry.maxAttempts) {
     const detail = "its last lease ended before the attempt was settled";
-    return dead("attempts_exhausted", detail, endpoint.label, keep());
+    return dead(jobId, "attempts_exhausted", detail, endpoint.label, keep());
   }
   return {
     kind: "attempt",
@@ -116,11 +125,12 @@ export function keepMasked(
 }
 
 function dead(
+  jobId: string,
   reason: string,
   detail: string | null,
   endpoint: string | null,
   body: JobBody | undefined,
 ): Plan {
   const disposition = { verb: "dead", reason, detail, endpoint, attempted: false } as const;
-  return { kind: "settle", disposition: body === undefined ? disposition : { ...disposition, body } };
+  return { kind: "settle", jobId, disposition: body === undefined ? disposition : { ...disposition, body } };
 }

@@ -81,7 +81,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
       log.warn("dead-lettered", {
         queue,
-        job_id: which.lease.job.id,
+        job_id: which.jobId,
         endpoint: disposition.endpoint ?? undefined,
         reason: disposition.reason,
         detail: disposition.detail ?? undefined,
@@ -137,10 +137,12 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     const plan = planJob(lease.lease.job, options.plan);
     if (plan.kind === "settle") {
       const { disposition } = plan;
+      lease.jobId = plan.jobId;
       if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
       if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
       return lease.settle(disposition);
     }
+    lease.jobId = plan.delivery.jobId;
     const delivery: Delivery = { ...plan.delivery, held: lease };
     const admitted = lanes.admit(delivery);
     if (admitted === "full") park([delivery]);

@@ -65,14 +65,14 @@ export function createSettler(options: SettlerOptions): Settler {
       lost.inc();
       log.warn("a lease had ended before it was settled; the job may be delivered twice", {
         queue,
-        job_id: held.lease.job.id,
+        job_id: held.jobId,
         disposition: settlement.verb,
       });
       return;
     }
     log.warn("a settlement failed; its lease will end by itself and the job will be tried again", {
       queue,
-      job_id: held.lease.job.id,
+      job_id: held.jobId,
       disposition: settlement.verb,
       error: result.error,
     });

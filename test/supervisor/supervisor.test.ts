@@ -129,6 +129,26 @@ describe("stalls", () => {
     expect(stateOf("a")?.lastError).toContain("stalled");
   });
 
+  test("a process that stood still itself replaces nobody", async () => {
+    let now = 0;
+    let runs = 0;
+    const clock = { now: () => now, monotonic: () => now };
+    start({ stallMs: 500, clock }).add({
+      id: "a",
+      run: async (context) => {
+        runs += 1;
+        await untilAborted(context);
+      },
+    });
+    // Let the watchdog look once, then jump as after a suspend, and let it look again.
+    await until(() => runs === 1);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    now = 3_600_000;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(runs).toBe(1);
+    expect(stateOf("a")?.restarts).toBe(0);
+  });
+
   test("silence inside an announced deadline is no stall", async () => {
     let runs = 0;
     let isOver = false;
@@ -159,10 +179,10 @@ describe("rehearsals", () => {
 
   test("a rehearsed crash counts as a crash, with its reason", async () => {
     start().add({ id: "a", run: round });
-    expect(supervisor.crash("a")).toBe(true);
+    expect(supervisor.crash("a")).toBe("done");
     await until(() => restarts.length === 1);
     expect(stateOf("a")?.lastError).toContain("made to crash");
-    expect(supervisor.crash("nobody")).toBe(false);
+    expect(supervisor.crash("nobody")).toBe("unknown");
   });
 
   test("a rehearsed stall is found and replaced", async () => {
@@ -170,6 +190,22 @@ describe("rehearsals", () => {
     supervisor.stall("a");
     await until(() => restarts.length === 1);
     expect(stateOf("a")?.lastError).toContain("stalled");
+  });
+
+  test("a child that waits for its restart cannot be made to crash, and restart cuts its wait short", async () => {
+    let runs = 0;
+    start({ restartDelayMs: 60_000, maxRestartDelayMs: 60_000 }).add({
+      id: "a",
+      run: async (context) => {
+        runs += 1;
+        if (runs === 1) throw new Error("boom");
+        await round(context);
+      },
+    });
+    await until(() => stateOf("a")?.state === "restarting");
+    expect([supervisor.crash("a"), supervisor.stall("a")]).toEqual(["not_running", "not_running"]);
+    expect(supervisor.restart("a")).toBe("done");
+    await until(() => runs === 2);
   });
 
   test("an operator's restart is no crash", async () => {

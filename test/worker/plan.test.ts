@@ -35,6 +35,7 @@ const context: PlanContext = {
   directory: createDirectory(config),
   format: "auto",
   rawRoutes: null,
+  expandsAlways: false,
   mask: createMasker(secretsOf(config)),
 };
 
