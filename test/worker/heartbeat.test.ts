@@ -41,7 +41,7 @@ test("a lease that another has now cuts its attempt off and settles nothing", as
     driver: (memory) => ({
       ...memory,
       extend: async (leases, ms) => {
-        stolen = leases[0]?.token ?? null;
+        stolen ??= leases[0]?.token ?? null;
         // Its lease ends in the backend, as if this process had been away for so long.
         if (signals.length === 1) return leases.map(() => "lost");
         return memory.extend(leases, ms);
