@@ -2,8 +2,10 @@ import { createAdminApp, type AdminApp } from "./admin/app.ts";
 import { startAdminServer, type AdminServer } from "./admin/server.ts";
 import { sleep, systemClock } from "./clock.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
 import { createMasker, secretsOf } from "./config/redact.ts";
 import { createDirectory } from "./delivery/directory.ts";
+import type { Directory } from "./delivery/endpoint.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
@@ -44,15 +46,16 @@ export interface Hookline {
   readonly failed: Promise<Error>;
 }
 
-/** Parts of the shutdown time: attempts may use this much, giving back and closing the rest. */
-const softShare = 0.8;
+/** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
+const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
 
 /** Builds everything from a checked configuration; nothing runs before `start`. */
 export async function createHookline({ loaded, write }: HooklineOptions): Promise<Hookline> {
   const { config } = loaded;
   const clock = systemClock;
   const startedAt = clock.monotonic();
-  const mask = createMasker(secretsOf(config));
+  const directory = createDirectory(config);
+  const mask = sparing(createMasker(secretsOf(config)), config, directory);
   const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
   const metrics = createMetrics();
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
@@ -73,7 +76,6 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
-  const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const transports = createTransports({ config, log });
   const attempts = createAttemptLog({ now: () => clock.now() });
@@ -133,10 +135,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   let server: AdminServer | null = null;
 
   const open = async (): Promise<void> => {
-    await driver.open(closing.signal);
+    if (!driverOpen) await driver.open(closing.signal);
     driverOpen = true;
-    openFault = null;
     await gates.load();
+    openFault = null;
     if (closing.signal.aborted) return;
     consumption.start();
   };
@@ -162,8 +164,9 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
 
   const stop = async (): Promise<DrainReport> => {
     const totalMs = config.queue.reliability.shutdown_timeout_ms;
-    const hard = deadlineIn(totalMs, hurry.signal);
-    const soft = deadlineIn(totalMs * softShare, hurry.signal);
+    const end = deadlineIn(totalMs, hurry.signal);
+    const hard = deadlineIn(totalMs * shutdownShares.settling, hurry.signal);
+    const soft = deadlineIn(totalMs * shutdownShares.attempts, hurry.signal);
     closing.abort();
     log.info("draining", { timeout_ms: totalMs });
     try {
@@ -173,14 +176,16 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
       gates.close();
       losses.flush();
-      await transports.close();
-      await driver.close();
-      await server?.stop(Math.min(500, totalMs));
+      const closed = Promise.allSettled([
+        transports.close(),
+        driver.close(),
+        server?.stop(Math.min(500, totalMs)),
+      ]);
+      await Promise.race([closed, untilAborted(end.signal)]);
       log.info("stopped", { ...report });
       return report;
     } finally {
-      hard.clear();
-      soft.clear();
+      for (const deadline of [end, hard, soft]) deadline.clear();
     }
   };
 
@@ -210,7 +215,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         log.warn("the backend does not answer yet; trying until it does", { driver: driver.name, error });
         void openLater();
       }
-      log.info("ready", {
+      log.info(driverOpen ? "ready" : "listening; nothing is consumed until the backend answers", {
         version,
         url: server.url,
         driver: driver.name,
@@ -228,4 +233,19 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       return stopping;
     },
   };
+}
+
+/** The masker, sparing the configuration's own names: a log line without its endpoint is of no use. */
+function sparing(
+  mask: (text: string) => string,
+  config: Config,
+  directory: Directory,
+): (text: string) => string {
+  const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
+  const names = new Set([
+    ...config.queue.queues.map(({ name }) => name),
+    ...directory.apps.map(({ id }) => id),
+    ...endpoints.map(({ label }) => label),
+  ]);
+  return (text) => (names.has(text) ? text : mask(text));
 }
