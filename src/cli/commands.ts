@@ -106,10 +106,25 @@ redrive makes them ready again with their attempts reset; --all takes as many as
   },
   {
     name: "sqs",
-    synopsis: "ls|create|stats|dump|requeue|mv|purge|rm ...",
+    synopsis: "ls|stats|create|dump|requeue|mv|redrive|purge|delete ...",
     summary: "work on SQS queues directly",
-    example: "hookline sqs stats webhooks",
-    details: "With the SQS driver's configuration. `hookline sqs` lists its subcommands.",
+    example: "hookline sqs mv orders-dead orders",
+    details: `  ls [PREFIX] [--watch [--interval SECONDS]] [--json]
+  stats QUEUE [--json]
+  create QUEUE [--attribute NAME=VALUE]... [--visibility-timeout SECONDS] [--no-dead-letter-queue]
+  dump QUEUE [FILE] [--number N] [--delete]     without --delete the messages stay
+  requeue QUEUE FILE|- [--group ID] [--keep-ids]
+  mv FROM TO [--number N] [--group ID] [--keep-ids]
+  redrive QUEUE [--number N]                    its dead letters back to it
+  purge QUEUE [--yes] · delete QUEUE [--yes]
+
+  --endpoint URL   an emulator (default: queue.sqs.endpoint_url)
+  --region REGION  default: queue.sqs.region, else $AWS_REGION
+  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
+
+QUEUE is a name, a URL or an ARN. mv and requeue delete nothing that was not confirmed sent, and give
+messages to a FIFO queue fresh deduplication ids, unless --keep-ids: within five minutes SQS would swallow
+those it has seen. --group is for messages that have none. Exit code 1 when anything was left behind.`,
     load: async () => (await import("./sqs.ts")).sqs,
   },
   {

@@ -1,0 +1,180 @@
+import { sleep } from "../clock.ts";
+import { deadName, isFifoName, isQueueName } from "../queue/drivers/sqs/address.ts";
+import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
+import { SqsCallError } from "../queue/drivers/sqs/errors.ts";
+import { creationAttributes } from "../queue/drivers/sqs/queues.ts";
+import { parseArguments, parseCount } from "./arguments.ts";
+import { UsageError } from "../errors.ts";
+import type { CommandIo, RunCommand } from "./command.ts";
+import { confirm } from "./sqs-confirm.ts";
+import { connectionFlags, withConnection } from "./sqs-connection.ts";
+
+interface Counts {
+  readonly queue: string;
+  readonly available: number;
+  readonly in_flight: number;
+  readonly delayed: number;
+}
+
+/** `ls [PREFIX]`: every queue with its counts; `--watch` again every `--interval` seconds. */
+export const ls: RunCommand = (args, io) => {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: [...connectionFlags, "interval", "rounds"],
+    switches: ["watch", "json"],
+    positionals: ["PREFIX"],
+  });
+  const intervalMs =
+    values.interval === undefined ? 2_000 : parseCount("--interval", values.interval, 1) * 1_000;
+  const rounds = values.rounds === undefined ? Infinity : parseCount("--rounds", values.rounds, 1);
+  return withConnection(values, io, async ({ api }) => {
+    for (let round = 1; ; round += 1) {
+      const all: Counts[] = [];
+      for await (const queue of api.list(positionals[0] ?? "")) all.push(await countsOf(api, queue));
+      if (switches.has("json")) io.stdout.write(`${JSON.stringify({ queues: all })}\n`);
+      else io.stdout.write(countsTable(all, switches.has("watch") && io.stdout.isTerminal));
+      if (!switches.has("watch") || round >= rounds) return 0;
+      await sleep(intervalMs);
+    }
+  });
+};
+
+/** `stats QUEUE`: counts and attributes. */
+export const stats: RunCommand = (args, io) => {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: connectionFlags,
+    switches: ["json"],
+    positionals: ["QUEUE"],
+    required: 1,
+  });
+  return withConnection(values, io, async ({ api, find }) => {
+    const queue = await find(positionals[0] ?? "");
+    const attributes = await api.attributes(queue);
+    if (switches.has("json")) {
+      io.stdout.write(`${JSON.stringify({ queue: queue.name, url: queue.url, attributes })}\n`);
+      return 0;
+    }
+    const rows = Object.entries(attributes).sort(([a], [b]) => a.localeCompare(b));
+    const width = Math.max(...rows.map(([name]) => name.length));
+    io.stdout.write(`${queue.name}  ${queue.url}\n`);
+    for (const [name, value] of rows) io.stdout.write(`  ${name.padEnd(width)}  ${value}\n`);
+    return 0;
+  });
+};
+
+/** `create QUEUE`: as hookline creates queues, with its dead letter queue; `--attribute` changes either one's. */
+export const create: RunCommand = (args, io) => {
+  const { given, rest } = takeAttributes(args);
+  const { values, switches, positionals } = parseArguments(rest, {
+    values: [...connectionFlags, "visibility-timeout"],
+    switches: ["no-dead-letter-queue"],
+    positionals: ["QUEUE"],
+    required: 1,
+  });
+  const [name = ""] = positionals;
+  if (!isQueueName(name)) {
+    throw new UsageError(
+      `"${name}" is no queue name: up to 80 letters, digits, - and _, and .fifo at the end for FIFO`,
+    );
+  }
+  const timeout = values["visibility-timeout"];
+  const visibilityTimeoutSeconds =
+    timeout === undefined ? 30 : parseCount("--visibility-timeout", timeout, 0);
+  const names = switches.has("no-dead-letter-queue") ? [name] : [deadName(name), name];
+  return withConnection(values, io, async ({ api }) => {
+    for (const each of names) {
+      const attributes = {
+        ...creationAttributes(each, { visibilityTimeoutSeconds }),
+        ...(each === name ? given : {}),
+      };
+      const url = await api.create(each, attributes);
+      io.stdout.write(`${each}  ${url}${isFifoName(each) ? "  (FIFO, high throughput)" : ""}\n`);
+    }
+    return 0;
+  });
+};
+
+/** `purge QUEUE`: deletes every message. */
+export const purge: RunCommand = (args, io) =>
+  destroy(args, io, "purge", async (api, queue) => {
+    await api.purge(queue);
+    // API_PurgeQueue: the deletion takes up to 60 seconds.
+    io.stdout.write(`${queue.name}: purged; SQS takes up to a minute for it\n`);
+  });
+
+/** `delete QUEUE`: deletes the queue itself. */
+export const remove: RunCommand = (args, io) =>
+  destroy(args, io, "delete", async (api, queue) => {
+    await api.deleteQueue(queue);
+    io.stdout.write(`${queue.name}: deleted\n`);
+  });
+
+async function destroy(
+  args: readonly string[],
+  io: CommandIo,
+  verb: string,
+  run: (api: SqsApi, queue: QueueRef) => Promise<void>,
+): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: connectionFlags,
+    switches: ["yes"],
+    positionals: ["QUEUE"],
+    required: 1,
+  });
+  return withConnection(values, io, async ({ api, find }) => {
+    const queue = await find(positionals[0] ?? "");
+    const counts = await countsOf(api, queue);
+    const held = counts.available + counts.in_flight + counts.delayed;
+    const what = `${verb} ${queue.name}: about ${held} messages are lost for good`;
+    if (!switches.has("yes") && !(await confirm(what, queue.name))) {
+      io.stderr.write("nothing was done\n");
+      return 1;
+    }
+    await run(api, queue);
+    return 0;
+  });
+}
+
+/** Takes `--attribute NAME=VALUE` out of the arguments, repeated ones too. */
+function takeAttributes(args: readonly string[]): { given: Record<string, string>; rest: string[] } {
+  const given: Record<string, string> = {};
+  const rest: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const argument = args[at] ?? "";
+    if (!/^(--attribute|-a)(=|$)/.test(argument)) {
+      rest.push(argument);
+      continue;
+    }
+    const pair = argument.includes("=") ? argument.slice(argument.indexOf("=") + 1) : (args[(at += 1)] ?? "");
+    const split = pair.indexOf("=");
+    if (split < 1) throw new UsageError(`--attribute: expected NAME=VALUE, got "${pair}"`);
+    given[pair.slice(0, split)] = pair.slice(split + 1);
+  }
+  return { given, rest };
+}
+
+async function countsOf(api: SqsApi, queue: QueueRef): Promise<Counts> {
+  try {
+    const attributes = await api.attributes(queue);
+    const count = (name: string): number => Number(attributes[`ApproximateNumberOfMessages${name}`] ?? 0);
+    return {
+      queue: queue.name,
+      available: count(""),
+      in_flight: count("NotVisible"),
+      delayed: count("Delayed"),
+    };
+  } catch (error) {
+    // A queue that was deleted while the list was read.
+    if (error instanceof SqsCallError && error.kind === "no_queue") {
+      return { queue: queue.name, available: 0, in_flight: 0, delayed: 0 };
+    }
+    throw error;
+  }
+}
+
+function countsTable(all: readonly Counts[], clears: boolean): string {
+  const width = Math.max(5, ...all.map(({ queue }) => queue.length));
+  const row = (queue: string, ...cells: readonly (string | number)[]): string =>
+    `${queue.padEnd(width)}${cells.map((cell) => String(cell).padStart(11)).join("")}\n`;
+  const lines = all.map((one) => row(one.queue, one.available, one.in_flight, one.delayed));
+  return `${clears ? "\u001b[2J\u001b[H" : ""}${row("QUEUE", "AVAILABLE", "IN FLIGHT", "DELAYED")}${lines.join("")}`;
+}
