@@ -185,6 +185,17 @@ describe("permissions", () => {
     expect(await issuesOf({ consume: false })).toEqual([]);
   });
 
+  test("credentials are found where AWS's tools find them", async () => {
+    const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    const before = names.map((name) => process.env[name]);
+    for (const name of names) process.env[name] = "test";
+    expect(await issuesOf({ clientOptions: {} })).toEqual([]);
+    for (const [index, name] of names.entries()) {
+      if (before[index] === undefined) delete process.env[name];
+      else process.env[name] = before[index];
+    }
+  });
+
   test("expired credentials are said plainly", async () => {
     model.faults.expiredToken = true;
     expect(await issuesOf()).toEqual([expect.stringContaining("SQS does not accept the credentials")]);

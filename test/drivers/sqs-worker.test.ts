@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { readFileSync } from "node:fs";
 import Pusher from "pusher";
 import type { ConfigInput } from "../../src/config/schema.ts";
@@ -170,6 +171,69 @@ test("a raw queue delivers body and attributes of any SDK's message, and deletes
   expect([request.path, request.text]).toEqual(["/mail", "not json, any text"]);
   await until(() => model.queues.get("orders")?.messages.size === 0, { what: "the delete" });
   await stop(bench);
+});
+
+describe("producers", () => {
+  const sockudo = (channel: string) =>
+    `{"app_key":"app-key","app_id":"app-1","app_secret":"app-secret","payload":{"time_ms":1,"events":[{"name":"channel_occupied","channel":"${channel}"}]},"original_signature":"x"}`;
+
+  test("npm's @aws-sdk/client-sqs, with and without message attributes", async () => {
+    const { url } = model.create("webhooks");
+    const client = new SQSClient({
+      region: "us-east-1",
+      endpoint: model.endpoint,
+      credentials: { accessKeyId: "t", secretAccessKey: "t" },
+    });
+    const MessageAttributes = {
+      text: { DataType: "String", StringValue: "v" },
+      bytes: { DataType: "Binary", BinaryValue: Uint8Array.of(0, 255) },
+    };
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: sockudo("plain") }));
+    await client.send(
+      new SendMessageCommand({ QueueUrl: url, MessageBody: sockudo("more"), MessageAttributes }),
+    );
+    client.destroy();
+    const bench = await start({ queues: ["webhooks"] });
+    await receiver.waitFor(2);
+    expect(receiver.requests.map(({ text }) => /"channel":"(\w+)"/.exec(text)?.[1]).sort()).toEqual([
+      "more",
+      "plain",
+    ]);
+    await stop(bench);
+  });
+
+  const aws = Bun.which("aws");
+  test.skipIf(aws === null)("the aws CLI, with and without message attributes", async () => {
+    model.create("webhooks");
+    const send = async (...more: readonly string[]): Promise<number> => {
+      const child = Bun.spawn(
+        [
+          aws ?? "aws",
+          ...["sqs", "send-message", "--endpoint-url", model.endpoint, "--region", "us-east-1"],
+          ...["--queue-url", `${model.endpoint}/123456789012/webhooks`, ...more],
+        ],
+        {
+          env: { ...process.env, AWS_ACCESS_KEY_ID: "t", AWS_SECRET_ACCESS_KEY: "t", AWS_PAGER: "" },
+          stdout: "ignore",
+          stderr: "inherit",
+        },
+      );
+      return child.exited;
+    };
+    const attributes = '{"text":{"DataType":"String","StringValue":"v"}}';
+    const codes = await Promise.all([
+      send("--message-body", sockudo("plain")),
+      send("--message-body", sockudo("more"), "--message-attributes", attributes),
+    ]);
+    expect(codes).toEqual([0, 0]);
+    const bench = await start({ queues: ["webhooks"] });
+    await receiver.waitFor(2);
+    expect(receiver.requests.map(({ text }) => /"channel":"(\w+)"/.exec(text)?.[1]).sort()).toEqual([
+      "more",
+      "plain",
+    ]);
+    await stop(bench);
+  });
 });
 
 test("an SQS that answers errors for a while, then recovers: no restart, nothing lost", async () => {

@@ -81,6 +81,8 @@ export interface ReceiveOptions {
   readonly waitSeconds: number;
   readonly visibilitySeconds: number;
   readonly fifo: boolean;
+  /** Every system attribute, for tools that copy messages. */
+  readonly complete?: boolean;
 }
 
 export interface ApiOptions {
@@ -91,8 +93,6 @@ export interface ApiOptions {
   readonly requestTimeoutMs: number | null;
   readonly warn: (message: string) => void;
 }
-
-type Logger = NonNullable<SQSClientConfig["logger"]>;
 
 /**
  * Half of what a heartbeat has left after a third of a 30 s lease, with the SDK's three attempts in mind.
@@ -106,6 +106,8 @@ const defaultTimeoutMs = 5_000;
 export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
   const sdk = await import("@aws-sdk/client-sqs");
   const timeoutMs = options.requestTimeoutMs ?? defaultTimeoutMs;
+  const quiet = (): void => undefined;
+  const warn = (...parts: unknown[]): void => options.warn(parts.map(String).join(" "));
   const config: SQSClientConfig = {
     region: options.region,
     ...(options.endpointUrl === null ? {} : { endpoint: options.endpointUrl }),
@@ -113,7 +115,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     requestHandler: { requestTimeout: timeoutMs, connectionTimeout: timeoutMs, throwOnRequestTimeout: true },
     // TLS already proves the bytes, and FIPS machines have no MD5.
     md5: false,
-    logger: { warn: (...parts: unknown[]) => options.warn(parts.map(String).join(" ")) } as Logger,
+    logger: { trace: quiet, debug: quiet, info: quiet, warn, error: warn },
     ...options.config,
   };
   const client = new sdk.SQSClient(config);
@@ -136,16 +138,17 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     call(action, queue.name, () => direct.call(action, queue.url, { QueueUrl: queue.url, Entries }));
 
   return {
-    receive: (queue, { max, waitSeconds, visibilitySeconds, fifo }) =>
+    receive: (queue, { max, waitSeconds, visibilitySeconds, fifo, complete }) =>
       call("ReceiveMessage", queue.name, async () => {
+        const names = complete === true ? ["All"] : systemAttributes;
         const input = {
           QueueUrl: queue.url,
           MaxNumberOfMessages: max,
           WaitTimeSeconds: waitSeconds,
           VisibilityTimeout: visibilitySeconds,
-          MessageSystemAttributeNames: systemAttributes,
+          MessageSystemAttributeNames: names,
           // The older name of the same, which emulators know.
-          AttributeNames: systemAttributes,
+          AttributeNames: names,
           MessageAttributeNames: ["All"],
           // API_ReceiveMessage: a repetition with the same id gets the same messages, so that an answer
           // lost on the way does not lock its groups until the visibility ends.

@@ -116,6 +116,28 @@ export async function openQueues(api: SqsApi, options: SqsOptions): Promise<Open
   return { queues, issues, warnings };
 }
 
+/**
+ * A queue as it stands, with its dead letter queue; nothing is created. For tools.
+ *
+ * @throws SqsCallError `no_queue` when either is missing.
+ */
+export async function describeQueue(api: SqsApi, ref: QueueRef): Promise<SqsQueue> {
+  const attributes = await api.attributes(ref);
+  const none = { autoCreate: false, visibilityTimeoutSeconds: 30 };
+  const { dead, attributes: deadAttributes } = await openDeadQueue(api, ref, attributes, none);
+  return {
+    ...ref,
+    fifo: isFifoName(ref.name),
+    logical: [],
+    dead,
+    maxBytes: Math.min(maxBytesOf(attributes), maxBytesOf(deadAttributes)),
+    maxReceiveCount: redrivePolicy(attributes)?.maxReceiveCount ?? null,
+  };
+}
+
+/** What creating a queue needs to know. */
+type CreateRules = Pick<SqsOptions, "autoCreate" | "visibilityTimeoutSeconds">;
+
 /** The message of what an operator must change; anything that may pass is thrown on. */
 function blame(error: unknown): string {
   if (!(error instanceof SqsCallError) || error.kind === "unavailable") throw error;
@@ -125,7 +147,7 @@ function blame(error: unknown): string {
 async function findOrCreate(
   api: SqsApi,
   address: QueueAddress,
-  options: SqsOptions,
+  options: CreateRules,
 ): Promise<{ ref: QueueRef; created: boolean }> {
   try {
     if (address.kind === "url") {
@@ -179,7 +201,7 @@ async function openDeadQueue(
   api: SqsApi,
   ref: QueueRef,
   attributes: Readonly<Record<string, string>>,
-  options: SqsOptions,
+  options: CreateRules,
 ): Promise<{ dead: QueueRef; attributes: Readonly<Record<string, string>> }> {
   const policy = redrivePolicy(attributes);
   const target = policy === null ? null : parseAddress(policy.target);
