@@ -82,6 +82,7 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       const member = {
         weight,
         wantsSlot: () => worker.lanes.wantsSlot(),
+        isBusy: () => worker.lanes.isBusy,
         pump: () => worker.lanes.pump(),
       };
       const worker: QueueWorker = create(queue, {

@@ -6,6 +6,8 @@ export interface GroupMember {
   readonly weight: number;
   /** Whether the queue could use a slot now. */
   wantsSlot(): boolean;
+  /** Whether anything of the queue is in flight, or waits and is not held back by its endpoint. */
+  isBusy(): boolean;
   /** Starts what may start. */
   pump(): void;
 }
@@ -21,6 +23,8 @@ export interface GroupSlots {
  *
  * strict: a queue may start only while no queue before it wants a slot. weighted: each queue has as many
  * turns in a round as its weight; one that wants nothing passes its turns on, so that no slot stands idle.
+ * Beyond the slots, an endpoint with nothing in flight may start one (turns.ts): with strict only while no
+ * queue before its own is busy.
  * Every queue polls by itself, so that an empty one's long poll never delays another (shoryuken#316).
  */
 export function createGroupSlots(concurrency: number, strategy: "weighted" | "strict"): GroupSlots {
@@ -43,6 +47,14 @@ export function createGroupSlots(concurrency: number, strategy: "weighted" | "st
     for (const each of members) each.credit = each.member.weight;
     return true;
   };
+  const mayExceed = (mine: { member: GroupMember }): boolean => {
+    if (strategy === "weighted") return true;
+    for (const other of members) {
+      if (other === mine) return true;
+      if (other.member.isBusy()) return false;
+    }
+    return true;
+  };
   const pumpOthers = (mine: { member: GroupMember }): void => {
     for (const other of members) if (other !== mine && slots.isAvailable()) other.member.pump();
   };
@@ -53,6 +65,7 @@ export function createGroupSlots(concurrency: number, strategy: "weighted" | "st
       members.push(mine);
       return {
         isAvailable: () => mayStart(mine),
+        mayExceed: () => mayExceed(mine),
         take() {
           slots.take();
           mine.credit = Math.max(0, mine.credit - 1);

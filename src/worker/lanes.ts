@@ -54,6 +54,8 @@ export interface Lanes {
   /** Room worth a lease call. */
   readonly lowWater: number;
   readonly running: number;
+  /** Whether anything is in flight, or waits for a slot, here or parked. */
+  readonly isBusy: boolean;
 }
 
 /** What a lease call asked for. */
@@ -300,6 +302,9 @@ export function createLanes(options: LanesOptions): Lanes {
     lowWater: Math.max(1, Math.floor(capacity / 2)),
     get running() {
       return running;
+    },
+    get isBusy() {
+      return turns.active > 0;
     },
   };
 }

@@ -1,6 +1,8 @@
 /** A number of slots shared by several owners. */
 export interface Permits {
   isAvailable(): boolean;
+  /** Whether an endpoint with nothing in flight may start one beyond these, when none is available. */
+  mayExceed(): boolean;
   /** Takes one; the caller has asked before. */
   take(): void;
   give(): void;
@@ -12,6 +14,7 @@ export function createPermits(total: number): Permits {
   let inUse = 0;
   return {
     isAvailable: () => inUse < total,
+    mayExceed: () => true,
     take: () => void (inUse += 1),
     give: () => void (inUse -= 1),
     get inUse() {

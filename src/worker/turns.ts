@@ -51,6 +51,8 @@ export function createTurns({ concurrency, slots, extra }: TurnsOptions): Turns 
   const share = (lane: Lane): number =>
     lane.ownConcurrency ?? Math.max(1, Math.floor(concurrency / Math.max(1, active)));
 
+  const mayExceed = (): boolean => extra.isAvailable() && slots.mayExceed();
+
   const enlist = (lane: Lane): void => {
     if (lane.isQueued || lane.waiting.length === 0 || lane.timer !== null) return;
     if (lane.running > 0 && lane.running >= share(lane)) {
@@ -98,7 +100,7 @@ export function createTurns({ concurrency, slots, extra }: TurnsOptions): Turns 
       const found =
         search(
           fresh,
-          () => (slots.isAvailable() ? "shared" : extra.isAvailable() ? "extra" : "none"),
+          () => (slots.isAvailable() ? "shared" : mayExceed() ? "extra" : "none"),
           pass,
         ) ??
         (slots.isAvailable()

@@ -19,6 +19,7 @@ function group(strategy: "weighted" | "strict", concurrency: number, weights: re
       waiting: 0,
       started: 0,
       wantsSlot: () => member.waiting > 0,
+      isBusy: () => member.waiting + member.started > 0,
       pump() {
         while (member.waiting > 0 && permits.isAvailable()) {
           permits.take();
