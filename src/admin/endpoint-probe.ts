@@ -26,14 +26,22 @@ export async function probeEndpoint(deps: AdminDeps, endpoint: Endpoint): Promis
   if (signature === null) {
     return { deliveryId: id, outcome: { kind: "blocked", code: "no_signing_key", durationMs: 0 } };
   }
-  const outcome = await deps.transportOf(endpoint).attempt({
-    endpoint,
-    headers: deliveryHeaders(endpoint, { deliveryId: id, signature }),
-    body,
-    timeoutMs: endpoint.requestTimeoutMs,
-    signal: deps.closing,
-  });
-  return { deliveryId: id, outcome };
+  const cut = new AbortController();
+  const stop = (): void => cut.abort();
+  if (deps.closing.aborted) stop();
+  deps.closing.addEventListener("abort", stop, { once: true });
+  try {
+    const outcome = await deps.transportOf(endpoint).attempt({
+      endpoint,
+      headers: deliveryHeaders(endpoint, { deliveryId: id, signature }),
+      body,
+      timeoutMs: endpoint.requestTimeoutMs,
+      cut,
+    });
+    return { deliveryId: id, outcome };
+  } finally {
+    deps.closing.removeEventListener("abort", stop);
+  }
 }
 
 /** An app's webhook has event types; a named endpoint takes everything. */

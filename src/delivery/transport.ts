@@ -9,7 +9,7 @@ export interface Transport {
    * Makes one attempt and tells what it came to.
    *
    * Never rejects: whatever goes wrong on the way is an Outcome. Resolves at most a moment after
-   * `timeoutMs` or after `signal` aborts, whichever comes first, and holds no socket of a broken-off
+   * `timeoutMs` or after `cut` is aborted, whichever comes first, and holds no socket of a broken-off
    * exchange from then on.
    */
   attempt(request: AttemptRequest): Promise<Outcome>;
@@ -27,6 +27,10 @@ export interface AttemptRequest {
   readonly body: JobBody;
   /** The one total deadline, from name resolution to the last byte of the answer. */
   readonly timeoutMs: number;
-  /** Aborts the attempt: its outcome is then `aborted`. */
-  readonly signal: AbortSignal;
+  /**
+   * Aborted by the caller, it cuts the attempt off: its outcome is then `aborted`. The transport aborts it too,
+   * at the deadline; so it is for this attempt only. One controller for both, because a second one and its
+   * listener would be a tenth of what an attempt costs.
+   */
+  readonly cut: AbortController;
 }

@@ -23,7 +23,7 @@ export interface AttemptDeps {
  */
 export function createAttempter(
   deps: AttemptDeps,
-): (delivery: Delivery, signal: AbortSignal) => Promise<Outcome> {
+): (delivery: Delivery, cut: AbortController) => Promise<Outcome> {
   const { metrics, log } = deps;
   const inFlight = metrics.inFlight.labels();
   const durations = new Map<string, HistogramSeries>();
@@ -64,7 +64,7 @@ export function createAttempter(
     return outcome;
   };
 
-  return async (delivery, signal) => {
+  return async (delivery, cut) => {
     const { endpoint, content } = delivery;
     const signature = signatureHeaders(endpoint, {
       deliveryId: delivery.id,
@@ -87,7 +87,7 @@ export function createAttempter(
         headers,
         body: content,
         timeoutMs: endpoint.requestTimeoutMs,
-        signal,
+        cut,
       });
       return finish(delivery, outcome);
     } finally {

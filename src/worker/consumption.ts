@@ -20,7 +20,7 @@ export interface ConsumptionOptions {
   readonly driver: QueueDriver;
   readonly directory: Directory;
   readonly gates: EndpointGates;
-  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
   readonly mask: (text: string) => string;
   readonly supervisor: Supervisor;

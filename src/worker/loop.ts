@@ -13,7 +13,7 @@ export interface LoopOptions {
   /** Longest wait for a turn; shorter than the stall limit. */
   readonly waitMs: number;
   /** Makes one attempt; never rejects but for a bug. */
-  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
   readonly decide: (delivery: Delivery, outcome: DecidableOutcome) => Decision;
   /** Keeps what an attempt came to, for the delivery log; must not throw. */
   readonly record: AttemptLog["record"];
@@ -32,13 +32,13 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
   const { lanes, clock } = options;
 
   return async (context) => {
-    let inHand: { grant: Grant; abort: AbortController } | null = null;
+    let inHand: { grant: Grant; cut: AbortController } | null = null;
     // However this run ends, what it holds is given back; an abandoned run settles nothing afterwards.
     context.onEnd(() => {
       if (inHand === null) return;
-      const { grant, abort } = inHand;
+      const { grant, cut } = inHand;
       inHand = null;
-      abort.abort();
+      cut.abort();
       grant.delivery.held.settle(unknownOutcome(grant.delivery, options));
       grant.end(null);
     });
@@ -55,13 +55,13 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
         grant.end(null);
         continue;
       }
-      const abort = new AbortController();
-      inHand = { grant, abort };
+      const cut = new AbortController();
+      inHand = { grant, cut };
       held.state = "running";
-      held.abort = () => abort.abort();
+      held.abort = () => cut.abort();
       context.progress(clock.monotonic() + endpoint.requestTimeoutMs);
 
-      const outcome = await options.attempt(delivery, abort.signal);
+      const outcome = await options.attempt(delivery, cut);
       // Silence is allowed until the attempt's deadline, and not a moment longer than the attempt.
       context.progress();
 

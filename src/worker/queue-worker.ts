@@ -37,7 +37,7 @@ export interface QueueWorkerOptions {
   readonly turnMs: number;
   readonly plan: PlanContext;
   readonly gateOf: (delivery: Delivery) => Gate;
-  readonly attempt: (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
   readonly supervisor: Supervisor;
   readonly clock: Clock;

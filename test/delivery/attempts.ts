@@ -73,11 +73,14 @@ export function attempt(
     signal?: AbortSignal;
   } = {},
 ): Promise<Outcome> {
+  const cut = new AbortController();
+  if (more.signal?.aborted === true) cut.abort();
+  more.signal?.addEventListener("abort", () => cut.abort(), { once: true });
   return transport.attempt({
     endpoint,
     headers: more.headers ?? [["content-type", "application/json"]],
     body: more.body ?? "{}",
     timeoutMs: more.timeoutMs ?? 5000,
-    signal: more.signal ?? new AbortController().signal,
+    cut,
   });
 }

@@ -18,7 +18,7 @@ import type { Delivery } from "../../src/worker/delivery.ts";
 import { createEndpointGates, type EndpointGates } from "../../src/worker/gates.ts";
 import { until } from "./until.ts";
 
-export type Attempt = (delivery: Delivery, signal: AbortSignal) => Promise<Outcome>;
+export type Attempt = (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
 type Webhook = NonNullable<NonNullable<ConfigInput["apps"]>[number]["webhooks"]>[number];
 
 export interface WorkerSetup {

@@ -53,8 +53,8 @@ describe("draining", () => {
     await using receiver = await startReceiver();
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url }],
-      attempt: (real) => (delivery, signal) =>
-        delivery.jobId === "job-0" ? new Promise(() => undefined) : real(delivery, signal),
+      attempt: (real) => (delivery, cut) =>
+        delivery.jobId === "job-0" ? new Promise(() => undefined) : real(delivery, cut),
     });
     await bench.put(newJobs(4));
     await receiver.waitForCount(3);

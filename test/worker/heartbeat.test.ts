@@ -51,9 +51,9 @@ test("a lease that another has now cuts its attempt off and settles nothing", as
         return memory.settle(settlements);
       },
     }),
-    attempt: (real) => (delivery, signal) => {
-      signals.push(signal);
-      return real(delivery, signal);
+    attempt: (real) => (delivery, cut) => {
+      signals.push(cut.signal);
+      return real(delivery, cut);
     },
   });
   await bench.put([newJob("stolen")]);
@@ -82,10 +82,10 @@ test("while the backend does not answer, an attempt goes on until its lease has 
         return memory.extend(leases, ms);
       },
     }),
-    attempt: (real) => (delivery, signal) => {
+    attempt: (real) => (delivery, cut) => {
       const startedAt = performance.now();
-      signal.addEventListener("abort", () => cutAfterMs.push(performance.now() - startedAt));
-      return real(delivery, signal);
+      cut.signal.addEventListener("abort", () => cutAfterMs.push(performance.now() - startedAt));
+      return real(delivery, cut);
     },
   });
   await bench.put([newJob("job")]);

@@ -208,11 +208,11 @@ test("the process never has more attempts in flight than webhooks.max_in_flight"
       url: `${receiver.url}/${index}`,
       event_types: [`event-${index}`],
     })),
-    attempt: (real) => async (delivery, signal) => {
+    attempt: (real) => async (delivery, cut) => {
       now += 1;
       most = Math.max(most, now);
       try {
-        return await real(delivery, signal);
+        return await real(delivery, cut);
       } finally {
         now -= 1;
       }

@@ -17,10 +17,10 @@ describe("a loop that ends with a job in hand", () => {
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url }],
       config: quick,
-      attempt: (real) => (delivery, signal) => {
+      attempt: (real) => (delivery, cut) => {
         attempts.push(delivery.attempt);
         if (attempts.length <= 2) throw new TypeError("a bug in a transport");
-        return real(delivery, signal);
+        return real(delivery, cut);
       },
     });
     await bench.put([newJob("job")]);
@@ -35,9 +35,9 @@ describe("a loop that ends with a job in hand", () => {
     await using bench = await startWorker({
       webhooks: [{ name: "hook", url: receiver.url, retry: { max_attempts: 4 } }],
       config: quick,
-      attempt: (real) => (delivery, signal) => {
+      attempt: (real) => (delivery, cut) => {
         if (delivery.jobId === "poison") throw new TypeError("a bug that this job meets");
-        return real(delivery, signal);
+        return real(delivery, cut);
       },
     });
     await bench.put([newJob("poison"), ...newJobs(200)]);
@@ -58,9 +58,9 @@ describe("a loop that ends with a job in hand", () => {
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url }],
       config: quick,
-      attempt: (real) => async (delivery, signal) => {
+      attempt: (real) => async (delivery, cut) => {
         const call = (calls += 1);
-        const outcome = await real(delivery, signal);
+        const outcome = await real(delivery, cut);
         return call === 1 ? (undefined as unknown as Outcome) : outcome;
       },
     });
@@ -78,9 +78,9 @@ describe("a loop that ends with a job in hand", () => {
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url, request_timeout_ms: 100 }],
       config: { supervisor: { ...quick.supervisor, stall_ms: 200 } },
-      attempt: (real) => (delivery, signal) => {
-        signals.push(signal);
-        return signals.length === 1 ? late.promise : real(delivery, signal);
+      attempt: (real) => (delivery, cut) => {
+        signals.push(cut.signal);
+        return signals.length === 1 ? late.promise : real(delivery, cut);
       },
     });
     await bench.put([newJob("job")]);
