@@ -1,6 +1,6 @@
 import { silentLogger, type Logger } from "../../src/log.ts";
 import { systemClock } from "../../src/clock.ts";
-import type { DriverEvents } from "../../src/queue/driver.ts";
+import type { DriverCapabilities, DriverEvents } from "../../src/queue/driver.ts";
 import { createSqsDriver, type SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 
@@ -56,3 +56,35 @@ export async function openSqs(
   await driver.open(new AbortController().signal);
   return driver;
 }
+
+/** What the driver says of itself with standard queues. */
+export const standardCapabilities: DriverCapabilities = {
+  durable: true,
+  dedup: false,
+  fenced: false,
+  refundsAttempt: true,
+  exactStats: false,
+  listsDeadLetters: false,
+  ordersGroups: false,
+  maxBatch: 256,
+  maxPayloadBytes: 1_048_576 - 256,
+  maxDelayMs: 900_000,
+  pauseScope: "process",
+  settleLingerMs: 5,
+};
+
+/** Claims that hold on no SQS queue, and why. */
+export const commonSkips = {
+  "a retry with a body replaces the bytes": "a message that SQS stores cannot be rewritten",
+  "a replaced body survives a lease that ends unsettled": "a message that SQS stores cannot be rewritten",
+  "a park with a body replaces the bytes": "a message that SQS stores cannot be rewritten",
+  "released jobs come before those that wait in line": "SQS has no priority",
+  "children come before those that wait in line": "children are new messages: SQS has no priority",
+  fenced: "an expired handle of a standard queue may still work, and attempts are counted by each process",
+  listsDeadLetters: "SQS shows messages by receiving them: a page is a sample",
+  exactStats: "SQS counts approximately",
+  clusterPause: "a pause is this process's: SQS has none",
+};
+
+/** And on no standard one. */
+export const standardSkips = { ...commonSkips, dedup: "a standard queue has no deduplication" };

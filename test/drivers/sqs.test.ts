@@ -1,27 +1,11 @@
 import { describe } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
 import { silentLogger } from "../../src/log.ts";
-import type { DriverCapabilities } from "../../src/queue/driver.ts";
 import { createSqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import { createSqsModel } from "../support/sqs-model.ts";
 import { describeDriver } from "./conformance.ts";
 import type { DriverSubject } from "./conformance-bench.ts";
-import { sqsOptions } from "./sqs-subject.ts";
-
-const capabilities: DriverCapabilities = {
-  durable: true,
-  dedup: false,
-  fenced: false,
-  refundsAttempt: true,
-  exactStats: false,
-  listsDeadLetters: false,
-  ordersGroups: false,
-  maxBatch: 256,
-  maxPayloadBytes: 1_048_576 - 256,
-  maxDelayMs: 900_000,
-  pauseScope: "process",
-  settleLingerMs: 5,
-};
+import { commonSkips, sqsOptions, standardCapabilities, standardSkips } from "./sqs-subject.ts";
 
 /** Each claim gets a model of its own: queues start empty and nothing is shared. */
 const create =
@@ -55,35 +39,23 @@ const create =
     });
   };
 
-const skips = {
-  "a retry with a body replaces the bytes": "a message that SQS stores cannot be rewritten",
-  "a replaced body survives a lease that ends unsettled": "a message that SQS stores cannot be rewritten",
-  "a park with a body replaces the bytes": "a message that SQS stores cannot be rewritten",
-  "released jobs come before those that wait in line": "SQS has no priority",
-  "children come before those that wait in line": "children are new messages: SQS has no priority",
-  fenced: "an expired handle of a standard queue may still work, and attempts are counted by each process",
-  listsDeadLetters: "SQS shows messages by receiving them: a page is a sample",
-  exactStats: "SQS counts approximately",
-  clusterPause: "a pause is this process's: SQS has none",
-};
-
 // Each claim has a model and drivers of its own, and most of its time waits for whole seconds of visibility.
 describe.concurrent("sqs", () => {
   describeDriver("sqs standard", {
     create: create(false),
-    capabilities,
+    capabilities: standardCapabilities,
     timing: { leaseMs: 1_000, delayMs: 1_000, deadlineMs: 15_000 },
     loadJobs: 600,
-    skips: { ...skips, dedup: "a standard queue has no deduplication" },
+    skips: standardSkips,
   });
 
   describeDriver("sqs fifo", {
     create: create(true),
-    capabilities: { ...capabilities, dedup: true, ordersGroups: true, maxDelayMs: 0 },
+    capabilities: { ...standardCapabilities, dedup: true, ordersGroups: true, maxDelayMs: 0 },
     timing: { leaseMs: 1_000, delayMs: 1_000, deadlineMs: 15_000 },
     loadJobs: 600,
     skips: {
-      ...skips,
+      ...commonSkips,
       maxDelayMs: "a FIFO queue delays no single message",
       noGroups: "groups are what FIFO is for",
       "two jobs of the same id without a dedup key are two jobs": "the deduplication id is the job's id",
