@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { resolve } from "node:path";
 import { leftKeys } from "../support/redis-load.ts";
 import { startRedis } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
@@ -265,3 +266,21 @@ test("a wrong password, or a database that is not there, ends the start with 78 
   expect(numbered.stderr).toContain("no database of that number");
   expect(findSecrets(wrong.stderr + numbered.stderr)).toEqual([]);
 });
+
+test("under Deno the sources consume from Redis as well: pushed and posted jobs, and the end by SIGTERM", async () => {
+  await using redis = await startRedis();
+  await using receiver = await startReceiver({ record: false });
+  const seen = arrivals(receiver);
+  const root = resolve(import.meta.dir, "../..");
+  // The program itself: the package's own command is a Node script that passes no signals on.
+  const [deno] = [...new Bun.Glob("node_modules/@deno/*/deno").scanSync({ cwd: root, absolute: true })];
+  const command = [deno!, "run", "-A", resolve(root, "src/main.ts")];
+  await using server = await startExecutable(config(redis, receiver), { command });
+  await push(redis, 0, 300);
+  await server.enqueue("webhooks", jobsFrom(300, 50));
+  await expectAll(redis, seen, 350);
+  // One more after a wait, which goes through the blocked connection.
+  await push(redis, 350, 1);
+  await expectAll(redis, seen, 351);
+  expect(await server.stop()).toBe(0);
+}, 60_000);
