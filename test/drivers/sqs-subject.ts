@@ -87,4 +87,8 @@ export const commonSkips = {
 };
 
 /** And on no standard one. */
-export const standardSkips = { ...commonSkips, dedup: "a standard queue has no deduplication" };
+export const standardSkips = {
+  ...commonSkips,
+  dedup: "a standard queue has no deduplication",
+  "jobs come in the order they were put": "a standard queue keeps no order",
+};

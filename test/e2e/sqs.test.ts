@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { runExecutable, startExecutable, type Executable } from "../support/executable.ts";
+import { answer, hang, startReceiver, type Receiver } from "../support/receiver.ts";
+import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
+import { until } from "../support/until.ts";
+
+const isLong = process.env["HOOKLINE_LONG"] === "1";
+
+let model: SqsModel;
+let receiver: Receiver;
+beforeEach(async () => {
+  model = createSqsModel();
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  await receiver.close();
+  await model.stop();
+});
+
+const keys = { accessKeyId: "e2e", secretAccessKey: "e2e" };
+const start = (sqs: object = {}, queue: object = {}): Promise<Executable> =>
+  startExecutable({
+    queue: {
+      driver: "sqs",
+      queues: ["webhooks"],
+      ...queue,
+      sqs: { endpoint_url: model.endpoint, client_options: keys, wait_time_seconds: 1, ...sqs },
+    },
+    apps: [
+      {
+        id: "app-1",
+        key: "app-key",
+        secret: "app-secret",
+        webhooks: [{ url: `${receiver.url}/hook`, event_types: ["channel_occupied"] }],
+      },
+    ],
+  });
+
+function put(count: number): void {
+  model.create("webhooks", { MessageRetentionPeriod: "1209600" });
+  for (let n = 0; n < count; n += 1) {
+    model.queues.get("webhooks")?.send({
+      body: `{"app_key":"app-key","app_id":"app-1","payload":{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c${n}"}]},"original_signature":"x"}`,
+      attributes: {},
+      group: null,
+      deduplicationId: null,
+      delaySeconds: null,
+    });
+  }
+}
+const stored = (): number => model.queues.get("webhooks")?.messages.size ?? -1;
+
+test("SIGKILL again and again: every message is delivered, the unfinished ones when their visibility ends", async () => {
+  const [total, kills] = isLong ? [5_000, 5] : [1_200, 2];
+  put(total);
+  receiver.behave(answer(200, { delayMs: 3 }));
+  for (let kill = 1; kill <= kills; kill += 1) {
+    const victim = await start({ visibility_timeout: 3, concurrency: 16 });
+    await until(() => stored() < total * (1 - kill / (kills + 2)), {
+      timeoutMs: 60_000,
+      what: `kill ${kill}`,
+    });
+    await victim.stop("SIGKILL");
+    expect(model.queues.get("webhooks")?.counts().inFlight).toBeGreaterThan(0);
+  }
+  await using last = await start({ visibility_timeout: 3, concurrency: 16 });
+  await until(() => stored() === 0, { timeoutMs: 60_000, everyMs: 20, what: "an empty queue" });
+  const channels = new Set(receiver.requests.map(({ text }) => /"channel":"(c\d+)"/.exec(text)?.[1]));
+  expect(channels.size).toBe(total);
+  expect(await last.stop()).toBe(0);
+}, 120_000);
+
+test("SIGTERM makes what was not finished visible at once", async () => {
+  put(30);
+  receiver.behave(hang());
+  const server = await start({ concurrency: 4 }, { reliability: { shutdown_timeout_ms: 3_000 } });
+  await receiver.waitForCount(4);
+  expect(await server.stop()).toBe(0);
+  expect(model.queues.get("webhooks")?.counts()).toEqual({ visible: 30, inFlight: 0, delayed: 0 });
+}, 30_000);
+
+test("with Soketi's own environment its queue is drained", async () => {
+  const captured = JSON.parse(
+    readFileSync(new URL("../fixtures/soketi-1.6.1-sqs-fifo.json", import.meta.url), "utf8"),
+  ) as { body: string; MessageGroupId: string; MessageDeduplicationId: string }[];
+  const queue = model.create("soketi.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" });
+  for (const { body, MessageGroupId, MessageDeduplicationId } of captured) {
+    queue.send({
+      body,
+      attributes: {},
+      group: MessageGroupId,
+      deduplicationId: MessageDeduplicationId,
+      delaySeconds: null,
+    });
+  }
+  const names = captured.map(
+    ({ body }) =>
+      (JSON.parse(body) as { payload: { events: { name: string }[] } }).payload.events[0]?.name ?? "",
+  );
+  await using server = await startExecutable(
+    {
+      apps: [
+        {
+          id: "app-1",
+          key: "app-key",
+          secret: "app-secret",
+          webhooks: [{ url: receiver.url, event_types: [...new Set(names)] }],
+        },
+      ],
+    },
+    {
+      env: {
+        QUEUE_DRIVER: "sqs",
+        SOKETI_QUEUE_SQS_REGION: "us-east-1",
+        SOKETI_QUEUE_SQS_ENDPOINT: model.endpoint,
+        SOKETI_QUEUE_SQS_URL: `${model.endpoint}/123456789012/soketi.fifo`,
+        SOKETI_QUEUE_SQS_CLIENT_OPTIONS: JSON.stringify({ ...keys, maxRetries: 2 }),
+        SOKETI_QUEUE_SQS_BATCH_SIZE: "10",
+        SOKETI_QUEUE_SQS_PROCESS_BATCH: "true",
+        SOKETI_QUEUE_SQS_POLLING_WAIT_TIME_MS: "0",
+      },
+    },
+  );
+  await until(() => queue.messages.size === 0, { what: "an empty queue" });
+  expect(receiver.count).toBe(captured.length);
+  model.endPolls();
+  expect(await server.stop()).toBe(0);
+}, 30_000);
+
+test("a missing permission ends the start with 78 and its name", async () => {
+  model.create("webhooks");
+  model.create("webhooks-dead");
+  model.faults.denied.add("DeleteMessage");
+  const { code, stderr } = await runExecutable(["serve"], {
+    env: {
+      QUEUE_DRIVER: "sqs",
+      HOOKLINE_PORT: "0",
+      QUEUE_SQS_ENDPOINT_URL: model.endpoint,
+      SOKETI_QUEUE_SQS_CLIENT_OPTIONS: JSON.stringify(keys),
+    },
+  });
+  expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
+}, 30_000);
+
+test("hookline sqs in the executable", async () => {
+  put(3);
+  const env = {
+    AWS_ACCESS_KEY_ID: "e2e",
+    AWS_SECRET_ACCESS_KEY: "e2e",
+    QUEUE_SQS_ENDPOINT_URL: model.endpoint,
+  };
+  const { code, stdout } = await runExecutable(["sqs", "ls"], { env });
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^webhooks +3 +0 +0$/m)]);
+});
