@@ -28,6 +28,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   no_such_app: [404, "There is no such app"],
   method_not_allowed: [405, "The method is not allowed here"],
   body_timeout: [408, "The body did not arrive in time"],
+  list_first: [409, "The backend finds no dead letter by its id: list them first"],
   idempotency_conflict: [409, "The key was used with another body"],
   endpoint_disabled: [409, "The endpoint is disabled"],
   body_too_large: [413, "The body is too large"],

@@ -20,11 +20,14 @@ export function leaseDurationMs({ queue }: Config): number {
 }
 
 /**
- * Longest wait of one lease call. SQS long-polls as configured; Redis must look for due retries and pauses
+ * Longest wait of one lease call. SQS long-polls as configured, but for a third of a lease at most: leases
+ * are counted from the call's start, and must not be used up by its wait. Redis must look for due retries and pauses
  * again after two seconds; in memory everything wakes the wait.
  */
 export function leaseWaitMs({ queue, supervisor }: Config): number {
-  if (queue.driver === "sqs") return queue.sqs.wait_time_seconds * 1000;
+  if (queue.driver === "sqs") {
+    return Math.min(queue.sqs.wait_time_seconds * 1000, (queue.sqs.visibility_timeout * 1000) / 3);
+  }
   if (queue.driver === "redis" || queue.driver === "redis-cluster") return 2_000;
   return Math.min(5_000, supervisor.stall_ms / 3);
 }
