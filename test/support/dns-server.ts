@@ -16,9 +16,14 @@ export type DnsAnswer =
   | "servfail"
   | "silence";
 
-/** Starts one; `choose` sees the lower-case name and the type, and may change its mind at any time. */
+/**
+ * Starts one; `choose` sees the lower-case name and the type, and may change its mind at any time.
+ *
+ * @param at Where it listens; a free port of 127.0.0.1 where left out. Ports below 1024 take root.
+ */
 export async function startDnsServer(
   choose: (name: string, type: "A" | "AAAA", n: number) => DnsAnswer,
+  at: { readonly host: string; readonly port: number } = { host: "127.0.0.1", port: 0 },
 ): Promise<DnsServer> {
   const socket = createSocket("udp4");
   const questions: string[] = [];
@@ -40,9 +45,12 @@ export async function startDnsServer(
     const records = wanted.map((address) => record(address, typeCode, ttl));
     socket.send(Buffer.concat([head, message.subarray(12, end), ...records]), from.port, from.address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind(at.port, at.host, resolve);
+  });
   return {
-    address: `127.0.0.1:${socket.address().port}`,
+    address: `${at.host}:${socket.address().port}`,
     questions,
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   };

@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import {
+  allWith,
+  cpuMs,
+  endpointNames,
+  enqueueBacklog,
+  laneJob,
+  measureLatency,
+  memoryMb,
+  metric,
+  postSteadily,
+  redisCommands,
+  startLaneBench,
+  untilArrived,
+  untilEmpty,
+} from "../support/lane-load.ts";
+import { until } from "../support/until.ts";
+
+const isLong = process.env["HOOKLINE_LONG"] === "1";
+
+// Contract §1.4; issue 5, "Must show". scripts/bench/lanes prints the same figures.
+describe.each(["memory", "redis"] as const)("on %s", (driver) => {
+  test(
+    "20 of 40 endpoints hang: the healthy ones' jobs are received as fast as before",
+    async () => {
+      const timeoutMs = isLong ? 10_000 : 2_000;
+      const seconds = isLong ? 15 : 1;
+      const names = endpointNames(40);
+      const [watched, hanging] = [names.slice(0, 20), names.slice(20)];
+      await using bench = await startLaneBench({
+        driver,
+        concurrency: 40,
+        endpoints: allWith(names),
+        webhooks: { request_timeout_ms: timeoutMs },
+      });
+      const { server, receiver } = bench;
+      const load = { watched, perSecond: 200, seconds };
+      await postSteadily(server, names, { perSecond: 200, seconds: 0.3 });
+      const before = await measureLatency(bench, names, load);
+      await receiver.behave(hanging, "hang");
+      // Until each of them has filled what it may fill.
+      await postSteadily(server, names, { perSecond: 200, seconds: isLong ? 12 : 1 });
+      const { now: mbBefore } = memoryMb(server.pid);
+      const beside = await measureLatency(bench, names, load);
+      expect(beside.count).toBeGreaterThanOrEqual(100);
+      // A noisy machine delays single jobs; waiting for one hanging attempt would be the whole timeout.
+      expect(beside.p50).toBeLessThan(Math.max(50, before.p50 * 4));
+      expect(beside.p99).toBeLessThan(isLong ? Math.max(5, before.p99 * 2) : timeoutMs / 2);
+      expect(memoryMb(server.pid).now - mbBefore).toBeLessThan(80);
+      for (const name of hanging) {
+        const seen = (await receiver.look())[name];
+        expect(seen?.mostInFlight ?? 0).toBeLessThanOrEqual(2);
+      }
+    },
+    isLong ? 120_000 : 30_000,
+  );
+
+  test(
+    "a backlog for a dead endpoint ahead of a healthy one's jobs: parked at next to no cost, and delivered when it heals",
+    async () => {
+      const backlog = isLong ? 1_000_000 : 20_000;
+      await using bench = await startLaneBench({
+        driver,
+        concurrency: 10,
+        endpoints: { dead: { breaker: { open_ms: 60_000 } }, well: {} },
+        // Few attempts: were parking charged as one, many would end dead.
+        webhooks: {
+          request_timeout_ms: isLong ? 1_000 : 500,
+          retry: { max_attempts: 4, initial_backoff_ms: 50, max_backoff_ms: 200 },
+        },
+      });
+      const { server, receiver, redis } = bench;
+      await receiver.behave(["dead"], "hang");
+      expect((await server.api("POST", "/v1/queues/webhooks/pause")).status).toBe(200);
+      await enqueueBacklog(server, "dead", backlog);
+      await enqueueBacklog(server, "well", 300);
+      await server.api("POST", "/v1/queues/webhooks/resume");
+      const resumedAt = performance.now();
+      await untilArrived(receiver, "well", 300, isLong ? 120_000 : 15_000);
+      // One worker's ten slots and timeouts would take a quarter of an hour for them.
+      expect(performance.now() - resumedAt).toBeLessThan(isLong ? 100_000 : 10_000);
+      await until(async () => (await breakerOf(server, "dead")) === "open", { what: "the breaker to open" });
+      const isParked = async (): Promise<boolean> => (await server.stats())["parked"] === backlog;
+      await until(isParked, { timeoutMs: 20_000, everyMs: 20, what: "the whole backlog parked" });
+
+      const [cpu, commands, leased] = [
+        cpuMs(server.pid),
+        redis && (await redisCommands(redis)),
+        await metric(server, "hookline_jobs_leased_total"),
+      ];
+      const seconds = isLong ? 20 : 1;
+      // Doing nothing takes time: what it costs is measured over some.
+      const quietUntil = performance.now() + seconds * 1_000;
+      await until(() => performance.now() > quietUntil, {
+        timeoutMs: 60_000,
+        everyMs: 100,
+        what: "quiet time",
+      });
+      expect((cpuMs(server.pid) - cpu) / seconds).toBeLessThan(isLong ? 20 : 100);
+      if (redis !== null) expect(((await redisCommands(redis)) - (commands ?? 0)) / seconds).toBeLessThan(30);
+      expect(await metric(server, "hookline_jobs_leased_total")).toBe(leased);
+      // The next job for another endpoint does not notice.
+      await receiver.clear();
+      await server.enqueue("webhooks", laneJob("well", 1));
+      await untilArrived(receiver, "well", 1);
+      expect((await receiver.look())["well"]?.delaysMs[0]).toBeLessThan(500);
+
+      await receiver.behave(["dead"], { status: 200 });
+      expect((await server.api("POST", "/v1/endpoints/-/dead/enable")).body).toMatchObject({
+        breaker: "closed",
+      });
+      await untilArrived(receiver, "dead", backlog, isLong ? 300_000 : 20_000);
+      await untilEmpty(server);
+      expect(await server.stats()).toMatchObject({ dead: 0 });
+    },
+    isLong ? 600_000 : 60_000,
+  );
+});
+
+async function breakerOf(
+  server: { api: (method: string, path: string) => Promise<{ body: { breaker: string } }> },
+  name: string,
+): Promise<string> {
+  return (await server.api("GET", `/v1/endpoints/-/${name}`)).body.breaker;
+}
