@@ -1,8 +1,10 @@
+import { checkLimit } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross.ts";
 import { defaultWebhookName } from "./endpoint-name.ts";
 import { headerNameProblem } from "./headers.ts";
 import type { Loose } from "./loose.ts";
 import type { ConfigInput } from "./schema.ts";
+import { quote } from "./showable.ts";
 
 type AppInput = NonNullable<NonNullable<Loose<ConfigInput>["apps"]>[number]>;
 type WebhookInput = NonNullable<NonNullable<AppInput["webhooks"]>[number]>;
@@ -91,8 +93,14 @@ function checkReceiver(
     findings.issue([...path, "tls"], "a client certificate needs both cert and key");
   }
   const limit = view.config.webhooks?.max_in_flight;
-  if (typeof concurrency === "number" && limit !== undefined && concurrency > limit) {
-    findings.issue([...path, "concurrency"], `${concurrency} is above webhooks.max_in_flight (${limit})`);
+  if (typeof concurrency === "number" && limit !== undefined) {
+    const own = [...path, "concurrency"];
+    const shared = ["webhooks", "max_in_flight"];
+    checkLimit(
+      { path: own, value: concurrency, source: view.sourceOf(own.map(String)) },
+      { path: shared, value: limit, source: view.sourceOf(shared) },
+      findings.issue,
+    );
   }
 }
 
@@ -125,7 +133,10 @@ function checkHeaders(path: Path, receiver: ReceiverInput, { issue }: CrossFindi
   checkUnique(
     names.map((name) => name.toLowerCase()),
     (index, earlier) => {
-      issue([...path, "headers", names[index] as string], `is the same header as ${names[earlier]}`);
+      issue(
+        [...path, "headers", names[index] as string],
+        `is the same header as ${quote(names[earlier] as string, "name")}`,
+      );
     },
   );
   const hasUser = typeof receiver.url === "string" && (URL.parse(receiver.url)?.username ?? "") !== "";
@@ -142,7 +153,7 @@ function checkRetry(path: Path, receiver: ReceiverInput, view: CrossView, { issu
   const own = receiver.retry;
   const shared = view.config.webhooks?.retry;
   if (own === undefined) return;
-  checkRetryPolicy([...path, "retry"], own, { ...shared, ...own }, issue);
+  checkRetryPolicy([...path, "retry"], own, { ...shared, ...own }, view, issue);
 }
 
 /** `webhooks.retry`, or a webhook's own over it; an issue names a key that is set here. */
@@ -150,17 +161,27 @@ export function checkRetryPolicy(
   path: Path,
   own: NonNullable<ReceiverInput["retry"]>,
   effective: NonNullable<ReceiverInput["retry"]>,
+  view: CrossView,
   issue: CrossFindings["issue"],
 ): void {
+  /** Where a key that counts here was set: here, or for all. */
+  const part = (key: "initial_backoff_ms" | "max_backoff_ms", value: number) => {
+    const keyPath = key in own ? [...path, key] : ["webhooks", "retry", key];
+    return { path: keyPath, value, source: view.sourceOf(keyPath.map(String)) };
+  };
   const { initial_backoff_ms: first, max_backoff_ms: longest } = effective;
   const isOwn = "initial_backoff_ms" in own || "max_backoff_ms" in own;
-  if (isOwn && first !== undefined && longest !== undefined && first > longest) {
-    issue([...path, "initial_backoff_ms"], `${first} is above max_backoff_ms (${longest})`);
+  if (isOwn && first !== undefined && longest !== undefined) {
+    checkLimit(part("initial_backoff_ms", first), part("max_backoff_ms", longest), issue);
   }
   const retried = new Set(effective.retry_on ?? []);
   const both = (effective.dead_on ?? []).filter((status) => status !== undefined && retried.has(status));
   if (both.length > 0 && ("dead_on" in own || "retry_on" in own)) {
-    issue([...path, "dead_on"], `${both.join(", ")}: stands in retry_on too`);
+    const [key, other] = "dead_on" in own ? ["dead_on", "retry_on"] : ["retry_on", "dead_on"];
+    issue(
+      [...path, key],
+      `${both.join(", ")}: stands in ${other in own ? "" : "webhooks.retry."}${other} too`,
+    );
   }
 }
 

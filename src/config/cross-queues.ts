@@ -1,4 +1,6 @@
+import { nameWithValue, rankOf, type Part } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross.ts";
+import { quote } from "./showable.ts";
 
 /** Queues, groups and how many attempts they may have in flight. */
 export function checkQueues(view: CrossView, findings: CrossFindings): void {
@@ -30,7 +32,7 @@ function checkRawQueues({ config, input }: CrossView, { issue }: CrossFindings):
   const urls = new Map<string, number>();
   const checkEndpoint = (path: (string | number)[], name: string | null | undefined): void => {
     if (typeof name !== "string" || Object.hasOwn(endpoints, name)) return;
-    issue(path, `"${name}" is not one of endpoints`);
+    issue(path, `${quote(name, "name")} is not one of endpoints`);
   };
   for (const [index, queue] of (config.queue?.queues ?? []).entries()) {
     if (typeof queue !== "object") continue;
@@ -90,7 +92,7 @@ function checkGroups({ config, input }: CrossView, { issue }: CrossFindings): vo
       const member = nameOf(queue);
       const memberPath = [...path, "queues", at];
       if (member === undefined) continue;
-      if (!known.has(member)) issue(memberPath, `"${member}" is not one of queue.queues`);
+      if (!known.has(member)) issue(memberPath, `${quote(member, "name")} is not one of queue.queues`);
       const other = taken.get(member);
       if (other !== undefined) issue(memberPath, `"${member}" is in ${other} already`);
       else taken.set(member, `queue.groups.${index}`);
@@ -118,21 +120,43 @@ function concurrencyOf({ queue }: CrossView["config"]): { key: string; value: nu
   }
 }
 
-function checkConcurrency({ config }: CrossView, { issue }: CrossFindings): void {
+function checkConcurrency({ config, sourceOf }: CrossView, { issue }: CrossFindings): void {
   const limit = config.webhooks?.max_in_flight;
   const own = concurrencyOf(config);
   if (limit === undefined || own?.value === undefined || config.queue?.consume === false) return;
+  const part = (path: Part["path"], value: number): Part => ({
+    path,
+    value,
+    source: sourceOf(path.map(String)),
+  });
   const groups = config.queue?.groups ?? [];
   const grouped = new Set(groups.flatMap((group) => (group?.queues ?? []).map(nameOf)));
   const alone = (config.queue?.queues ?? []).filter((queue) => !grouped.has(nameOf(queue))).length;
   // One URL for all queues is one consumer.
   const consumers = typeof config.queue?.sqs?.queue_url === "string" && own.key === "sqs" ? 1 : alone;
-  const shared = groups.reduce((sum, group) => sum + (group?.concurrency ?? 0), 0);
-  const sum = consumers * own.value + shared;
+  const parts = [
+    { ...part(["queue", own.key, "concurrency"], own.value), times: consumers },
+    ...groups.map((group, index) => ({
+      ...part(["queue", "groups", index, "concurrency"], group?.concurrency ?? 0),
+      times: 1,
+    })),
+  ].filter(({ value, times }) => value * times > 0);
+  const sum = parts.reduce((total, { value, times }) => total + value * times, 0);
   if (sum <= limit) return;
-  const parts = `${consumers} × ${own.value}${shared === 0 ? "" : ` + ${shared} of the groups`}`;
-  issue(
-    ["queue", own.key, "concurrency"],
-    `the sum of all queues' concurrency is ${sum} (${parts}), above webhooks.max_in_flight (${limit})`,
+
+  const most = part(["webhooks", "max_in_flight"], limit);
+  const terms = parts.map(
+    ({ path, value, times }) => `${times === 1 ? "" : `${times} × `}${path.join(".")} ${value}`,
   );
+  const written = `${sum} (${terms.join(" + ")})`;
+  // Who is to blame: the largest that somebody wrote; the limit, where only that was, or more lately.
+  const largest = parts
+    .toSorted((left, right) => right.value * right.times - left.value * left.times)
+    .find(({ source }) => source !== "default");
+  if (largest === undefined || parts.every(({ source }) => rankOf(source) < rankOf(most.source))) {
+    issue(most.path, `${limit} is below the sum of all concurrency, ${written}`);
+  } else {
+    const message = `the sum of all concurrency is ${written}, above ${nameWithValue(most)}`;
+    issue(largest.path, message);
+  }
 }

@@ -1,4 +1,5 @@
-import type { SchemaIssue } from "./issues.ts";
+import { checkLimit } from "./blame.ts";
+import type { Finding } from "./issues.ts";
 import { checkApps, checkRetryPolicy } from "./cross-apps.ts";
 import { checkBackends } from "./cross-backends.ts";
 import { checkQueues } from "./cross-queues.ts";
@@ -11,6 +12,8 @@ export interface CrossView {
   readonly input: Loose<ConfigInput>;
   /** With defaults. */
   readonly config: Loose<Config>;
+  /** Who set the value at a path, as Layers.sourceOf. */
+  readonly sourceOf: (path: readonly string[]) => string;
 }
 
 /** What they find. */
@@ -21,8 +24,8 @@ export interface CrossFindings {
 }
 
 /** Checks that need more than one key (contract §1.7: contradictions are errors too). */
-export function checkAcross(view: CrossView): { issues: SchemaIssue[]; warnings: string[] } {
-  const issues: SchemaIssue[] = [];
+export function checkAcross(view: CrossView): { issues: Finding[]; warnings: string[] } {
+  const issues: Finding[] = [];
   const warnings: string[] = [];
   const findings: CrossFindings = {
     issue: (path, message) => issues.push({ path: path.map(String), message }),
@@ -32,7 +35,7 @@ export function checkAcross(view: CrossView): { issues: SchemaIssue[]; warnings:
   const retry = view.input.webhooks?.retry;
   if (retry !== undefined) {
     const effective = { ...view.config.webhooks?.retry };
-    checkRetryPolicy(["webhooks", "retry"], retry, effective, findings.issue);
+    checkRetryPolicy(["webhooks", "retry"], retry, effective, view, findings.issue);
   }
   checkQueues(view, findings);
   checkBackends(view, findings);
@@ -40,24 +43,21 @@ export function checkAcross(view: CrossView): { issues: SchemaIssue[]; warnings:
   return { issues, warnings };
 }
 
-function checkServer({ config }: CrossView, { issue, warn }: CrossFindings): void {
+function checkServer({ config, sourceOf }: CrossView, { issue, warn }: CrossFindings): void {
   const { server, supervisor } = config;
   const token = server?.token;
   if (typeof token === "string" && token.length < 16) {
     warn("server.token has fewer than 16 characters: take a longer, random one");
   }
-  const isLoopback = server?.host === undefined || /^(?:127\.[\d.]+|::1|localhost)$/i.test(server.host);
-  if (token === null && !isLoopback) {
-    warn("server.host is not a loopback address and server.token is not set: /v1 answers 401 to everybody");
-  }
   if (token === null && supervisor?.allow_crash === true) {
     warn("supervisor.allow_crash has no effect without server.token: crash and stall always need a token");
   }
   const [first, longest] = [supervisor?.restart_delay_ms, supervisor?.max_restart_delay_ms];
-  if (first !== undefined && longest !== undefined && first > longest) {
-    issue(
-      ["supervisor", "restart_delay_ms"],
-      `${first} is above supervisor.max_restart_delay_ms (${longest})`,
-    );
+  const part = (key: string, value: number) => {
+    const path = ["supervisor", key];
+    return { path, value, source: sourceOf(path) };
+  };
+  if (first !== undefined && longest !== undefined) {
+    checkLimit(part("restart_delay_ms", first), part("max_restart_delay_ms", longest), issue);
   }
 }

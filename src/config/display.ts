@@ -52,7 +52,11 @@ function redactNode(node: SchemaNode, value: unknown): unknown {
   if (value === null || value === undefined) return value;
   const secrecy = secrecyOf(node);
   if (secrecy === "value") return "***";
-  if (typeof value === "string") return secrecy === null ? value : redactUrl(value, secrecy);
+  if (typeof value === "string") {
+    // Where any text may stand somebody may have put a URL with a password.
+    const isFree = secrecy === null && !/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*@/i.test(value);
+    return isFree ? value : redactUrl(value, secrecy ?? "url");
+  }
   if (Array.isArray(value)) {
     return value.map((item, index) => redactNode(childNode(node, String(index)) ?? node, item));
   }

@@ -3,8 +3,10 @@ import { admit } from "./admit.ts";
 import { envNames, fallbackEnvNames, isServiceLink, otherEnvNames } from "./env-names.ts";
 import { readTextFile } from "./file.ts";
 import { configSchema } from "./schema.ts";
+import type { Finding } from "./issues.ts";
 import { isObject } from "./layers.ts";
-import { knownPaths, nodeAt, type SchemaNode } from "./schema-tree.ts";
+import { quoteSecretFileName } from "./showable.ts";
+import { knownPaths, nodeAt, objectNode, type SchemaNode } from "./schema-tree.ts";
 import { resolvePath } from "./key-path.ts";
 import { readText } from "./value-text.ts";
 
@@ -22,7 +24,7 @@ export interface EnvSetting {
 export interface EnvReading {
   /** Outer keys before the keys inside them, so that the finer one wins. */
   readonly settings: readonly EnvSetting[];
-  readonly issues: readonly { readonly path: string; readonly name: string; readonly message: string }[];
+  readonly findings: readonly Finding[];
   readonly warnings: readonly string[];
 }
 
@@ -41,7 +43,9 @@ interface Variable {
  *           case in a variable, so it can only mean one that exists.
  */
 export async function readEnv(env: Env, at: (path: readonly string[]) => unknown): Promise<EnvReading> {
-  const issues: { path: string; name: string; message: string }[] = [];
+  const findings: Finding[] = [];
+  const report = (path: readonly string[], name: string, message: string): void =>
+    void findings.push({ path, source: `env ${showName(name)}`, message });
   const links: string[] = [];
   const found: EnvSetting[] = [];
   const variables: Variable[] = [];
@@ -51,38 +55,32 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
     const isOurs = name.startsWith("HOOKLINE_") || isCompatible(name);
     if (!isOurs) continue;
     if (isServiceLink(name, value)) {
-      links.push(name);
+      links.push(showName(name));
       continue;
     }
     const variable = findVariable(name, at);
     if (variable !== null) variables.push(variable);
-    else issues.push({ path: "", name, message: `unknown name${nearestName(name)}` });
+    else report([], name, unknownName(name, at));
   }
 
   for (const variable of dropFallbacks(variables)) {
     const { name, path } = variable;
     const pair = variables.find((other) => other.name === `${name}_FILE`);
-    const joined = path.join(".");
-    if (pair !== undefined) {
-      issues.push({ path: joined, name, message: `${pair.name} is set too; unset one of them` });
-    }
+    if (pair !== undefined) report(path, name, `${pair.name} is set too; unset one of them`);
     const text = await textOf(variable, env[name] as string);
     if (!text.ok) {
-      issues.push({ path: joined, name, message: text.message });
+      report(path, name, text.message);
       continue;
     }
     const node = nodeAt(configSchema, path) as SchemaNode;
     const reading = readText(node, text.value);
     if (!reading.ok) {
-      issues.push({ path: joined, name, message: reading.message });
+      report(path, name, reading.message);
       continue;
     }
-    for (const duplicate of reading.duplicates) {
-      issues.push({ path: [...path, ...duplicate].join("."), name, message: "this key stands twice" });
-    }
-    const value = admit(node, reading.value, path, (where, message) => {
-      issues.push({ path: where.join("."), name, message });
-    });
+    for (const duplicate of reading.duplicates)
+      report([...path, ...duplicate], name, "this key stands twice");
+    const value = admit(node, reading.value, path, (where, message) => report(where, name, message));
     found.push({ path, value, name });
   }
 
@@ -91,12 +89,12 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
       left.path.length - right.path.length ||
       left.path.join(".").localeCompare(right.path.join("."), "en", { numeric: true }),
   );
-  issues.push(...findConflicts(settings));
+  for (const { path, name, message } of findConflicts(settings)) report(path, name, message);
   const warnings =
     links.length === 0
       ? []
       : [`ignored ${links.sort().join(", ")}: set by Kubernetes for a Service, not meant for hookline`];
-  return { settings, issues, warnings };
+  return { settings, findings, warnings };
 }
 
 const withoutFile = (name: string): string =>
@@ -139,17 +137,24 @@ async function textOf(
   value: string,
 ): Promise<{ ok: true; value: string } | { ok: false; message: string }> {
   if (!variable.name.endsWith("_FILE")) return { ok: true, value };
-  const file = await readTextFile(value);
+  const shown = quoteSecretFileName(value);
+  const file = await readTextFile(value, shown);
   if (!file.ok) return { ok: false, message: file.message };
   // Editors and `echo` end a file with a line break that is no part of the secret.
   const text = file.text.replace(/\r?\n$/, "");
-  return text === "" ? { ok: false, message: `${value} is empty` } : { ok: true, value: text };
+  return text === "" ? { ok: false, message: `${shown} is empty` } : { ok: true, value: text };
+}
+
+interface Conflict {
+  readonly path: readonly string[];
+  readonly name: string;
+  readonly message: string;
 }
 
 /** Two variables that give one key different values, also where one of them gives a whole object. */
-function findConflicts(settings: readonly EnvSetting[]): { path: string; name: string; message: string }[] {
+function findConflicts(settings: readonly EnvSetting[]): Conflict[] {
   const leaves = new Map<string, { name: string; text: string }>();
-  const conflicts = new Map<string, { path: string; name: string; message: string }>();
+  const conflicts = new Map<string, Conflict>();
   const compare = (path: readonly string[], value: unknown, name: string): void => {
     const joined = path.join(".");
     const text = JSON.stringify(value);
@@ -158,7 +163,7 @@ function findConflicts(settings: readonly EnvSetting[]): { path: string; name: s
     if (other === undefined) leaves.set(joined, { name, text });
     else if (other.text !== text && withoutFile(other.name) !== withoutFile(name) && !conflicts.has(pair)) {
       const message = `${other.name} sets the same key to another value; unset one of them`;
-      conflicts.set(pair, { path: joined, name, message });
+      conflicts.set(pair, { path, name, message });
     }
   };
   const visit = (path: readonly string[], value: unknown, name: string): void => {
@@ -169,6 +174,24 @@ function findConflicts(settings: readonly EnvSetting[]): { path: string; name: s
   };
   for (const { path, value, name } of settings) if (value !== undefined) visit(path, value, name);
   return [...conflicts.values()];
+}
+
+/** A name as messages hold it; what no variable's name holds may be a value that was glued to it. */
+const showName = (name: string): string => name.replace(/[^A-Za-z0-9_][\s\S]*$/, "***");
+
+/** What is wrong with a HOOKLINE_ name that leads to no key, and what may have been meant. */
+function unknownName(name: string, at: (path: readonly string[]) => unknown): string {
+  const parts = withoutFile(name).slice("HOOKLINE_".length).split("__");
+  for (let length = parts.length - 1; length > 0; length -= 1) {
+    const outer = `HOOKLINE_${parts.slice(0, length).join("__")}`;
+    const path = findVariable(outer, at)?.path;
+    const node = path === undefined ? undefined : nodeAt(configSchema, path);
+    if (path === undefined || node === undefined) continue;
+    if (objectNode(node)?.type !== "record") break;
+    // Upper case cannot say how a new name is to be spelled.
+    return `unknown name: ${path.join(".")} has no such name yet; set a new one as JSON in ${outer}`;
+  }
+  return `unknown name${nearestName(name)}`;
 }
 
 /** `, did you mean …?` for a HOOKLINE_ name that is none. */

@@ -14,15 +14,20 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: "its symbolic links lead in a circle",
 };
 
-/** Reads a file that must be UTF-8; a byte order mark at its start is dropped. Never throws. */
-export async function readTextFile(path: string): Promise<FileReading> {
+/**
+ * Reads a file that must be UTF-8; a byte order mark at its start is dropped. Never throws.
+ *
+ * @param shown The file as messages name it.
+ */
+export async function readTextFile(path: string, shown: string): Promise<FileReading> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    const reason = reasons[code ?? ""] ?? code ?? message;
-    return { ok: false, isMissing: code === "ENOENT", message: `cannot read ${path}: ${reason}` };
+    // The system's own words hold the path; only where there is no code are they all there is.
+    const reason = reasons[code ?? ""] ?? code ?? (shown === path ? message : "the system refuses its name");
+    return { ok: false, isMissing: code === "ENOENT", message: `cannot read ${shown}: ${reason}` };
   }
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
@@ -31,7 +36,7 @@ export async function readTextFile(path: string): Promise<FileReading> {
     return {
       ok: false,
       isMissing: false,
-      message: `${path} is not UTF-8: the byte at offset ${offset} is wrong`,
+      message: `${shown} is not UTF-8: the byte at offset ${offset} is wrong`,
     };
   }
 }

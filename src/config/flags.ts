@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
-import type { ConfigIssue } from "../errors.ts";
 import { admit, hint } from "./admit.ts";
 import { resolvePath } from "./key-path.ts";
+import type { Finding } from "./issues.ts";
 import { isObject, type Layers } from "./layers.ts";
 import { configSchema } from "./schema.ts";
 import { isNullable, nodeAt, objectNode, type SchemaNode } from "./schema-tree.ts";
@@ -59,18 +59,19 @@ export function parseConfigFlags(args: readonly string[]): { args: ConfigArgs; r
 }
 
 /** Merges the flags over everything else; returns what is wrong with them. */
-export function applyFlags(args: ConfigArgs, layers: Layers): ConfigIssue[] {
-  const issues: ConfigIssue[] = [];
+export function applyFlags(args: ConfigArgs, layers: Layers): Finding[] {
+  const findings: Finding[] = [];
   for (const set of args.sets) {
     const source = "flag --set";
-    const report = (path: string, message: string): void => void issues.push({ path, source, message });
+    const report = (path: readonly string[], message: string): void =>
+      void findings.push({ path, source, message });
     const equals = set.indexOf("=");
     applySet(set.slice(0, equals).trim(), set.slice(equals + 1), layers, source, report);
   }
   if (args.queues.length > 0) {
     layers.assign(["queue", "queues"], selectQueues(args.queues, layers), "flag --queue");
   }
-  return issues;
+  return findings;
 }
 
 function applySet(
@@ -78,13 +79,13 @@ function applySet(
   text: string,
   layers: Layers,
   source: string,
-  report: (path: string, message: string) => void,
+  report: (path: readonly string[], message: string) => void,
 ): void {
   const parts = written.split(".");
   const options = { separator: ".", isSame: (part: string, name: string) => part === name, takesNew: true };
   const path = resolvePath(parts, layers.at, options);
   if (path === null) {
-    report(written, `unknown key${hintFor(parts)}`);
+    report(parts, `unknown key${hintFor(parts)}`);
     return;
   }
   const node = nodeAt(configSchema, path) as SchemaNode;
@@ -93,14 +94,13 @@ function applySet(
       ? { ok: true as const, value: null, duplicates: [] }
       : readText(node, text);
   if (!reading.ok) {
-    report(path.join("."), reading.message);
+    report(path, reading.message);
     return;
   }
-  for (const duplicate of reading.duplicates)
-    report([...path, ...duplicate].join("."), "this key stands twice");
-  const value = admit(node, reading.value, path, (where, message) => report(where.join("."), message));
+  for (const duplicate of reading.duplicates) report([...path, ...duplicate], "this key stands twice");
+  const value = admit(node, reading.value, path, report);
   const problem = layers.assign(path, value, source);
-  if (problem !== null) report(path.join("."), problem);
+  if (problem !== null) report(path, problem);
 }
 
 /** The first part that names nothing decides what was meant. */

@@ -2,26 +2,31 @@ import type * as v from "valibot";
 import type { ConfigIssue } from "../errors.ts";
 import { isObject, type Layers } from "./layers.ts";
 import { configSchema } from "./schema.ts";
-import type { Secrecy } from "./kinds.ts";
-import { redactUrl } from "./secret-url.ts";
-import { expectationOf, nodeAt, secrecyOf } from "./schema-tree.ts";
+import { showPath } from "./shown-path.ts";
+import { isShowable, quote } from "./showable.ts";
+import { expectationOf, isFreeOfSecrets, nodeAt } from "./schema-tree.ts";
 
-/** An issue of the schema, with its path in parts. */
-export interface SchemaIssue {
+/** An issue before it is shown: its path in parts, as written. */
+export interface Finding {
   readonly path: readonly string[];
   readonly message: string;
+  /** Where it was found; left out for what the merged configuration says, which has many sources. */
+  readonly source?: string;
 }
 
 /**
  * The schema's issues in the words of contract §2: "expected an integer of at least 1, got "five"".
  *
- * @param mask Applied to a value before it is quoted; the value of a secret key is never quoted at all.
+ * A text is quoted only where the schema knows of no secret at, around or below its place, and it does not look
+ * like one either (showable.ts); of any other only its type and length are said.
+ *
+ * @param mask Applied to a value before it is quoted.
  */
 export function describeIssues(
   issues: readonly v.BaseIssue<unknown>[],
   mask: (text: string) => string,
-): SchemaIssue[] {
-  const found = new Map<string, SchemaIssue>();
+): Finding[] {
+  const found = new Map<string, Finding>();
   for (const issue of issues.flatMap(branchOf)) {
     const path = pathOf(issue);
     const described = { path, message: describe(issue, path, mask) };
@@ -31,11 +36,11 @@ export function describeIssues(
   return [...found.values()];
 }
 
-/** Issues with the name of the source that gave the value. */
-export function attribute(issues: readonly SchemaIssue[], layers: Layers): ConfigIssue[] {
-  return issues.map(({ path, message }) => ({
-    path: path.join("."),
-    source: layers.sourceAround(path),
+/** Findings as they are shown, each with the name of the source that gave the value. */
+export function attribute(findings: readonly Finding[], layers: Layers): ConfigIssue[] {
+  return findings.map(({ path, message, source }) => ({
+    path: showPath(path),
+    source: source ?? layers.sourceAround(path),
     message,
   }));
 }
@@ -69,25 +74,25 @@ function describe(
     issue.message.startsWith("Invalid ") && node !== undefined ? expectationOf(node) : issue.message;
   if (issue.type === "strict_object" && issue.input === undefined) return `is missing: expected ${expected}`;
   if (path.length > 0 && issue.input === undefined) return `is missing: expected ${expected}`;
-  const secrecy = node === undefined ? null : secrecyOf(node);
-  return `expected ${expected}, got ${show(issue.input, secrecy, mask, expected)}`;
+  // A record's key that is wrong is reported at its own path, which belongs to the value.
+  const isKey = issue.path?.at(-1)?.origin === "key";
+  const isFree = isKey || isFreeOfSecrets(configSchema, path);
+  return `expected ${expected}, got ${show(issue.input, isFree, mask, expected)}`;
 }
 
-function show(
-  value: unknown,
-  secrecy: Secrecy | null,
-  mask: (text: string) => string,
-  expected: string,
-): string {
+function show(value: unknown, isFree: boolean, mask: (text: string) => string, expected: string): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
   if (isObject(value)) return "an object";
   if (value === "") return "an empty string";
-  if (secrecy !== null && value !== null) {
-    const url = typeof value === "string" && secrecy !== "value" ? redactUrl(value, secrecy) : "***";
-    return url === "***" ? `a ${typeof value} that is not shown` : JSON.stringify(url);
+  if (typeof value !== "string") {
+    return isFree || typeof value !== "number" ? String(value) : "a number that is not shown";
   }
-  if (typeof value !== "string") return String(value);
-  const quoted = JSON.stringify(mask(value.length > 80 ? `${value.slice(0, 80)}…` : value));
+  if (!isFree || !isShowable(value)) {
+    const [scheme] = /^(?:https?|rediss?|ftp|wss?|amqps?|socks[45]h?):\/\//i.exec(value) ?? [];
+    const length = `a string of ${value.length} character${value.length === 1 ? "" : "s"}`;
+    return scheme === undefined ? length : `${length} that begins with ${scheme.toLowerCase()}`;
+  }
+  const quoted = quote(mask(value));
   // "80" looks like the number it is not.
   return /integer|number|true or false/.test(expected) && /^[\d.]+$|^(?:true|false)$/.test(value)
     ? `the string ${quoted}`

@@ -5,7 +5,7 @@ import { alternatives, type SchemaNode } from "./schema-tree.ts";
  * What is wrong with a JSON text and where: `line 3, column 14: expected ":" after the key`, and the line itself.
  *
  * The line may hold secrets that nobody can tell from other text while it is not JSON, so of its words only
- * keys that the schema knows, true, false, null and short numbers are shown; the rest is `***`.
+ * keys that the schema knows, true, false and null are shown; the rest is `***`.
  */
 export function describeSyntaxError(text: string, offset: number, message: string): string {
   const before = text.slice(0, offset);
@@ -27,7 +27,7 @@ function maskLine(line: string): string {
       const isKey = /^\s*:/.test(line.slice(at + word.length)) && known.has(word.slice(1, -1));
       return isKey ? word : `"${mark}"`;
     }
-    const isPlain = /^(?:true|false|null|-?\d{1,5})$/.test(word) || known.has(word);
+    const isPlain = /^(?:true|false|null)$/.test(word) || known.has(word);
     return isPlain ? word : mark;
   });
   return masked.length > longestExcerpt ? `${masked.slice(0, longestExcerpt)}…` : masked;

@@ -75,6 +75,32 @@ export function textLike(pattern: RegExp, expectation: string, description: stri
   return v.pipe(v.string(expectation), v.regex(pattern, expectation), v.description(description));
 }
 
+/**
+ * Host name or IP address. Anything else is refused here rather than by the name server, and a whole URL put
+ * in its place, password and all, is not taken for a host and printed.
+ */
+export function host(description: string) {
+  return textLike(
+    /^[^\s/:@?#]+$|^[0-9A-Fa-f:.]+(?:%\w+)?$/,
+    "a host name or an IP address, without a port",
+    description,
+  );
+}
+
+/** An AWS region, as in eu-west-1. */
+export function region(description: string) {
+  return textLike(/^[A-Za-z0-9-]+$/, "a region as in eu-west-1", description);
+}
+
+/** Name of a receiver; "." and ".." would vanish from the paths of the API (URL Standard, "dot segments"). */
+export function receiverName(description: string) {
+  return textLike(
+    /^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/,
+    'a name of 1 to 128 letters, digits and . _ : @ -, not "." or ".."',
+    description,
+  );
+}
+
 /** Text checked by a function that answers what is wrong, or null; the answer completes "expected …". */
 export function checkedText(
   expectation: string,

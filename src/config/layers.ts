@@ -1,3 +1,5 @@
+import { showPath } from "./shown-path.ts";
+
 /** The merged configuration before the schema has seen it, and who said what. */
 export interface Layers {
   readonly tree: Record<string, unknown>;
@@ -114,5 +116,6 @@ function gapProblem(holder: Branch, path: readonly string[], key: string): strin
   if (!Array.isArray(holder)) return null;
   const { length } = holder;
   if (/^\d+$/.test(key) && Number(key) <= length) return null;
-  return `${path.join(".")} has ${length} element${length === 1 ? "" : "s"}: the next is ${[...path, length].join(".")}`;
+  const shown = showPath(path);
+  return `${shown} has ${length} element${length === 1 ? "" : "s"}: the next is ${shown}.${length}`;
 }

@@ -1,18 +1,20 @@
 import { resolve } from "node:path";
 import * as v from "valibot";
-import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
+import type { ConfigIssue } from "../errors.ts";
 import { admit } from "./admit.ts";
 import { checkAcross } from "./cross.ts";
 import { configEntries, type ConfigEntry } from "./display.ts";
 import { readEnv, type Env } from "./env.ts";
 import { readTextFile } from "./file.ts";
 import { applyFlags, type ConfigArgs } from "./flags.ts";
-import { attribute, describeIssues } from "./issues.ts";
+import { attribute, describeIssues, type Finding } from "./issues.ts";
 import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
 import { punchHoles, type Loose } from "./loose.ts";
 import { createMasker, secretsOf } from "./redact.ts";
+import { quoteFileName } from "./showable.ts";
 import { configSchema, type Config } from "./schema.ts";
 
 export interface LoadOptions {
@@ -45,18 +47,18 @@ export interface LoadedConfig {
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const { args, env, cwd } = options;
   const layers = createLayers();
-  const issues: ConfigIssue[] = [];
+  const findings: Finding[] = [];
 
-  const file = await readFileLayer(nameFile(args, env, cwd), layers, issues);
+  const file = await readFileLayer(nameFile(args, env, cwd), layers, findings);
   const fromEnv = await readEnv(env, layers.at);
-  for (const { path, name, message } of fromEnv.issues) issues.push({ path, source: `env ${name}`, message });
+  findings.push(...fromEnv.findings);
   for (const { path, value, name } of fromEnv.settings) {
     const problem = layers.assign(path, value, `env ${name}`);
-    if (problem !== null) issues.push({ path: path.join("."), source: `env ${name}`, message: problem });
+    if (problem !== null) findings.push({ path, source: `env ${name}`, message: problem });
   }
-  issues.push(...applyFlags(args, layers));
+  findings.push(...applyFlags(args, layers));
 
-  const checked = check(layers, options.isTerminal ?? false, issues);
+  const checked = check(layers, options.isTerminal ?? false, findings);
   if (!checked.ok) throw new ConfigError(checked.issues);
   const sourceOf = (path: string): string => layers.sourceOf(path.split("."));
   return {
@@ -70,7 +72,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
 
 interface FileName {
   /** As the user wrote it. */
-  readonly shown: string;
+  readonly written: string;
   readonly path: string;
   /** What named it; null for ./hookline.json, which need not exist. */
   readonly namedBy: string | null;
@@ -78,39 +80,40 @@ interface FileName {
 
 function nameFile(args: ConfigArgs, env: Env, cwd: string): FileName {
   const fromEnv = env["HOOKLINE_CONFIG"] === "" ? undefined : env["HOOKLINE_CONFIG"];
-  const shown = args.config ?? fromEnv ?? "hookline.json";
+  const written = args.config ?? fromEnv ?? "hookline.json";
   const namedBy =
     args.config !== undefined ? "flag --config" : fromEnv !== undefined ? "env HOOKLINE_CONFIG" : null;
-  return { shown, path: resolve(cwd, shown), namedBy };
+  return { written, path: resolve(cwd, written), namedBy };
 }
 
 /** Reads and merges the file; returns its name when there is one. */
-async function readFileLayer(name: FileName, layers: Layers, issues: ConfigIssue[]): Promise<string | null> {
-  const reading = await readTextFile(name.path);
+async function readFileLayer(name: FileName, layers: Layers, findings: Finding[]): Promise<string | null> {
+  const shown = quoteFileName(name.written);
+  const source = `file ${shown}`;
+  const report = (path: readonly string[], message: string, from = source): void =>
+    void findings.push({ path, source: from, message });
+  const reading = await readTextFile(name.path, shown === name.written ? name.path : shown);
   if (!reading.ok) {
     if (name.namedBy === null && reading.isMissing) return null;
-    issues.push({ path: "", source: name.namedBy ?? "", message: reading.message });
-    return name.shown;
+    report([], reading.message, name.namedBy ?? source);
+    return name.written;
   }
-  const source = `file ${name.shown}`;
   const json = readJson(reading.text);
   if (!json.ok) {
-    issues.push({ path: "", source, message: describeSyntaxError(reading.text, json.offset, json.message) });
-    return name.shown;
+    report([], describeSyntaxError(reading.text, json.offset, json.message));
+    return name.written;
   }
   for (const path of json.duplicates) {
-    issues.push({ path: path.join("."), source, message: "this key stands twice in its object" });
+    report(path, "this key stands twice in its object");
   }
   if (typeof json.value !== "object" || json.value === null || Array.isArray(json.value)) {
-    issues.push({ path: "", source, message: "expected an object, as in { … }" });
-    return name.shown;
+    report([], "expected an object, as in { … }");
+    return name.written;
   }
   const { $schema: _schema, ...value } = json.value as Record<string, unknown>;
-  const admitted = admit(configSchema, value, [], (path, message) => {
-    issues.push({ path: path.join("."), source, message });
-  });
+  const admitted = admit(configSchema, value, [], report);
   layers.assign([], admitted, source);
-  return name.shown;
+  return name.written;
 }
 
 type Checked =
@@ -118,25 +121,26 @@ type Checked =
   | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
 
 /** The schema, then what relates keys to each other, over whatever of the configuration is sound. */
-function check(layers: Layers, isTerminal: boolean, earlier: readonly ConfigIssue[]): Checked {
+function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[]): Checked {
   const withFormat = fillLogFormat(layers.tree, isTerminal);
   const result = v.safeParse(configSchema, withFormat);
   const mask = createMasker(secretsOf(layers.tree));
   const ofSchema = describeIssues(result.issues ?? [], mask).filter(
-    ({ path }) => !earlier.some((issue) => issue.path !== "" && isWithin(path.join("."), issue.path)),
+    ({ path }) => !earlier.some((finding) => finding.path.length > 0 && isWithin(path, finding.path)),
   );
-  const holes = [...ofSchema.map(({ path }) => path), ...earlier.map(({ path }) => path.split("."))];
+  const holes = [...ofSchema.map(({ path }) => path), ...earlier.map(({ path }) => path)];
   const input = structuredClone(withFormat);
   const output = structuredClone(result.output);
   punchHoles(input, holes);
   punchHoles(output, holes);
-  const across = checkAcross({ input, config: output as Loose<Config> });
-  const issues = [...earlier, ...attribute([...ofSchema, ...across.issues], layers)];
+  const across = checkAcross({ input, config: output as Loose<Config>, sourceOf: layers.sourceOf });
+  const issues = attribute([...earlier, ...ofSchema, ...across.issues], layers);
   if (issues.length > 0 || !result.success) return { ok: false, issues };
   return { ok: true, config: result.output, warnings: across.warnings };
 }
 
-const isWithin = (path: string, outer: string): boolean => path === outer || path.startsWith(`${outer}.`);
+const isWithin = (path: readonly string[], outer: readonly string[]): boolean =>
+  outer.every((part, depth) => path[depth] === part);
 
 /** contract §2: log.format is "pretty" on a terminal. */
 function fillLogFormat(tree: Record<string, unknown>, isTerminal: boolean): Record<string, unknown> {

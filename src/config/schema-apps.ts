@@ -8,6 +8,8 @@ import {
   integer,
   milliseconds,
   rate,
+  receiverName,
+  region,
   secretAnything,
   secretText,
   secretUrl,
@@ -22,9 +24,13 @@ import { proxyUrl } from "./schema-egress.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
 import { receiverUrlProblem } from "./urls.ts";
 
+// AWS Lambda, Invoke, FunctionName: a name, a partial or a whole ARN, with a version or an alias.
+const functionName = (description: string) =>
+  textLike(/^[A-Za-z0-9_.:$-]{1,256}$/, "a Lambda function's name or ARN", description);
+
 const lambdaSchema = v.strictObject({
-  function_name: v.optional(text("Name or ARN of the function.")),
-  region: v.optional(v.nullable(text("AWS region; null = queue.sqs.region.")), null),
+  function_name: v.optional(functionName("Name or ARN of the function.")),
+  region: v.optional(v.nullable(region("AWS region; null = queue.sqs.region.")), null),
   async: v.optional(flag("true: invoke as Event, without waiting for its end."), false),
   client_options: v.optional(v.record(v.string(), secretAnything, "an object"), {}),
 });
@@ -54,7 +60,12 @@ function patternProblem(pattern: string): string | null {
     void new RegExp(pattern);
     return null;
   } catch (error) {
-    return `a regular expression (${error instanceof Error ? error.message : String(error)})`;
+    // V8 quotes the pattern, JavaScriptCore does not.
+    const reason = (error as Error).message.replace(
+      /^Invalid regular expression: (?:\/[\s\S]*\/[a-z]*: )?/,
+      "",
+    );
+    return `a regular expression (${reason})`;
   }
 }
 
@@ -95,7 +106,7 @@ const sharedEntries = {
       v.metadata(secretUrl),
     ),
   ),
-  lambda_function: v.optional(text("Name or ARN of a Lambda function that is invoked instead.")),
+  lambda_function: v.optional(functionName("Name or ARN of a Lambda function that is invoked instead.")),
   lambda: v.optional(lambdaSchema),
   headers: v.optional(headersSchema, {}),
   retry: v.optional(ownRetrySchema, {}),
@@ -135,9 +146,7 @@ const sharedEntries = {
 
 const endpointEntries = v.strictObject(sharedEntries);
 const webhookEntries = v.strictObject({
-  name: v.optional(
-    textLike(/^[A-Za-z0-9._:@-]{1,128}$/, "1 to 128 letters, digits and . _ : @ -", "Unique in its app."),
-  ),
+  name: v.optional(receiverName("Unique in its app.")),
   ...sharedEntries,
   event_types: v.pipe(
     v.array(text("An event type."), "an array of event types"),
@@ -180,9 +189,17 @@ const endpointSchema = v.pipe(
   })),
 );
 
+function appIdProblem(id: string): string | null {
+  if (!/^[\x21-\x2e\x30-\x7e]{1,128}$/.test(id)) return "1 to 128 visible ASCII characters without /";
+  // The API could not name such an app: `-` is "no app" there, dot segments vanish from a URL.
+  return /^(?:-|\.{1,2})$/.test(id)
+    ? 'an id other than "-", "." and "..", which mean something else in /v1/endpoints/{app}/{name}'
+    : null;
+}
+
 /** An app: key, secret and its webhooks. */
 export const appSchema = v.strictObject({
-  id: textLike(/^[\x21-\x2e\x30-\x7e]{1,128}$/, "1 to 128 visible ASCII characters without /", "Unique id."),
+  id: checkedText("1 to 128 visible ASCII characters without /", appIdProblem, "Unique id."),
   key: secretText("Public key, sent as x-pusher-key; unique."),
   secret: secretText("Signs deliveries."),
   previous_secrets: v.optional(
@@ -205,11 +222,7 @@ export const appSchema = v.strictObject({
 
 /** Named receivers for raw and generic jobs. */
 export const endpointsSchema = v.pipe(
-  v.record(
-    textLike(/^[A-Za-z0-9._:@-]{1,128}$/, "a name of 1 to 128 letters, digits and . _ : @ -", "Name."),
-    endpointSchema,
-    "an object of endpoints by name",
-  ),
+  v.record(receiverName("Name."), endpointSchema, "an object of endpoints by name"),
   v.description("Named receivers for raw and generic jobs."),
 );
 

@@ -1,5 +1,15 @@
 import * as v from "valibot";
-import { checkedText, choice, flag, integer, secretAddress, secretText, secretValue, text } from "./kinds.ts";
+import {
+  checkedText,
+  choice,
+  flag,
+  host,
+  integer,
+  secretAddress,
+  secretText,
+  secretValue,
+  text,
+} from "./kinds.ts";
 import { pemProblem } from "./pem.ts";
 import { redisUrlProblem } from "./urls.ts";
 
@@ -8,7 +18,7 @@ const sentinel = v.pipe(
   v.union([
     v.pipe(
       v.string(),
-      v.regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):\d{1,5}$/, "host:port"),
+      v.regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/@?#]+):\d{1,5}$/, "host:port"),
       v.transform((address) => {
         const colon = address.lastIndexOf(":");
         const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
@@ -16,7 +26,7 @@ const sentinel = v.pipe(
       }),
     ),
     v.strictObject({
-      host: text("Host name or IP address."),
+      host: host("Host name or IP address."),
       port: v.optional(integer({ min: 1, max: 65_535 }, "Port."), 26_379),
     }),
   ]),
@@ -32,7 +42,7 @@ export const clusterNode = v.pipe(
     ),
     v.pipe(
       v.strictObject({
-        host: text("Host name or IP address."),
+        host: host("Host name or IP address."),
         port: v.optional(integer({ min: 1, max: 65_535 }, "Port."), 6379),
       }),
       v.transform(({ host, port }) => `redis://${host.includes(":") ? `[${host}]` : host}:${port}`),
@@ -67,7 +77,7 @@ export const tlsSchema = v.strictObject({
 export const databaseSchema = v.strictObject({
   redis: v.optional(
     v.strictObject({
-      host: v.optional(text("Host of the Redis server."), "127.0.0.1"),
+      host: v.optional(host("Host of the Redis server."), "127.0.0.1"),
       port: v.optional(integer({ min: 1, max: 65_535 }, "Port of the Redis server."), 6379),
       db: v.optional(integer({ min: 0 }, "Database number."), 0),
       username: v.optional(v.nullable(text("ACL user.")), null),

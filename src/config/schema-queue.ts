@@ -1,5 +1,15 @@
 import * as v from "valibot";
-import { checkedText, choice, flag, integer, milliseconds, secretAddress, text, textLike } from "./kinds.ts";
+import {
+  checkedText,
+  choice,
+  flag,
+  integer,
+  milliseconds,
+  receiverName,
+  secretAddress,
+  text,
+  textLike,
+} from "./kinds.ts";
 import { redisClusterSchema, redisSchema } from "./schema-redis.ts";
 import { sqsSchema } from "./schema-sqs.ts";
 import { httpUrlProblem } from "./urls.ts";
@@ -20,7 +30,7 @@ const matchSchema = v.strictObject({
 
 const routeSchema = v.strictObject({
   match: matchSchema,
-  endpoint: text("Name of one of `endpoints`."),
+  endpoint: receiverName("Name of one of `endpoints`."),
 });
 
 const queueObject = v.pipe(
@@ -41,7 +51,10 @@ const queueObject = v.pipe(
       ),
       null,
     ),
-    endpoint: v.optional(v.nullable(text("Raw: the one of `endpoints` that gets every message.")), null),
+    endpoint: v.optional(
+      v.nullable(receiverName("Raw: the one of `endpoints` that gets every message.")),
+      null,
+    ),
     routes: v.optional(v.array(routeSchema, "an array of routes"), []),
   }),
   v.transform(({ format, ...rest }) => ({

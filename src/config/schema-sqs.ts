@@ -6,9 +6,9 @@ import {
   integer,
   milliseconds,
   rate,
+  region,
   secretAddress,
   secretAnything,
-  text,
 } from "./kinds.ts";
 import { httpUrlProblem } from "./urls.ts";
 
@@ -36,7 +36,7 @@ const url = (description: string) =>
 /** `queue.sqs`. `fifo` left out follows from queue_url. */
 export const sqsSchema = v.pipe(
   v.strictObject({
-    region: v.optional(text("AWS region."), "us-east-1"),
+    region: v.optional(region("AWS region."), "us-east-1"),
     endpoint_url: v.optional(url("URL of a local emulator."), null),
     queue_url: v.optional(url("One URL for all queues; ends in .fifo with fifo."), null),
     queue_url_prefix: v.optional(url("URL of a queue = prefix + name (+ .fifo)."), null),

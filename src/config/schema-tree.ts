@@ -70,6 +70,33 @@ export function secrecyOf(node: SchemaNode): Secrecy | null {
   return (node.options as SchemaNode[]).map(secrecyOf).find((kind) => kind !== null) ?? null;
 }
 
+/**
+ * Whether a value at this path may be repeated: nothing on the way to it is secret, nor anything that could
+ * stand below it. Where an object with a secret in it belongs, a plain text may well be that secret; unless
+ * a text that is none is welcome in its place too, as a queue's name is.
+ */
+export function isFreeOfSecrets(root: SchemaNode, path: readonly string[]): boolean {
+  let node: SchemaNode | undefined = root;
+  for (const key of path) {
+    if (secrecyOf(node) !== null) return false;
+    node = childNode(node, key);
+    if (node === undefined) return false;
+  }
+  if (secrecyOf(node) !== null) return false;
+  return takesPlainText(node) || !holdsSecret(node);
+}
+
+const takesPlainText = (node: SchemaNode): boolean =>
+  alternatives(node).some(({ type }) => type === "string" || type === "picklist");
+
+function holdsSecret(node: SchemaNode): boolean {
+  if (secrecyOf(node) !== null) return true;
+  return alternatives(node).some(({ entries, item, value }) => {
+    const below = [...Object.values(entries ?? {}), item, value];
+    return below.some((child) => child !== undefined && holdsSecret(child));
+  });
+}
+
 /** Every path with a name of its own, parents before children; not into arrays and records. */
 export function knownPaths(node: SchemaNode, path: readonly string[] = []): string[][] {
   const entries = objectNode(node)?.entries ?? {};

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { choice, flag, integer, milliseconds, secretValue, textLike } from "./kinds.ts";
+import { choice, flag, host, integer, milliseconds, secretValue, textLike } from "./kinds.ts";
 import { databaseSchema } from "./schema-database.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
@@ -12,14 +12,7 @@ import { retrySchema } from "./schema-retry.ts";
  */
 
 const serverSchema = v.strictObject({
-  host: v.optional(
-    textLike(
-      /^[^\s/:]+$|^[0-9A-Fa-f:.]+$/,
-      "a host name or an IP address, without a port",
-      "Address the admin API listens on.",
-    ),
-    "127.0.0.1",
-  ),
+  host: v.optional(host("Address the admin API listens on."), "127.0.0.1"),
   port: v.optional(integer({ min: 0, max: 65_535 }, "Port of the admin API; 0 = any free one."), 9640),
   token: v.optional(
     v.nullable(

@@ -86,7 +86,7 @@ describe("names", () => {
     const env = { HOOKLINE_ENDPOINTS__BILLING_EU__HEADERS__X_KEY: "new" };
     expect(await valueOf("endpoints.billing-eu.headers.X-Key", env, file)).toBe("new");
     expect(await issuesOf(file, { env: { HOOKLINE_ENDPOINTS__OTHER__URL: "http://b.test" } })).toEqual([
-      "(env HOOKLINE_ENDPOINTS__OTHER__URL): unknown name",
+      "(env HOOKLINE_ENDPOINTS__OTHER__URL): unknown name: endpoints has no such name yet; set a new one as JSON in HOOKLINE_ENDPOINTS",
     ]);
   });
 
@@ -166,7 +166,7 @@ describe("values", () => {
       "apps (env HOOKLINE_APPS): not JSON: expected a key in double quotes (at character 3)",
     ],
     ["HOOKLINE_APPS", "a,b", "apps (env HOOKLINE_APPS): expected a JSON array, as in [ … ]"],
-    ["HOOKLINE_SERVER", "x", 'server (env HOOKLINE_SERVER): expected an object, got "x"'],
+    ["HOOKLINE_SERVER", "x", "server (env HOOKLINE_SERVER): expected an object, got a string of 1 character"],
     ["HOOKLINE_SERVER", '{"prot":1}', 'server.prot (env HOOKLINE_SERVER): unknown key, did you mean "port"?'],
     ["HOOKLINE_SERVER", '{"port":1,"port":2}', "server.port (env HOOKLINE_SERVER): this key stands twice"],
   ])("%s=%s is an issue that names both", async (name, text, line) => {

@@ -97,7 +97,7 @@ describe("--set", () => {
     ['server={"port":1,"x":2}', "server.x (flag --set): unknown key"],
     [
       "server.token=a b",
-      "server.token (flag --set): expected visible ASCII without spaces, got a string that is not shown",
+      "server.token (flag --set): expected visible ASCII without spaces, got a string of 3 characters",
     ],
   ])("%s is an issue", async (set, line) => {
     expect(await issuesOf(null, { sets: [set] })).toEqual([line]);
