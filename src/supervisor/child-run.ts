@@ -35,6 +35,9 @@ export class RehearsedCrashError extends Error {
   }
 }
 
+/** A rehearsed crash waits this long for the child's next step. */
+const crashGraceMs = 100;
+
 /**
  * Starts a child.
  *
@@ -118,7 +121,11 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
     },
     abandon: (error) => finish({ kind: "crashed", error }),
     crash() {
-      fault = new RehearsedCrashError(spec.id);
+      if (over || fault !== null) return;
+      const error = new RehearsedCrashError(spec.id);
+      fault = error;
+      // A child in the middle of a long attempt crashes now, not when that is over.
+      graceTimer = setTimeout(() => finish({ kind: "crashed", error }), crashGraceMs);
       controller.abort();
     },
     stall() {

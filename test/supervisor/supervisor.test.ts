@@ -185,6 +185,23 @@ describe("rehearsals", () => {
     expect(supervisor.crash("nobody")).toBe("unknown");
   });
 
+  test("a rehearsed crash does not wait for a child that is in the middle of something", async () => {
+    let cleaned = 0;
+    let runs = 0;
+    start().add({
+      id: "a",
+      run: async (context) => {
+        runs += 1;
+        if (runs > 1) return round(context);
+        context.onEnd(() => (cleaned += 1));
+        await new Promise<never>(() => undefined);
+      },
+    });
+    supervisor.crash("a");
+    await until(() => runs === 2, { timeoutMs: 3_000 });
+    expect(cleaned).toBe(1);
+  });
+
   test("a rehearsed stall is found and replaced", async () => {
     start({ stallMs: 100 }).add({ id: "a", run: round });
     supervisor.stall("a");
