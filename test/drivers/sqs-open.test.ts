@@ -27,13 +27,13 @@ async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
 
 /** Messages of the issues an open ends with; empty when it succeeds. */
 async function issuesOf(overrides: Partial<SqsOptions> = {}): Promise<string[]> {
-  const driver = createSqsDriver(sqsOptions(model.endpoint, overrides), {
-    clock: systemClock,
-    log: silentLogger,
-    events: noEvents,
-  });
-  opened.push(driver);
   try {
+    const driver = createSqsDriver(sqsOptions(model.endpoint, overrides), {
+      clock: systemClock,
+      log: silentLogger,
+      events: noEvents,
+    });
+    opened.push(driver);
     await driver.open(new AbortController().signal);
     return [];
   } catch (error) {

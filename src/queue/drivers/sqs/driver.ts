@@ -50,11 +50,15 @@ const shutdownMarginMs = 2_000;
  * - Of one FIFO group only the head is leased, and the next one follows a confirmed settlement.
  * - Short delays, parked jobs and what waits in its group are held by this process, hidden by heartbeats, and
  *   visible to others when it closes, or when their visibility ends should it be killed.
+ *
+ * @throws ConfigError where client_options hold what the client does not know.
  */
 export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDriver {
   const { clock, log, events } = context;
   const memory = createAttemptMemory();
   const settings = mapClientOptions(options.clientOptions);
+  // Here and not in `open`: `hookline config check` makes the driver and opens nothing.
+  if (settings.issues.length > 0) throw new ConfigError(settings.issues);
   const byName = new Map<string, { consumer: Consumer; deadLetters: DeadLetters; queue: SqsQueue }>();
   const consumers: Consumer[] = [];
   const warnings: string[] = [];
@@ -129,7 +133,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     },
 
     async open(signal) {
-      const issues: ConfigIssue[] = [...settings.issues];
+      const issues: ConfigIssue[] = [];
       if (options.fifo && options.deduplicationTtlMs !== deduplicationMs) {
         issues.push({
           path: "queue.reliability.deduplication_ttl_ms",
