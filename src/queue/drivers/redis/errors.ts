@@ -51,6 +51,12 @@ export function translateError(error: unknown, what: string): Error {
       { cause: error },
     );
   }
+  // ioredis' words for it speak of a limit of retries, of which there are none by intent (connection.ts).
+  if (error.name === "MaxRetriesPerRequestError") {
+    return new DriverUnavailableError(`redis: ${what}: the connection was lost before the answer came`, {
+      cause: error,
+    });
+  }
   if (code === null || passing.has(code)) {
     return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error });
   }

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { DriverUnavailableError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { connectFirst, createConnection, whenReady } from "./connection.ts";
 import type { ConnectionPurpose } from "./connection.ts";
@@ -13,9 +14,12 @@ export interface RedisServer {
   readonly label: string;
   /** Connects; throws as connectFirst does. */
   open(signal: AbortSignal): Promise<void>;
-  /** The connection for commands; waits a moment for one that is being made again. */
+  /**
+   * The connection for commands; waits a moment for one that is being made again, and throws
+   * DriverUnavailableError with what went wrong last when there is none.
+   */
   commands(): Promise<Redis>;
-  /** The connection for enqueues that wait for replicas, made at first use. */
+  /** As `commands`, for enqueues that wait for replicas; made at first use. */
   replicated(): Promise<Redis>;
   /** A new connection for blocking waits; the caller closes it. */
   blocking(): Promise<Redis>;
@@ -49,10 +53,18 @@ export function createRedisServer(
   let warned = false;
   let closed = false;
 
+  let fault = "";
+  commands.on("error", (error: Error) => void (fault = error.message));
   commands.on("ready", () => log.debug("redis connected", { server: label }));
   commands.on("close", () => {
     if (!closed) log.debug("redis connection closed", { server: label });
   });
+
+  const connected = async (redis: Redis, waitMs: number): Promise<void> => {
+    await whenReady(redis, waitMs);
+    if (redis.status === "ready") return;
+    throw new DriverUnavailableError(`redis: not connected to ${label}${fault === "" ? "" : `: ${fault}`}`);
+  };
 
   const tellAll = (): void => {
     for (const listener of new Set([...listeners.values()].flatMap((set) => [...set]))) listener("missed");
@@ -95,7 +107,7 @@ export function createRedisServer(
     open: (signal) => connectFirst(commands, options, signal),
 
     async commands() {
-      await whenReady(commands, patienceMs);
+      if (commands.status !== "ready") await connected(commands, patienceMs);
       return commands;
     },
 
@@ -104,7 +116,7 @@ export function createRedisServer(
         replicated = connect("replicated");
         replicated.connect().catch(() => undefined);
       }
-      await whenReady(replicated, options.requestTimeoutMs);
+      await connected(replicated, options.requestTimeoutMs);
       return replicated;
     },
 

@@ -1,3 +1,4 @@
+import { DriverUnavailableError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { replyCode, translateError } from "./errors.ts";
 import type { RedisDriverOptions } from "./options.ts";
@@ -59,7 +60,7 @@ export async function onServer<T>(
         if (!redirected) continue;
       }
       const translated = translateError(error, what);
-      if (translated !== error) topology.suspect(key);
+      if (translated instanceof DriverUnavailableError) topology.suspect(key);
       throw translated;
     }
   }
