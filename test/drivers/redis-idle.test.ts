@@ -49,8 +49,8 @@ describe("an idle redis driver", () => {
     const running = waitAndAck(driver, stop.signal, () => undefined);
     await pause(500);
     const count = await commandCounter(redis);
-    await pause(5_000);
-    expect(await count()).toBeLessThanOrEqual(10);
+    await pause(3_000);
+    expect(await count()).toBeLessThanOrEqual(6);
     expect(await count()).toBeGreaterThan(0);
     stop.abort();
     await running;
