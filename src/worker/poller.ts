@@ -114,6 +114,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       const most = Math.min(driver.capabilities.maxBatch, largestLease);
       // Half the room at a time: a call for every single slot would cost a round trip per job.
       if (lanes.space() < lanes.lowWater) {
+        // It takes a second at most, which may be longer than stall_ms.
+        context.progress(clock.monotonic() + 1_000);
         await lanes.waitForSpace(lanes.lowWater, context.signal);
         continue;
       }
