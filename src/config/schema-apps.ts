@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { compileChannelPattern } from "../delivery/channel-pattern.ts";
 import { parseSigningKey } from "../delivery/signing-keys.ts";
 import { defaultWebhookName } from "./endpoint-name.ts";
 import {
@@ -48,7 +49,7 @@ const filterSchema = v.strictObject({
     checkedText(
       "a regular expression",
       patternProblem,
-      "Regular expression for the first 256 characters of the channel's name.",
+      "Regular expression in RE2's syntax (no lookaround, no backreferences) for the first 256 characters of the channel's name.",
     ),
   ),
   channel_name_starts_with: v.optional(text("Soketi's name of channel_prefix.")),
@@ -57,7 +58,7 @@ const filterSchema = v.strictObject({
 
 function patternProblem(pattern: string): string | null {
   try {
-    void new RegExp(pattern);
+    compileChannelPattern(pattern);
     return null;
   } catch (error) {
     // V8 quotes the pattern, JavaScriptCore does not.

@@ -1,3 +1,5 @@
+import { compileChannelPattern } from "./channel-pattern.ts";
+
 /** A webhook's `filter` as configured; the second pair of names is Soketi's for the first. */
 export interface ChannelFilter {
   readonly channel_prefix?: string | undefined;
@@ -7,13 +9,10 @@ export interface ChannelFilter {
   readonly channel_name_ends_with?: string | undefined;
 }
 
-/** How much of a channel's name a pattern sees: a bad pattern on a long name must not hold up the process. */
-const patternLimit = 256;
-
 /**
  * Whether a channel passes; all conditions that are given must hold. Null when none is given.
  *
- * @throws SyntaxError for a pattern that is no regular expression.
+ * @throws SyntaxError as compileChannelPattern does.
  */
 export function compileFilter(filter: ChannelFilter): ((channel: string) => boolean) | null {
   const conditions: ((channel: string) => boolean)[] = [];
@@ -24,8 +23,7 @@ export function compileFilter(filter: ChannelFilter): ((channel: string) => bool
     if (suffix !== undefined) conditions.push((channel) => channel.endsWith(suffix));
   }
   if (filter.channel_pattern !== undefined) {
-    const pattern = new RegExp(filter.channel_pattern);
-    conditions.push((channel) => pattern.test(channel.slice(0, patternLimit)));
+    conditions.push(compileChannelPattern(filter.channel_pattern));
   }
   if (conditions.length === 0) return null;
   return (channel) => conditions.every((condition) => condition(channel));

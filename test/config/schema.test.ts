@@ -343,6 +343,16 @@ describe("one value that is wrong", () => {
       "apps.0.webhooks.0.filter.channel_pattern (file hookline.json): expected a regular expression (",
     );
   });
+
+  // Finding: a costly channel_pattern blocks the process. What cannot be matched in linear time is refused.
+  test("a regular expression with lookaround or a backreference is refused", async () => {
+    const file = { apps: [appWith({ filter: { channel_pattern: "^(?!private-)" } })] };
+    expect(await issuesOf(file)).toEqual([
+      expect.stringContaining(
+        'filter.channel_pattern (file hookline.json): expected a regular expression (RE2\'s syntax, which is matched in linear time, has no lookaround: "(?!")',
+      ),
+    ]);
+  });
 });
 
 describe("JSON Schema", () => {
