@@ -30,6 +30,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   body_timeout: [408, "The body did not arrive in time"],
   list_first: [409, "The backend finds no dead letter by its id: list them first"],
   idempotency_conflict: [409, "The key was used with another body"],
+  worker_not_running: [409, "The worker is not running"],
   endpoint_disabled: [409, "The endpoint is disabled"],
   body_too_large: [413, "The body is too large"],
   too_many_jobs: [413, "Too many jobs in one request"],

@@ -22,10 +22,17 @@ export function workerRoutes(deps: AdminDeps): Route[] {
         );
       }
       const id = pathParameter(c, "id");
-      if (!deps.supervisor[verb](id)) {
+      const came = deps.supervisor[verb](id);
+      if (came === "unknown") {
         throw new RequestError(
           "unknown_worker",
           `no worker ${JSON.stringify(deps.mask(id.slice(0, 200)))}: GET /v1/workers lists them`,
+        );
+      }
+      if (came === "not_running") {
+        throw new RequestError(
+          "worker_not_running",
+          `${id} is not running just now, so there is nothing to ${verb}: GET /v1/workers says what it is at`,
         );
       }
       deps.log.warn(`an operator asked for a worker's ${verb}`, { worker: id });

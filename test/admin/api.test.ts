@@ -428,6 +428,18 @@ describe("workers", () => {
     expect([response.status, await code(response)]).toEqual([404, "unknown_worker"]);
   });
 
+  // Finding: a crash of a worker that waited for its restart was answered 202 and never happened.
+  test("crash and stall of a worker that is not running are 409", async () => {
+    const children = [{ ...runningChild("webhooks/loop-0"), state: "restarting" as const }];
+    const one = await startOperated({ children });
+    for (const verb of ["crash", "stall"]) {
+      const response = await one.request(`/v1/workers/webhooks/loop-0/${verb}`, { method: "POST" });
+      expect([response.status, await code(response)]).toEqual([409, "worker_not_running"]);
+    }
+    const restarted = await one.request("/v1/workers/webhooks/loop-0/restart", { method: "POST" });
+    expect(restarted.status).toBe(202);
+  });
+
   test("crash and stall need a token and supervisor.allow_crash", async () => {
     const withoutToken = await start({ config: { supervisor: { allow_crash: true } } });
     const notAllowed = await start({ config: { server: { token } } });

@@ -12,7 +12,7 @@ import { createMetrics } from "../../src/metrics.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import { until } from "../support/until.ts";
-import type { ChildStatus } from "../../src/supervisor/child.ts";
+import type { ChildRequest, ChildStatus } from "../../src/supervisor/child.ts";
 import { createAttemptLog } from "../../src/worker/attempt-log.ts";
 import { createEndpointGates } from "../../src/worker/gates.ts";
 
@@ -62,10 +62,14 @@ export async function startAdmin(setup: AdminSetup = {}) {
   };
   const asked: string[] = [];
   const children = setup.children ?? [runningChild("webhooks/loop-0"), runningChild("webhooks/settler")];
-  const ask = (verb: string) => (id: string) => {
-    asked.push(`${verb} ${id}`);
-    return children.some((child) => child.id === id);
-  };
+  const ask =
+    (verb: string) =>
+    (id: string): ChildRequest => {
+      asked.push(`${verb} ${id}`);
+      const child = children.find((one) => one.id === id);
+      if (child === undefined) return "unknown";
+      return child.state === "running" || verb === "restart" ? "done" : "not_running";
+    };
   const logged: string[] = [];
   const mask = (text: string): string => text.replaceAll(appSecret, "***").replaceAll(token, "***");
   const log = createLogger({
