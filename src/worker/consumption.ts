@@ -12,7 +12,7 @@ import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "./gates.ts";
 import { createGroupSlots } from "./group-slots.ts";
 import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./limits.ts";
-import { createPermits, type Permits } from "./permits.ts";
+import { createPermits } from "./permits.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 
 export interface ConsumptionOptions {
@@ -51,20 +51,10 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
   const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
   const single = queues.filter(({ name }) => !grouped.has(name));
   const total = single.length * perQueue + groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  const spare = createPermits(Math.max(0, config.webhooks.max_in_flight - total));
-  const extra: Permits = {
-    isAvailable: () => spare.isAvailable(),
-    take: () => spare.take(),
-    give() {
-      const wasScarce = !spare.isAvailable();
-      spare.give();
-      // Whoever waited for it may be in a queue where nothing else happens for long.
-      if (wasScarce) queueMicrotask(pumpAll);
-    },
-    get inUse() {
-      return spare.inUse;
-    },
-  };
+  const extra = createPermits(Math.max(0, config.webhooks.max_in_flight - total), () => {
+    // Whoever waits for it may be in a queue where nothing else happens for long.
+    queueMicrotask(pumpAll);
+  });
   const pumpAll = (): void => {
     for (const worker of workers) worker.lanes.pump();
   };

@@ -9,14 +9,20 @@ export interface Permits {
   readonly inUse: number;
 }
 
-/** @param total How many there are; 0 = none is ever available. */
-export function createPermits(total: number): Permits {
+/**
+ * @param total      How many there are; 0 = none is ever available.
+ * @param onFreed    Called when one is given back after none was left.
+ */
+export function createPermits(total: number, onFreed: () => void = () => undefined): Permits {
   let inUse = 0;
   return {
     isAvailable: () => inUse < total,
     mayExceed: () => true,
     take: () => void (inUse += 1),
-    give: () => void (inUse -= 1),
+    give() {
+      inUse -= 1;
+      if (inUse === total - 1) onFreed();
+    },
     get inUse() {
       return inUse;
     },
