@@ -80,11 +80,12 @@ export function createSettler(options: SettlerOptions): Settler {
 
   /** Whatever the driver did not confirm goes again: settling twice is safe, forgetting is not. */
   const putBack = (): void => {
-    pending = [...flushing.filter(({ held }) => held.state !== "gone"), ...pending];
+    pending = [...flushing, ...pending];
     flushing = [];
   };
 
   const flush = async (): Promise<void> => {
+    // What was put back may have been confirmed since, by a late answer.
     const batch = pending.filter(({ held }) => held.state !== "gone");
     pending = [];
     flushing = batch;
