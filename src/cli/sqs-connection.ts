@@ -1,6 +1,7 @@
 import { loadConfig } from "../config/load.ts";
 import { parseAddress } from "../queue/drivers/sqs/address.ts";
-import { createSqsApi, type QueueRef, type SqsApi } from "../queue/drivers/sqs/api.ts";
+import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
+import { createSqsApi } from "../queue/drivers/sqs/client.ts";
 import { mapClientOptions } from "../queue/drivers/sqs/client-options.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { UsageError } from "../errors.ts";

@@ -128,7 +128,7 @@ describe("queues", () => {
     const driver = await open();
     expect([...model.queues.keys()]).toEqual(["their-dead", "webhooks"]);
     const warnings = driver.warnings.join("\n");
-    expect(warnings).toContain("at most 3 attempts are made, not 12");
+    expect(warnings).toContain("at most 3 attempts, not 12");
   });
 
   test("FIFO, block and a small maxReceiveCount contradict each other", async () => {

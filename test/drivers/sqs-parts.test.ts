@@ -183,6 +183,7 @@ describe("what is held", () => {
     group,
     receiveCount: 1,
     sentAt: null,
+    enqueuedAt: null,
     firstReceivedAt: null,
     attributes: {},
     receivedAt: 0,

@@ -5,11 +5,13 @@ import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
 import { callError, unavailable } from "./errors.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
+import { createHandOut } from "./hand-out.ts";
 import { createLines, type Line, type Lines } from "./lines.ts";
-import { messageInfo, type HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queues.ts";
+import type { HeldMessage } from "./message.ts";
+import type { SqsQueue } from "./queue.ts";
 import { createGroupRate, unlimitedRate } from "./rate.ts";
 import { createReceiver } from "./receive.ts";
+import { createTakeIn } from "./take-in.ts";
 
 /** What one SQS queue gives this process: one consumer per URL, also when several queues share it. */
 export interface Consumer {
@@ -58,7 +60,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const wants = new Map<() => void, { max: number; until: number }>();
   let leaseMs = options.visibilityTimeoutSeconds * 1000;
   let closed = false;
-  let leases = 0;
   let lastError: { error: unknown; at: number } | null = null;
 
   const wake = (): void => {
@@ -98,102 +99,23 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
   });
 
-  const takeIn = (messages: readonly HeldMessage[]): void => {
-    const now = clock.monotonic();
-    const dropped = lines.add(messages, now);
-    if (dropped.length > 0) {
-      for (const { line, was } of dropped) {
-        const head = line.messages[0];
-        // One on its way back was released; only a lease that nobody ended costs an attempt.
-        if (head === undefined || was !== "leased") continue;
-        memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
-        options.events.reclaimed(line.leasedFor, 1);
-      }
-      const again = new Set(messages.map(({ id }) => id));
-      keeper.abandon(
-        dropped.map(({ line }) => line),
-        again,
-      );
-    }
-    if (closed || paused.size === queue.logical.length) {
-      keeper.abandon([...lines.all()].filter(({ state }) => state === "ready"));
-      return;
-    }
-    if (memory.size > 0) {
-      for (const message of messages) {
-        const line = lines.of(message);
-        if (line?.state === "ready" && line.messages[0] === message) recallHold(line, now);
-      }
-    }
-    keeper.watch();
-  };
-
-  /** Puts a message that came back early where it was: behind its due time or its parking key. */
-  const recallHold = (line: Line, now: number): void => {
-    const head = line.messages[0] as HeldMessage;
-    const { dueAt, parkKey } = memory.recall(head.id);
-    if (parkKey !== null) lines.park(line, parkKey, now);
-    else if (dueAt > now) {
-      if (dueAt - now <= leaseMs) lines.delay(line, dueAt, now);
-      else void keeper.sendAway(line, dueAt - now);
-    }
-  };
-
-  /** Hands out what may start now; renews before what has waited for more than a third of its lease. */
-  const take = async (name: string, wish: LeaseOptions): Promise<Lease[]> => {
-    const now = clock.monotonic();
-    const offered = lines.offer(wish.max, now, wish.closedKeys, wish.parkedMax);
-    if (offered.length === 0) return [];
-    const stale = offered.filter(
-      ({ messages }) => (messages[0]?.hiddenUntil ?? 0) - now < (wish.leaseMs * 2) / 3,
-    );
-    let failure: unknown = null;
-    if (stale.length > 0) {
-      const gone = stale.filter(({ messages }) => (messages[0]?.hiddenUntil ?? 0) <= now);
-      keeper.abandon(gone);
-      const renewable = stale.filter((line) => !gone.includes(line));
-      const results = await keeper.hide(
-        renewable.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs: wish.leaseMs })),
-      );
-      for (const [index, line] of renewable.entries()) {
-        const result = results[index];
-        if (result?.status === "ok" || line.state !== "offered") continue;
-        if (result?.status === "unknown") {
-          failure = result.error;
-          lines.ready(line, clock.monotonic());
-        } else keeper.abandon([line]);
-      }
-    }
-    const granted = offered.flatMap((line) => (line.state === "offered" ? grant(name, wish, line) : []));
-    if (granted.length === 0 && failure !== null) throw unavailable(failure);
-    return granted;
-  };
-
-  const grant = (name: string, wish: LeaseOptions, line: Line): Lease[] => {
-    const head = line.messages[0] as HeldMessage;
-    if (options.giveUp(head)) {
-      options.bury(consumer, line);
-      return [];
-    }
-    const now = clock.monotonic();
-    if (memory.recall(head.id).parkKey !== null) memory.remember(head.id, { parkKey: null });
-    leases += 1;
-    const token = `${leases}:${head.handle}`;
-    lines.grant(line, token, name, now + wish.leaseMs, now);
-    return [
-      {
-        queue: name,
-        token,
-        job: {
-          id: head.jobId,
-          body: head.body,
-          attempts: memory.recall(head.id).attempts,
-          enqueuedAt: head.sentAt,
-          message: messageInfo(head),
-        },
-      },
-    ];
-  };
+  const takeIn = createTakeIn({
+    lines,
+    keeper,
+    memory,
+    clock,
+    events: options.events,
+    leaseMs: () => leaseMs,
+    isShut: () => closed || paused.size === queue.logical.length,
+  });
+  const handOut = createHandOut({
+    lines,
+    keeper,
+    memory,
+    clock,
+    giveUp: options.giveUp,
+    bury: (line) => options.bury(consumer, line),
+  });
 
   /** Starts polls for what the waiting calls want beyond what is at hand. */
   const pump = (): void => {
@@ -242,7 +164,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       for (;;) {
         if (closed || wish.signal.aborted) return [];
         if (!paused.has(name)) {
-          const taken = await take(name, wish);
+          const taken = await handOut(name, wish);
           if (taken.length > 0) {
             keeper.watch();
             return taken;
@@ -309,18 +231,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       keeper.stop();
       await receiver.stop(options.waitTimeSeconds * 1000 + 1_000);
       const now = clock.monotonic();
-      const waiting = [...lines.all()].filter(
-        ({ state }) => state === "ready" || state === "parked" || state === "offered",
-      );
-      const delayed = [...lines.all()].filter(({ state }) => state === "delayed");
+      const inState = (...states: readonly Line["state"][]): Line[] =>
+        [...lines.all()].filter(({ state }) => states.includes(state));
       // What waits behind a lease goes back too; the lease itself ends by itself.
-      const behind = [...lines.all()].filter(({ state }) => state === "leased" || state === "settling");
-      for (const line of behind) {
-        const rest = line.messages.splice(1);
-        if (rest.length > 0) void keeper.giveBack(rest);
-      }
-      keeper.abandon(waiting);
-      for (const line of delayed) void keeper.sendAway(line, Math.max(0, line.dueAt - now));
+      const behind = inState("leased", "settling").flatMap(({ messages }) => messages.splice(1));
+      if (behind.length > 0) void keeper.giveBack(behind);
+      void keeper.sendAway(
+        inState("delayed").map((line) => ({ line, forMs: Math.max(0, line.dueAt - now) })),
+      );
+      keeper.abandon(inState("ready", "parked", "offered"));
       await keeper.settled();
     },
   };

@@ -8,7 +8,7 @@ import { decodeBody, encodeBody, messageBytes, packBody } from "./body.ts";
 import { unavailable } from "./errors.ts";
 import { readMessage, type HeldMessage } from "./message.ts";
 import { decodeMeta, encodeMeta, metaAttribute, readMeta, type DeadMeta } from "./meta.ts";
-import type { SqsQueue } from "./queues.ts";
+import type { SqsQueue } from "./queue.ts";
 import { sendAll } from "./send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */

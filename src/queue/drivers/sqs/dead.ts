@@ -4,7 +4,7 @@ import { encodeBody, messageBytes, packBody, type EncodedBody } from "./body.ts"
 import { shortHash } from "./ids.ts";
 import type { HeldMessage } from "./message.ts";
 import { encodeMeta, metaAttribute, metaText, type DeadMeta, type MessageMeta } from "./meta.ts";
-import type { SqsQueue } from "./queues.ts";
+import type { SqsQueue } from "./queue.ts";
 
 /** sqs-message-metadata.html: "Each message can have up to 10 attributes." */
 const maxAttributes = 10;
@@ -39,7 +39,7 @@ export function deadMessage(
     endpoint: copy.endpoint,
     attempts: copy.attempts,
     failedAt,
-    enqueuedAt: message.sentAt,
+    enqueuedAt: message.enqueuedAt,
     queue: queue.name,
     group: message.group,
   };

@@ -90,13 +90,16 @@ export function createDirectCaller(options: DirectOptions): DirectCaller {
     const abort = (): void => cut.abort(poll?.reason);
     poll?.addEventListener("abort", abort, { once: true });
     try {
-      const response = await fetch(url, {
+      const init: RequestInit & { proxy: false } = {
         method: "POST",
         headers,
         body,
         signal: cut.signal,
         redirect: "manual",
-      });
+        // As AWS's client: Bun's fetch would follow HTTP_PROXY, to an emulator on this machine, too.
+        proxy: false,
+      };
+      const response = await fetch(url, init);
       if (response.ok) return (await response.json()) as T;
       throw await answerError(response);
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { ConfigError, DriverUnavailableError, HooklineError, type ConfigIssue } from "../../../errors.ts";
+import { ConfigError, DriverUnavailableError, type ConfigIssue } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type {
   DriverCapabilities,
@@ -11,14 +11,17 @@ import type {
   Settlement,
   SettleResult,
 } from "../../driver.ts";
-import { createSqsApi, type SqsApi } from "./api.ts";
+import type { SqsApi } from "./api.ts";
+import { createSqsApi } from "./client.ts";
 import { createAttemptMemory } from "./attempts.ts";
 import { mapClientOptions } from "./client-options.ts";
 import { createConsumer, type Consumer } from "./consumer.ts";
+import { readCounts } from "./counts.ts";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
 import { SqsCallError, unavailable } from "./errors.ts";
 import type { SqsOptions } from "./options.ts";
-import { openQueues, sqsMaxBytes, type SqsQueue } from "./queues.ts";
+import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
+import { openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { createPlanner, maxReceives } from "./plan.ts";
 import { createSettling } from "./settle.ts";
@@ -162,8 +165,10 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
         byName.clear();
         throw new ConfigError(issues);
       }
-      warnings.push(...(opened?.warnings ?? []));
-      for (const warning of warnings) log.warn(warning);
+      for (const { queue, message } of opened?.warnings ?? []) {
+        warnings.push(message);
+        log.warn(`sqs: ${message}`, { queue });
+      }
       if (pollSeconds < options.waitTimeSeconds && options.consume) {
         log.info("polls are shorter than wait_time_seconds, so that none is cut off at shutdown", {
           wait_time_seconds: options.waitTimeSeconds,
@@ -205,7 +210,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
 
     async stats(name): Promise<QueueStats> {
       const { consumer, queue } = of(name);
-      const [own, dead] = await Promise.all([counts(api(), queue), counts(api(), queue.dead)]);
+      const [own, dead] = await Promise.all([readCounts(api(), queue), readCounts(api(), queue.dead)]);
       const { delayedCount, parkedCount } = consumer.lines;
       return {
         ready: own.visible,
@@ -231,7 +236,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     async ping() {
       const first = consumers[0];
       if (first === undefined) throw new DriverUnavailableError("sqs: not open yet, or closed");
-      await counts(api(), first.queue);
+      await readCounts(api(), first.queue);
     },
 
     async close() {
@@ -279,22 +284,5 @@ async function blaming<T>(issues: ConfigIssue[], run: () => Promise<T>): Promise
     if (error.kind === "unavailable") throw unavailable(error);
     issues.push({ path: "queue.sqs", source: "", message: error.message });
     return null;
-  }
-}
-
-async function counts(api: SqsApi, queue: { url: string; name: string }) {
-  try {
-    const attributes = await api.attributes(queue, [
-      "ApproximateNumberOfMessages",
-      "ApproximateNumberOfMessagesNotVisible",
-      "ApproximateNumberOfMessagesDelayed",
-    ]);
-    return {
-      visible: Number(attributes["ApproximateNumberOfMessages"] ?? 0),
-      inFlight: Number(attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0),
-      delayed: Number(attributes["ApproximateNumberOfMessagesDelayed"] ?? 0),
-    };
-  } catch (error) {
-    throw error instanceof HooklineError ? unavailable(error) : error;
   }
 }

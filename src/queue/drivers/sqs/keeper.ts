@@ -30,8 +30,8 @@ export interface Keeper {
   hide(entries: readonly { message: HeldMessage; forMs: number }[]): Promise<BatchResult[]>;
   /** Drops lines and gives back all they held but what `except` names; failures only mean waiting longer. */
   abandon(lines: readonly Line[], except?: ReadonlySet<string>): void;
-  /** Hides a line's head for so long, after giving back what waits behind it. The line is dropped. */
-  sendAway(line: Line, forMs: number): Promise<BatchResult>;
+  /** Drops lines and hides their heads for so long, after giving back what waits behind them. */
+  sendAway(entries: readonly { line: Line; forMs: number }[]): Promise<void>;
   /** Longest that SQS may still hide this message. */
   hideableMs(message: HeldMessage): number;
   /** Looks after everything that is held, from now on until nothing is. */
@@ -103,13 +103,15 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (messages.length > 0) void track(giveBack(messages));
   };
 
-  const sendAway: Keeper["sendAway"] = async (line, forMs) => {
-    const [head, ...rest] = lines.drop(line);
-    if (head === undefined) return { status: "gone" };
-    // While the head is hidden its group is locked, so what is given back cannot overtake it.
-    if (rest.length > 0) await giveBack(rest);
-    const [result] = await hide([{ message: head, forMs }]);
-    return result ?? { status: "failed", code: "NoAnswer" };
+  const sendAway: Keeper["sendAway"] = async (entries) => {
+    const away = entries.flatMap(({ line, forMs }) => {
+      const [message, ...rest] = lines.drop(line);
+      return message === undefined ? [] : [{ message, forMs, rest }];
+    });
+    // While a head is hidden its group is locked, so that what is given back cannot overtake it.
+    const behind = away.flatMap(({ rest }) => rest);
+    if (behind.length > 0) await giveBack(behind);
+    if (away.length > 0) await hide(away);
   };
 
   /** A lease ran out unsettled: one attempt charged; the message itself may still be ours. */
@@ -126,23 +128,19 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
   };
 
-  const parkedPauseMs = (head: HeldMessage): number => {
-    const { parkedTimes } = memory.recall(head.id);
-    return Math.min(parkHideMs.last, parkHideMs.first * 2 ** parkedTimes);
-  };
-
-  const sendParkedAway = (line: Line): void => {
+  /** How long a parked line's head is hidden now; the pauses of one message double. */
+  const parkedAway = (line: Line): { line: Line; forMs: number } => {
     const head = line.messages[0] as HeldMessage;
-    const pauseMs = parkedPauseMs(head);
     const { parkedTimes } = memory.recall(head.id);
     memory.remember(head.id, { parkKey: line.parkKey, parkedTimes: parkedTimes + 1 });
-    void track(sendAway(line, pauseMs));
+    return { line, forMs: Math.min(parkHideMs.last, parkHideMs.first * 2 ** parkedTimes) };
   };
 
   /** One look at every line. Returns the messages to renew. */
   const look = (now: number): HeldMessage[] => {
     const renew: HeldMessage[] = [];
     const unwanted: Line[] = [];
+    const away: Line[] = [];
     const leaseMs = options.leaseMs();
     for (const line of lines.all()) {
       const [head, ...rest] = line.messages;
@@ -155,14 +153,18 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (line.state === "ready" && now - line.since > lingerMs && !options.wanted()) unwanted.push(line);
       else if (isOurs && head.hiddenUntil <= now) abandon([line]);
       else if (isOurs && hideableMs(head) < leaseMs * 2) unwanted.push(line);
-      else if (line.state === "parked" && (lines.parkedCount > maxParked || now - line.since > maxParkedMs)) {
-        sendParkedAway(line);
+      else if (
+        line.state === "parked" &&
+        (lines.parkedCount - away.length > maxParked || now - line.since > maxParkedMs)
+      ) {
+        away.push(line);
       } else {
         for (const message of isOurs ? line.messages : rest) {
           if (message.hiddenUntil - now < (leaseMs * 2) / 3) renew.push(message);
         }
       }
     }
+    if (away.length > 0) void track(sendAway(away.map(parkedAway)));
     if (unwanted.length > 0) {
       options.onSurplus();
       abandon(unwanted);
@@ -217,7 +219,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     giveBack: (messages) => track(giveBack(messages)),
     hide,
     abandon,
-    sendAway: (line, forMs) => track(sendAway(line, forMs)),
+    sendAway: (entries) => track(sendAway(entries)),
     hideableMs,
     watch,
     async settled() {

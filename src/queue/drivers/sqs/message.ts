@@ -16,6 +16,8 @@ export interface HeldMessage {
   /** Epoch ms by AWS's clock. */
   readonly sentAt: number | null;
   readonly firstReceivedAt: number | null;
+  /** Epoch ms; of a fan-out child its parent's. */
+  readonly enqueuedAt: number | null;
   /** As received, without ours. */
   readonly attributes: Readonly<Record<string, MessageAttributeValue>>;
   /** Monotonic ms: handles live 12 hours from here. */
@@ -36,14 +38,16 @@ export function readMessage(message: Message, receivedAt: number, visibilityMs: 
   const system = message.Attributes ?? {};
   const ours = own[metaAttribute];
   const meta = decodeMeta(ours?.StringValue);
+  const sentAt = numberOr(system["SentTimestamp"], null);
   return {
     id,
+    enqueuedAt: meta.enqueuedAt ?? sentAt,
     handle: message.ReceiptHandle ?? "",
     jobId: meta.id ?? id,
     body: decodeBody(message.Body ?? "", meta.encoding),
     group: system["MessageGroupId"] ?? null,
     receiveCount: numberOr(system["ApproximateReceiveCount"], 1),
-    sentAt: numberOr(system["SentTimestamp"], null),
+    sentAt,
     firstReceivedAt: numberOr(system["ApproximateFirstReceiveTimestamp"], null),
     attributes: ours === undefined ? own : without(own, metaAttribute),
     receivedAt,

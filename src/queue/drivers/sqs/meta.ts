@@ -12,6 +12,8 @@ export const metaAttribute = "hookline";
 export interface MessageMeta {
   readonly id: string | null;
   readonly encoding: BodyEncoding | null;
+  /** When the job was enqueued, epoch ms, where that is not when this message was sent: fan-out children. */
+  readonly enqueuedAt?: number | null;
   readonly dead: DeadMeta | null;
 }
 
@@ -30,10 +32,11 @@ export interface DeadMeta {
 }
 
 export function metaText(meta: MessageMeta): string {
-  const { id, encoding, dead } = meta;
+  const { id, encoding, dead, enqueuedAt = null } = meta;
   return JSON.stringify({
     ...(id === null ? {} : { id }),
     ...(encoding === null ? {} : { encoding }),
+    ...(enqueuedAt === null ? {} : { enqueuedAt }),
     ...(dead === null ? {} : { dead }),
   });
 }
@@ -63,10 +66,11 @@ export function decodeMeta(text: string | undefined): MessageMeta {
 
 export function readMeta(value: unknown): MessageMeta {
   if (!isObject(value)) return nothing;
-  const { id, encoding, dead } = value;
+  const { id, encoding, enqueuedAt, dead } = value;
   return {
     id: typeof id === "string" && jobIdPattern.test(id) ? id : null,
     encoding: encoding === "base64" || encoding === "gzip" || encoding === "empty" ? encoding : null,
+    ...(typeof enqueuedAt === "number" ? { enqueuedAt } : {}),
     dead: isObject(dead) ? readDead(dead) : null,
   };
 }

@@ -74,7 +74,9 @@ export function createPlanner(options: PlanOptions): Planner {
     const copies: Copy[] = [];
     for (const job of jobs) {
       const { text, encoding } = encodeBody(job.body);
-      const attributes = { [metaAttribute]: encodeMeta({ id: job.id, encoding, dead: null }) };
+      const attributes = {
+        [metaAttribute]: encodeMeta({ id: job.id, encoding, enqueuedAt: head.enqueuedAt, dead: null }),
+      };
       if (messageBytes(text, attributes) <= queue.maxBytes) {
         const message: OutgoingMessage = {
           body: text,

@@ -8,33 +8,19 @@ import {
   type QueueAddress,
 } from "./address.ts";
 import type { QueueRef, SqsApi } from "./api.ts";
+import { checkAttributes, probePermissions } from "./checks.ts";
 import { SqsCallError } from "./errors.ts";
+import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 import type { SqsOptions } from "./options.ts";
-
-/** A queue in SQS, found or created at start. */
-export interface SqsQueue extends QueueRef {
-  readonly fifo: boolean;
-  /** Configured queues that it serves: several, where they share a URL. */
-  readonly logical: readonly string[];
-  /** Where its dead letters go. */
-  readonly dead: QueueRef;
-  /** Largest message it and its dead letter queue take, attributes included. */
-  readonly maxBytes: number;
-  /** Its own RedrivePolicy; null when it has none. */
-  readonly maxReceiveCount: number | null;
-}
 
 /** What was found at start, and all that is wrong with it. */
 export interface OpenedQueues {
   readonly queues: readonly SqsQueue[];
   readonly issues: readonly ConfigIssue[];
   /** Usable, but not as it should be: logged, and the driver is degraded. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly { readonly queue: string; readonly message: string }[];
 }
 
-/** 1 MiB: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
-export const sqsMaxBytes = 1_048_576;
-const dayMs = 86_400_000;
 /** 14 days, the most SQS keeps a message. */
 const longestRetentionSeconds = "1209600";
 
@@ -52,8 +38,9 @@ export function addressOf(
 /** Finds every configured queue, and creates what is missing where that is allowed. Throws only when SQS does not answer. */
 export async function openQueues(api: SqsApi, options: SqsOptions): Promise<OpenedQueues> {
   const issues: ConfigIssue[] = [];
-  const warnings: string[] = [];
+  const warnings: { queue: string; message: string }[] = [];
   const complain = (path: string, message: string): void => void issues.push({ path, source: "", message });
+  const warn = (queue: string, message: string): void => void warnings.push({ queue, message });
   const byUrl = new Map<string, { ref: QueueRef; created: boolean; logical: string[] }>();
 
   for (const wanted of options.queues) {
@@ -107,8 +94,8 @@ export async function openQueues(api: SqsApi, options: SqsOptions): Promise<Open
         maxReceiveCount: redrivePolicy(attributes)?.maxReceiveCount ?? null,
       };
       queues.push(queue);
-      checkAttributes(queue, attributes, options, complain, warnings);
-      if (options.consume) await probe(api, queue, complain);
+      checkAttributes(queue, attributes, options, { complain, warn });
+      if (options.consume) await probePermissions(api, queue, complain);
     } catch (error) {
       complain("queue.sqs", blame(error));
     }
@@ -226,62 +213,4 @@ function redrivePolicy(
 
 function maxBytesOf(attributes: Readonly<Record<string, string>>): number {
   return Math.min(sqsMaxBytes, Number(attributes["MaximumMessageSize"] ?? sqsMaxBytes));
-}
-
-function checkAttributes(
-  queue: SqsQueue,
-  attributes: Readonly<Record<string, string>>,
-  options: SqsOptions,
-  complain: (path: string, message: string) => void,
-  warnings: string[],
-): void {
-  const { name, maxReceiveCount } = queue;
-  const retentionMs = Number(attributes["MessageRetentionPeriod"] ?? longestRetentionSeconds) * 1000;
-  if (retentionMs < options.retryScheduleMs + dayMs) {
-    warnings.push(
-      `queue ${name} keeps messages for ${Math.round(retentionMs / 1000)} s, less than the retry schedule and a day: SQS deletes what waits longer; set MessageRetentionPeriod to 1209600`,
-    );
-  }
-  if (queue.fifo) {
-    const scope = attributes["DeduplicationScope"];
-    const limit = attributes["FifoThroughputLimit"];
-    if (scope !== "messageGroup" || limit !== "perMessageGroupId") {
-      warnings.push(
-        `queue ${name} is not in high throughput mode: all its groups share 300 calls a second; set DeduplicationScope=messageGroup and FifoThroughputLimit=perMessageGroupId`,
-      );
-    }
-  }
-  if (maxReceiveCount === null) return;
-  if (queue.fifo && options.fifoOnFailure === "block" && maxReceiveCount < 100) {
-    complain(
-      "queue.sqs.fifo_on_failure",
-      `queue ${name} has a RedrivePolicy with maxReceiveCount ${maxReceiveCount}, and messages that wait behind a blocked one are received too: raise it to at least 100, remove the policy, or set "dead"`,
-    );
-  }
-  const effective = maxReceiveCount - 1;
-  if (effective < options.maxAttempts) {
-    warnings.push(
-      `queue ${name} has a RedrivePolicy with maxReceiveCount ${maxReceiveCount}: at most ${Math.max(1, effective)} attempts are made, not ${options.maxAttempts}`,
-    );
-  }
-}
-
-/** A handle that cannot be one: SQS checks the permission first and the handle after. */
-const noHandle = "hookline-permission-probe";
-
-/** Proves sqs:DeleteMessage and sqs:ChangeMessageVisibility without touching a message. */
-async function probe(
-  api: SqsApi,
-  queue: SqsQueue,
-  complain: (path: string, message: string) => void,
-): Promise<void> {
-  for (const call of [() => api.removeOne(queue, noHandle), () => api.hideOne(queue, noHandle)]) {
-    try {
-      await call();
-    } catch (error) {
-      if (!(error instanceof SqsCallError)) throw error;
-      if (error.kind === "denied") complain("queue.sqs", error.message);
-      else if (error.kind === "unavailable" || error.kind === "credentials") throw error;
-    }
-  }
 }

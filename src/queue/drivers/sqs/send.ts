@@ -12,7 +12,7 @@ import { unavailable } from "./errors.ts";
 import { deduplicationId, groupId } from "./ids.ts";
 import { encodeMeta, metaAttribute } from "./meta.ts";
 import type { SqsOptions } from "./options.ts";
-import { sqsMaxBytes, type SqsQueue } from "./queues.ts";
+import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 
 /** 15 minutes: API_SendMessage, DelaySeconds. */
 export const maxDelayMs = 900_000;

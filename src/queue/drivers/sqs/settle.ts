@@ -218,10 +218,10 @@ export function createSettling(options: SettleOptions): Settling {
       consumer.lines.settling(line, clock.monotonic());
       const leaving = { line, head, tell: () => undefined };
       if (plan.kind !== "end") return leaveStuck(consumer, leaving);
-      void end(consumer, [{ ...leaving, copies: plan.copies }]).then(() => {
+      void end(consumer, [{ ...leaving, copies: plan.copies }])
+        .catch((error: unknown) => log.debug("a dead letter was not written", { error }))
         // Not confirmed: its visibility ends, and it comes again.
-        if (line.messages[0] === head) consumer.keeper.abandon([line], new Set([head.id]));
-      });
+        .then(() => line.messages[0] === head && consumer.keeper.abandon([line], new Set([head.id])));
     },
   };
 }
