@@ -3,7 +3,8 @@ import { startAdminServer, type AdminServer } from "./admin/server.ts";
 import { sleep, systemClock } from "./clock.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
-import { createMasker, secretsOf } from "./config/redact.ts";
+import { createMasker } from "./config/masker.ts";
+import { secretsOf } from "./config/redact.ts";
 import { createDirectory } from "./delivery/directory.ts";
 import type { Directory } from "./delivery/endpoint.ts";
 import { createTransports } from "./delivery/transports.ts";
@@ -128,6 +129,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       driverOpen,
       degraded: [
         ...(openFault === null ? [] : [{ name: "driver", detail: openFault }]),
+        ...(driver.warnings ?? []).map((detail) => ({ name: "queue_settings", detail })),
         ...consumption.faults(),
       ],
     }),

@@ -26,6 +26,11 @@ import type { JobBody } from "../jobs/job.ts";
 export interface QueueDriver {
   readonly name: DriverName;
   readonly capabilities: DriverCapabilities;
+  /**
+   * What `open` found that works, but not as it should: /health shows it as degraded. Names no queue,
+   * because /health is open to anyone. Absent: nothing is ever found.
+   */
+  readonly warnings?: readonly string[];
 
   /**
    * Connects and proves that every configured queue can be used.
@@ -72,7 +77,11 @@ export interface QueueDriver {
   pause(queue: string): Promise<void>;
   resume(queue: string): Promise<void>;
 
-  /** One page of dead letters, newest first where the backend keeps an order. */
+  /**
+   * One page of dead letters, newest first where the backend keeps an order.
+   *
+   * Throws HooklineError `bad_cursor` for a cursor that no page gave.
+   */
   deadLetters(queue: string, page: DeadLetterPageRequest): Promise<DeadLetterPage>;
   /** Makes dead letters ready again, attempts 0, enqueued now, ids and bytes kept. Returns how many. */
   redrive(queue: string, which: RedriveSelection): Promise<number>;
