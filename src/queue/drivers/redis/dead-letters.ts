@@ -5,8 +5,8 @@ import type { ScriptArgument } from "./evaluate.ts";
 import type { QueueKeys } from "./keys.ts";
 import { randomName } from "./look.ts";
 import { readDeadLetter } from "./record.ts";
-import type { Script } from "./scripts.ts";
-import { deadPageScript, redriveScript, removeDeadScript } from "./scripts.ts";
+import type { Script } from "./script.ts";
+import { deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
@@ -23,7 +23,10 @@ export function createDeadLetters(topology: Topology, keys: QueueKeys) {
   return {
     /** Newest first; the cursor is the time of the last one, unique to the microsecond. */
     async page({ limit, cursor }: DeadLetterPageRequest): Promise<DeadLetterPage> {
-      const start = cursor !== null && /^\d+$/.test(cursor) ? `(${cursor}` : "+inf";
+      if (cursor !== null && !/^\d+$/.test(cursor)) {
+        throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+      }
+      const start = cursor === null ? "+inf" : `(${cursor}`;
       const reply = replyList(await run(deadPageScript, "listing dead letters", [limit, start]));
       const items: DeadLetter[] = [];
       for (let at = 0; at < reply.length; at += 3) {

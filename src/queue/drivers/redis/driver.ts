@@ -20,8 +20,9 @@ import type { QueueKeys } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
-import type { Script } from "./scripts.ts";
-import { extendScript, pauseScript, statsScript } from "./scripts.ts";
+import type { Script } from "./script.ts";
+import { extendScript } from "./settle-script.ts";
+import { pauseScript, statsScript } from "./queue-scripts.ts";
 import { settleLeases } from "./settle.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
@@ -51,7 +52,7 @@ interface RedisQueue {
 /**
  * The redis and redis-cluster drivers: one, with two ways to find the server of a queue.
  *
- * Every change of a job is one Lua script on the server (scripts.ts), over keys of one slot (keys.ts). A queue
+ * Every change of a job is one Lua script on the server (script.ts), over keys of one slot (keys.ts). A queue
  * of a cluster therefore lives on one node; several queues spread. What Redis keeps is what its
  * persistence and replication keep: a failover can take back the last writes, hookline's own among them,
  * and a job whose end was taken back is delivered again.

@@ -9,7 +9,7 @@ import { chunk, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { bodyArgument, bodyBytes } from "./record.ts";
-import { enqueueScript } from "./scripts.ts";
+import { enqueueScript } from "./enqueue-script.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 

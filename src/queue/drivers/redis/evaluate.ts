@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
 import { replyCode } from "./errors.ts";
-import type { Script } from "./scripts.ts";
+import type { Script } from "./script.ts";
 
 export type ScriptArgument = string | number | Buffer;
 

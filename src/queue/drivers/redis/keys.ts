@@ -31,7 +31,7 @@ export interface QueueKeys {
   /** Prefix of the channels that wake one process. */
   readonly waiters: string;
   /**
-   * What every script declares, in the order that scripts.ts names them.
+   * What every script declares, in the order that script.ts names them.
    *
    * `:fence` is among them and never exists: while the slot moves between cluster nodes, a script with a
    * missing key is refused as a whole (ASK, TRYAGAIN) instead of failing half-way at the first key that

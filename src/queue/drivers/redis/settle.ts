@@ -6,7 +6,7 @@ import type { QueueKeys } from "./keys.ts";
 import { chunk } from "./limits.ts";
 import { bodyArgument, bodyBytes } from "./record.ts";
 import type { DeadMeta } from "./record.ts";
-import { settleScript } from "./scripts.ts";
+import { settleScript } from "./settle-script.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+
+/**
+ * The Lua scripts: every change of a job's state is one of them, so that no process can die in between.
+ *
+ * Rules that hold for all:
+ * - Redis refuses a script as a whole when memory is full and its first write may need memory
+ *   (deny-oom). Consuming must go on then, or the queue could never shrink: lease, settle and extend
+ *   therefore write something harmless first (LTRIM, ZREM, or DEL of `:fence`, a key that never exists).
+ *   Enqueue and redrive do not: they are refused before they have written anything.
+ * - Time is the server's, so that processes with different clocks agree on who holds a lease.
+ * - Lists of arguments for one command stay below 4,000, half of what Lua's stack takes.
+ */
+export interface Script {
+  readonly name: string;
+  readonly source: string;
+  readonly sha: string;
+}
+
+const prelude = `
+local ready, claimed, own, children, delayed, leased, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local parked, paused, waiters, dead, deadjobs, dedup, fence = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Positions and fields of a record's head, see record.ts; nil when it is not one.
+local function parse(record)
+  local _, last, attempts, enqueued, id = string.find(record, '^%S+ (%d+) (%d+) (%S+)\\n')
+  return last, attempts, enqueued, id
+end
+
+local function record(uid, attempts, enqueued, id, body)
+  return uid .. ' ' .. attempts .. ' ' .. enqueued .. ' ' .. id .. '\\n' .. body
+end
+
+-- Wakes up to count waiting processes. PUBLISH answers how many heard it: one that is gone does not
+-- count. pcall, because a user without the right to publish must not fail what was written before.
+local function wake(count, message)
+  while count > 0 do
+    local waiter = redis.call('ZPOPMAX', waiters)
+    if not waiter[1] then return end
+    local heard = redis.pcall('PUBLISH', waiters .. ':' .. waiter[1], message)
+    if type(heard) ~= 'number' or heard > 0 then count = count - 1 end
+  end
+end
+
+-- Tells one waiting process when the delayed set's head is due, if that head is new.
+local function announce(due)
+  local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if not head[2] or tonumber(head[2]) < due then return end
+  local waiter = redis.call('ZREVRANGE', waiters, 0, 0)
+  if waiter[1] then redis.pcall('PUBLISH', waiters .. ':' .. waiter[1], string.format('%d', math.max(due - now, 0))) end
+end
+`;
+
+/** A script of this body behind the prelude. */
+export function script(name: string, body: string): Script {
+  const source = `${prelude}${body}`;
+  return { name, source, sha: createHash("sha1").update(source).digest("hex") };
+}
