@@ -13,7 +13,8 @@ import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
 import { punchHoles, type Loose } from "./loose.ts";
-import { createMasker, secretsOf } from "./redact.ts";
+import { createMasker } from "./masker.ts";
+import { secretsOf } from "./redact.ts";
 import { quoteFileName } from "./showable.ts";
 import { configSchema, type Config } from "./schema.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { createMasker, secretsOf } from "../../src/config/redact.ts";
+import { createMasker } from "../../src/config/masker.ts";
+import { secretsOf } from "../../src/config/redact.ts";
 import { redactUrl, urlSecrets } from "../../src/config/secret-url.ts";
 import { redactConfig } from "../../src/config/display.ts";
 import { app, load } from "./support.ts";
@@ -134,6 +135,59 @@ describe("names stay readable", () => {
   });
 });
 
+// Finding of fresh-eyes testing: README's own example made log lines say "endpoint":"shop***".
+describe("a URL that ends in a word", () => {
+  const example = {
+    apps: [
+      app({
+        id: "shop",
+        webhooks: [{ name: "orders", url: "https://example.com/hooks/orders", event_types: ["x"] }],
+      }),
+    ],
+  };
+
+  test("is masked behind its first segment, and nowhere else", () => {
+    const mask = createMasker(secretsOf(example));
+    expect(mask("shop/orders sent to https://example.com/hooks/orders")).toBe(
+      "shop/orders sent to https://example.com/hooks***",
+    );
+    expect(mask("POST /hooks/orders, not /orders")).toBe("POST /hooks***, not /orders");
+    expect(mask('{"label":"shop/orders","path":"\\/hooks\\/orders"}')).toBe(
+      '{"label":"shop/orders","path":"\\/hooks***"}',
+    );
+    expect(mask(encodeURIComponent("/hooks/orders"))).toBe("%2Fhooks***");
+  });
+
+  test.each([
+    ["https://h.test/a/callbacks", "/callbacks callbacks", "*** callbacks"],
+    ["https://h.test/a/callback", "/callback x/callback", "*** x***"],
+    ["https://h.test/a/webhooks", "shop/webhooks", "shop***"],
+    ["https://h.test/a/x7Qp9Z2k", "x7Qp9Z2k", "***"],
+    ["https://h.test/a/T0/B0/x7Qp", "T0/B0/x7Qp", "***"],
+    ["https://h.test/a/order-events-of-europe", "order-events-of-europe", "***"],
+    ["https://h.test/a?orders", "orders a?orders", "orders a?***"],
+    ["https://h.test/a?orders=1", "orders=1", "***"],
+  ])("%s in %j becomes %j", (url, text, masked) => {
+    expect(createMasker(urlSecrets(url, "url"))(text)).toBe(masked);
+  });
+
+  test("is masked as a whole where it is another secret too", () => {
+    const mask = createMasker([...urlSecrets("https://h.test/hooks/orders", "url"), "/hooks/or"]);
+    expect(mask("at /hooks/orders")).toBe("at ***");
+  });
+
+  test("a long name that a URL ends in stays readable in labels", () => {
+    const webhooks = [
+      { name: "order-events-of-europe", url: "https://h.test/a/order-events-of-europe", event_types: ["x"] },
+      { name: "b", url: "https://h.test/x/shop/b", event_types: ["x"] },
+    ];
+    const mask = createMasker(secretsOf({ apps: [app({ id: "shop", webhooks })] }));
+    expect(mask("shop/order-events-of-europe shop/b /a/order-events-of-europe")).toBe(
+      "shop/order-events-of-europe shop/b /a***",
+    );
+  });
+});
+
 describe("redactUrl", () => {
   test.each([
     ["https://hooks.test", "url", "https://hooks.test"],
@@ -155,7 +209,8 @@ describe("redactUrl", () => {
     for (const url of ["https://a.test/b/c/d?e=f", "https://u:p@a.test/b/c", "https://tok@a.test/b//c"]) {
       const host = new URL(url).host;
       for (const secret of urlSecrets(url, "url")) {
-        expect(redactUrl(url, "url").replace(host, "").replace("https:", "")).not.toContain(secret);
+        const text = typeof secret === "string" ? secret : secret.before + secret.secret;
+        expect(redactUrl(url, "url").replace(host, "").replace("https:", "")).not.toContain(text);
       }
     }
   });
@@ -204,6 +259,14 @@ describe("createMasker", () => {
     ['"{\\"app_secret\\" : \\"a\\\\\\"b\\",\\"b\\":1}"', '"{\\"app_secret\\" : \\"***\\",\\"b\\":1}"'],
     ['"{\\"app_secret\\":7}"', '"{\\"app_secret\\":\\"***\\"}"'],
     ['\\\\\\"appSecret\\\\\\":\\\\\\"x\\\\\\"', '\\\\\\"appSecret\\\\\\":\\\\\\"***\\\\\\"'],
+    ['{"app\\u005fsecret":"x\\"y","b":1}', '{"app\\u005fsecret":"***","b":1}'],
+    ['{"app\\u005Fsecre\\u0074":7}', '{"app\\u005Fsecre\\u0074":"***"}'],
+    ['{"app\\u0053ecret":"x', '{"app\\u0053ecret":"***"'],
+    ['"{\\"app\\\\u005fsecret\\":\\"x\\"}"', '"{\\"app\\\\u005fsecret\\":\\"***\\"}"'],
+    [
+      '{"d":"{\\u0022app_secret\\u0022:\\u0022x\\\\u0022y\\u0022,\\u0022b\\u0022:1}"}',
+      '{"d":"{\\u0022app_secret\\u0022:\\u0022***\\u0022,\\u0022b\\u0022:1}"}',
+    ],
     ['\\"app_secret\\":\\"cut of', '\\"app_secret\\":\\"***\\"'],
   ])("after app_secret: %j becomes %j", (text, masked) => {
     const bare = createMasker([]);
@@ -256,6 +319,66 @@ describe("createMasker", () => {
           throw new Error(`${JSON.stringify({ secrets, text, masked })} shows ${secret}`);
       }
     }
+  });
+
+  // Finding of fresh-eyes testing: what PHP, .NET and Go write in place of a character was not seen.
+  test("lets no secret through that an encoder of JSON spelled in its own way, once or twice", () => {
+    const random = createRandom(20_261_122);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+    const unit = (c: string, upper: boolean): string => {
+      const hex = c.charCodeAt(0).toString(16).padStart(4, "0");
+      return `\\u${upper ? hex.toUpperCase() : hex}`;
+    };
+    const json = (text: string): string => JSON.stringify(text).slice(1, -1);
+    const encoders: Record<string, (text: string) => string> = {
+      php: (text) =>
+        json(text)
+          .replaceAll("/", "\\/")
+          .replace(/[\u0080-\uffff]/g, (c) => unit(c, false)),
+      python: (text) => json(text).replace(/[\u0080-\uffff]/g, (c) => unit(c, false)),
+      go: (text) => json(text).replace(/[<>&]/g, (c) => unit(c, false)),
+      dotnet: (text) =>
+        text
+          .split("")
+          .map((c) => (/[A-Za-z0-9 ./_-]/.test(c) ? c : unit(c, true)))
+          .join(""),
+      all: (text) =>
+        text
+          .split("")
+          .map((c) => unit(c, random() < 0.5))
+          .join(""),
+    };
+    const alphabet = ["a", "0", "é", "€", "😀", '"', "\\", "/", "+", "<", "&", "\n", "'", "%", "u", "n"];
+    const word = (length: number): string => Array.from({ length }, () => pick(alphabet)).join("");
+    for (let round = 0; round < 4000; round += 1) {
+      const secret = `${word(3 + Math.floor(random() * 10))}x`;
+      const encode = pick(Object.values(encoders));
+      const twice = random() < 0.4 ? pick(Object.values(encoders)) : (text: string): string => text;
+      const text = twice(encode(`${word(2)} ${secret} ${word(2)}`));
+      const masked = createMasker([secret])(`{"a":"${text}"}`);
+      let read = masked;
+      for (let level = 0; level < 3; level += 1) {
+        if (read.includes(secret)) {
+          throw new Error(`${JSON.stringify({ secret, text, masked })} shows it`);
+        }
+        try {
+          read = JSON.parse(`"${read.replace(/^\{"a":"|"\}$/g, "")}"`) as string;
+        } catch {
+          break;
+        }
+      }
+      expect(masked).toContain("***");
+    }
+  });
+
+  test.each([
+    ["\\u00FCml\\u00E4ut\\/geheim", "***"],
+    ['{"\\ud83d\\ude00pass\\uD83D\\uDE00"}', '{"***"}'],
+    ["a \\u006b b", "a *** b"],
+    ["nothing\\u0020here \\/ or \\u00zz", "nothing\\u0020here \\/ or \\u00zz"],
+    ["hunter2-\\u0073ecret and hunter2-secret", "*** and ***"],
+  ])("%s becomes %s", (text, masked) => {
+    expect(createMasker(["ümläut/geheim", "😀pass😀", "k", "hunter2-secret"])(text)).toBe(masked);
   });
 
   test("costs the same with a thousand secrets as with ten", () => {

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { systemClock } from "../../src/clock.ts";
 import { configSchema, type Config, type ConfigInput } from "../../src/config/schema.ts";
-import { createMasker, secretsOf } from "../../src/config/redact.ts";
+import { createMasker } from "../../src/config/masker.ts";
+import { secretsOf } from "../../src/config/redact.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import type { Directory } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";

@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { createMasker, secretsOf } from "../../src/config/redact.ts";
+import { createMasker } from "../../src/config/masker.ts";
+import { secretsOf } from "../../src/config/redact.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { decodeJob } from "../../src/jobs/decode.ts";
