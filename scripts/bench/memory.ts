@@ -1,12 +1,13 @@
 /**
  * Measures hookline's executable on the memory driver beside a bare fetch loop, in one run, in turns.
  *
- * usage: scripts/bench/memory [--jobs=50000] [--rounds=5] [--concurrency=64] [--idle=5] [--executable=PATH]
+ * usage: scripts/bench/memory [--jobs=100000] [--rounds=5] [--concurrency=64] [--idle=5] [--executable=PATH]
  *
  * The receiver is a process of its own. Each round runs both, the order alternating: the bare loop signs and
  * POSTs the same payload, so many in flight, and nothing else; hookline is paused, given its jobs over HTTP,
- * and resumed. Rates are the receiver's, from first to last receipt, so that nobody's start counts; hookline's
- * from the resume is shown beside it. It measures, it does not judge.
+ * and resumed. Rates are the receiver's: hookline's from the resume to the last receipt, the bare loop's from
+ * the first, so that the start of its process does not count; and beside it the rate after the first fifth,
+ * when both run compiled code. Each ratio is that of one round. It measures, it does not judge.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -18,7 +19,7 @@ import { cpuMs, memoryMb, startContender, type Contender } from "./redis-parts/c
 
 const { values } = parseArgs({
   options: {
-    jobs: { type: "string", default: "50000" },
+    jobs: { type: "string", default: "100000" },
     rounds: { type: "string", default: "5" },
     concurrency: { type: "string", default: "64" },
     idle: { type: "string", default: "5" },
@@ -59,6 +60,8 @@ interface Report {
   readonly count: number;
   readonly firstAt: number;
   readonly lastAt: number;
+  /** When each ten thousandth arrived. */
+  readonly marks: readonly number[];
 }
 const takeReport = async (): Promise<Report> =>
   (await (await fetch(`${receiverUrl}/report`)).json()) as Report;
@@ -123,22 +126,28 @@ async function post(server: Server, path: string, body: unknown): Promise<void> 
 }
 
 interface Measure {
+  /** Deliveries a second over all. */
   readonly rate: number;
+  /** The same after the first fifth. */
+  readonly warm: number;
   readonly cpuPerThousand: number;
   readonly rssMb: number;
-  /** Deliveries a second from the resume on; the same as `rate` for the bare loop. */
-  readonly fromResume: number;
 }
 
 async function measure(contender: Contender, startedAt: number | null, cpuBefore: number): Promise<Measure> {
   await untilAllReceived();
   const cpu = cpuMs(contender.pid) - cpuBefore;
   const rssMb = memoryMb(contender.pid, "VmHWM");
-  const { count, firstAt, lastAt } = await takeReport();
+  const { count, firstAt, lastAt, marks } = await takeReport();
   await contender.stop();
-  const rate = (count - 1) / ((lastAt - firstAt) / 1_000);
-  const fromResume = startedAt === null ? rate : count / ((lastAt - startedAt) / 1_000);
-  return { rate, cpuPerThousand: cpu / (count / 1_000), rssMb, fromResume };
+  const skipped = Math.ceil(count / 50_000);
+  const warmAt = marks[skipped - 1] ?? firstAt;
+  return {
+    rate: count / ((lastAt - (startedAt ?? firstAt)) / 1_000),
+    warm: (count - skipped * 10_000) / ((lastAt - warmAt) / 1_000),
+    cpuPerThousand: cpu / (count / 1_000),
+    rssMb,
+  };
 }
 
 async function measureBare(): Promise<Measure> {
@@ -187,7 +196,7 @@ async function measureIdle(executable: string): Promise<void> {
   const rssMb = memoryMb(server.pid, "VmRSS");
   await server.stop();
   console.log(
-    `idle                    start to ready ${show(median(starts))} ms (best ${show(Math.min(...starts))}), ` +
+    `${"idle".padEnd(18)} start to ready ${show(median(starts))} ms (best ${show(Math.min(...starts))}), ` +
       `RSS ${show(rssMb)} MB, CPU ${show(cpuPercent, 1)} %`,
   );
 }
@@ -210,11 +219,15 @@ try {
   const bare = contenders[0]?.all ?? [];
   for (const { name, all } of contenders) {
     const of = (key: keyof Measure): number => median(all.map((one) => one[key]));
-    const ratios = all.map(({ rate }, round) => rate / (bare[round]?.rate ?? Number.NaN));
+    const ratios = (key: "rate" | "warm"): number[] =>
+      all.map((one, round) => one[key] / (bare[round]?.[key] ?? Number.NaN));
     console.log(
-      `${name.padEnd(24)}${show(of("rate")).padStart(8)} deliveries/s (${show(of("fromResume"))} from the start on), ` +
-        `ratio ${show(median(ratios), 2)} (${ratios.map((ratio) => show(ratio, 2)).join(" ")}), ` +
-        `CPU ${show(of("cpuPerThousand"), 1)} ms per 1,000, peak RSS ${show(of("rssMb"))} MB`,
+      `${name.padEnd(18)} ${show(of("rate")).padStart(7)} deliveries/s, ratio ${show(median(ratios("rate")), 2)}` +
+        ` (${ratios("rate")
+          .map((ratio) => show(ratio, 2))
+          .join(" ")});` +
+        ` warm ${show(of("warm"))}, ratio ${show(median(ratios("warm")), 2)};` +
+        ` CPU ${show(of("cpuPerThousand"), 1)} ms per 1,000; peak RSS ${show(of("rssMb"))} MB`,
     );
   }
   for (const executable of executables) await measureIdle(executable);
