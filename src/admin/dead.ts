@@ -1,9 +1,9 @@
-import { Buffer } from "node:buffer";
 import * as v from "valibot";
-import type { DeadLetter } from "../queue/driver.ts";
 import { readJsonText } from "./body.ts";
+import { createNamedRedrive } from "./dead-redrive.ts";
+import { describeDeadLetter } from "./dead-view.ts";
 import type { AdminDeps } from "./deps.ts";
-import { isoTime, jsonResponse } from "./json.ts";
+import { jsonResponse } from "./json.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { maskId } from "./mask-id.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
@@ -31,19 +31,38 @@ const deadLetterId = v.pipe(
   v.maxLength(256, "expected the id of a dead letter"),
 );
 
-const redriveBody = v.union(
-  [
-    v.strictObject({
-      ids: v.pipe(v.array(deadLetterId), v.minLength(1), v.maxLength(1000)),
-    }),
-    v.strictObject({ max: v.pipe(v.number(), v.integer(), v.minValue(1)) }),
-  ],
-  'expected {"ids": [1 to 1000 ids of dead letters]} or {"max": an integer of at least 1}',
+const redriveShape = 'expected {"ids": [1 to 1000 ids]} or {"max": an integer of at least 1}';
+
+const redriveBody = v.pipe(
+  v.strictObject(
+    {
+      ids: v.optional(
+        v.pipe(
+          v.array(deadLetterId, "expected an array of ids"),
+          v.minLength(1, "expected at least one id"),
+          v.maxLength(1000, "expected at most 1000 ids"),
+        ),
+      ),
+      max: v.optional(
+        v.pipe(
+          v.number("expected an integer of at least 1"),
+          v.integer("expected an integer of at least 1"),
+          v.minValue(1, "expected an integer of at least 1"),
+        ),
+      ),
+    },
+    redriveShape,
+  ),
+  v.check(({ ids, max }) => (ids === undefined) !== (max === undefined), redriveShape),
 );
 
 /** Listing, redriving and removing dead letters. */
 export function deadLetterRoutes(deps: AdminDeps): Route[] {
-  const { driver } = deps;
+  const { driver, metrics } = deps;
+  const redriveNamed = createNamedRedrive(deps);
+  const formats = new Map(
+    deps.config.queue.queues.map(({ name, format }) => [name, format === "raw" ? "raw" : "auto"] as const),
+  );
   return [
     {
       method: "GET",
@@ -54,11 +73,15 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
         const query = validate(pageQuery, c.req.query(), "bad_query");
         requireOpenDriver(deps);
         const cursor = query.cursor === undefined || query.cursor === "" ? null : query.cursor;
+        if (cursor !== null && !driver.capabilities.listsDeadLetters) {
+          throw new RequestError("bad_cursor", `cursor: the driver ${driver.name} gives none`);
+        }
         const page = await driver.deadLetters(queue, { limit: query.limit, cursor });
+        const format = formats.get(queue) ?? "auto";
         return jsonResponse({
-          items: page.items.map((item) => describe(deps.mask, item)),
+          items: page.items.map((item) => describeDeadLetter(deps, format, item)),
           cursor: page.cursor,
-          complete: page.complete,
+          complete: page.complete && page.cursor === null,
         });
       },
     },
@@ -69,9 +92,16 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       async handle(c) {
         const queue = queueParameter(deps, c);
         const text = await readJsonText(c, deps.config.server.max_body_bytes);
-        const which = validate(redriveBody, parseJsonBody(text), "invalid_body");
+        const { ids, max = 1 } = validate(redriveBody, parseJsonBody(text), "invalid_body");
         requireOpenDriver(deps);
-        const redriven = await driver.redrive(queue, which);
+        if (ids !== undefined) {
+          const { redriven, notFound } = await redriveNamed(queue, ids);
+          deps.log.info("dead letters redriven", { queue, redriven, not_found: notFound.length });
+          const masked = notFound.map((id) => maskId(deps.mask, id));
+          return jsonResponse({ redriven, ...(masked.length === 0 ? {} : { not_found: masked }) });
+        }
+        const redriven = await driver.redrive(queue, { max });
+        metrics.redriven.labels({ queue }).inc(redriven);
         deps.log.info("dead letters redriven", { queue, redriven });
         return jsonResponse({ redriven });
       },
@@ -87,36 +117,13 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
         if (!(await driver.removeDead(queue, id))) {
           throw new RequestError(
             "unknown_dead_letter",
-            `no dead letter ${JSON.stringify(deps.mask(id.slice(0, 200)))} in ${queue}`,
+            `no dead letter ${JSON.stringify(deps.mask(id.slice(0, 200)))} in ${queue}: take the id of an entry of GET /v1/queues/${queue}/dead, which for a job of several endpoints is not the job's`,
           );
         }
+        metrics.removed.labels({ queue }).inc();
         deps.log.warn("dead letter removed for good", { queue, dead_letter: id });
         return new Response(null, { status: 204 });
       },
     },
   ];
-}
-
-function describe(mask: (text: string) => string, item: DeadLetter): Record<string, unknown> {
-  return {
-    id: maskId(mask, item.id),
-    reason: item.reason,
-    detail: item.detail === null ? null : mask(item.detail),
-    attempts: item.attempts,
-    failed_at: isoTime(item.failedAt),
-    endpoint: item.endpoint,
-    job: {
-      id: maskId(mask, item.jobId),
-      enqueued_at: isoTime(item.enqueuedAt),
-      ...bodyMembers(mask, item.body),
-    },
-  };
-}
-
-/** The body as its exact text; in base64 where it is no text. Masked either way. */
-function bodyMembers(mask: (text: string) => string, body: DeadLetter["body"]): Record<string, string> {
-  if (typeof body === "string") return { body: mask(body) };
-  // latin1 has one character per byte, so that an ASCII secret in the bytes is found and the rest survives.
-  const latin1 = Buffer.from(body).toString("latin1");
-  return { body_base64: Buffer.from(mask(latin1), "latin1").toString("base64") };
 }

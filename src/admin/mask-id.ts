@@ -1,4 +1,5 @@
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** A job's id that hookline made up, its delivery's, and the number that tells equal dead letters apart. */
+const ownId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:_[0-9a-f]{8})?(?:\.\d+)?$/;
 
 /**
  * A job's id as an answer may show it: masked, because a producer can put anything into an id.
@@ -8,5 +9,5 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
  */
 export function maskId(mask: (text: string) => string, id: string): string {
   const masked = mask(id);
-  return masked !== id && uuid.test(id) && /[^*]/.test(masked) ? id : masked;
+  return masked !== id && ownId.test(id) && /[^*]/.test(masked) ? id : masked;
 }

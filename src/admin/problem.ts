@@ -10,6 +10,7 @@ import { RequestError } from "./request-error.ts";
 const problems: Readonly<Record<string, readonly [status: number, title: string]>> = {
   bad_request_target: [400, "The request target cannot be read"],
   bad_query: [400, "A query parameter is wrong"],
+  bad_cursor: [400, "The cursor cannot be read"],
   empty_body: [400, "The body is empty"],
   invalid_utf8: [400, "The body is not UTF-8"],
   invalid_json: [400, "The body is not JSON"],

@@ -117,6 +117,18 @@ export const deadLetterClaims: readonly Claim[] = [
     },
   },
   {
+    // Finding: an unreadable cursor was answered with an empty page, as if there were no dead letters.
+    name: "a cursor that no page gave is refused",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      await bury(bench, 1);
+      for (const cursor of ["nonsense", "-1", "1.5", "1e3", " ", ""]) {
+        const asked = bench.driver.deadLetters(bench.queue, { limit: 10, cursor });
+        await expect(asked).rejects.toMatchObject({ code: "bad_cursor" });
+      }
+    },
+  },
+  {
     name: "redrive by id: ready again, attempts 0, id and bytes kept",
     async run(bench) {
       const { driver, queue, put, take, settle, dead, lease } = bench;

@@ -1,3 +1,4 @@
+import { HooklineError } from "../../../errors.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterPageRequest } from "../../driver.ts";
 
 /** The dead letters of one queue, in the order they came. */
@@ -82,6 +83,9 @@ export function createDeadLetterShelf(retention: number): DeadLetterShelf {
     },
     takeOldest,
     page({ limit, cursor }) {
+      if (cursor !== null && !/^\d+$/.test(cursor)) {
+        throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+      }
       const items: DeadLetter[] = [];
       let last = 0;
       let place = (cursor === null ? order.length : placeOf(Number(cursor))) - 1;

@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { HooklineError } from "../../../errors.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterPageRequest, RedriveSelection } from "../../driver.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
