@@ -68,27 +68,25 @@ for (const driver of drivers) {
     const names = endpointNames(40);
     const [watched, others] = [names.slice(0, 20), names.slice(20)];
     const webhooks = { request_timeout_ms: timeoutMs };
-    await using bench = await startLaneBench({
-      driver,
-      concurrency: 40,
-      endpoints: allWith(names),
-      webhooks,
-    });
-    const { server, receiver } = bench;
+    const start = (): Promise<LaneBench> =>
+      startLaneBench({ driver, concurrency: 40, endpoints: allWith(names), webhooks });
+    // Side by side, so that the machine's noise is in both.
+    await using control = await start();
+    await using bench = await start();
+    const servers = [control.server, bench.server];
+    await postSteadily(servers, names, { perSecond: 200, seconds: 3 });
+    await bench.receiver.behave(others, "hang");
+    await postSteadily(servers, names, { perSecond: 200, seconds: (timeoutMs / 1_000) * 1.2 });
+    let latencies: Latency[] = [];
     const load = { watched, perSecond: 200, seconds };
-    await postSteadily(server, names, { perSecond: 200, seconds: 3 });
-    let before: Latency | null = null;
-    const idle = await cost(bench, async () => (before = await measureLatency(bench, names, load)));
-    print("none hangs", before as unknown as Latency);
-    console.log(`  ${"".padEnd(26)} ${idle}`);
-    await receiver.behave(others, "hang");
-    await postSteadily(server, names, { perSecond: 200, seconds: (timeoutMs / 1_000) * 1.2 });
-    let beside: Latency | null = null;
-    const busy = await cost(bench, async () => (beside = await measureLatency(bench, names, load)));
-    print(`20 hang for ${timeoutMs} ms`, beside as unknown as Latency);
+    const busy = await cost(bench, async () => {
+      latencies = await measureLatency([control, bench], names, load);
+    });
+    const [without, beside] = latencies as [Latency, Latency];
+    print("none hangs", without);
+    print(`20 hang for ${timeoutMs} ms`, beside);
     console.log(`  ${"".padEnd(26)} ${busy}`);
-    const ratio = (beside as unknown as Latency).p99 / (before as unknown as Latency).p99;
-    console.log(`  ${"p99 beside / before".padEnd(26)} ${ratio.toFixed(2)}`);
+    console.log(`  ${"p99 beside / without".padEnd(26)} ${(beside.p99 / without.p99).toFixed(2)}`);
   }
 
   console.log(
@@ -116,7 +114,7 @@ for (const driver of drivers) {
     });
     console.log(`  then, nothing to do:   ${await cost(bench, () => pause(10_000))}`);
     await receiver.clear();
-    const steady = await cost(bench, () => postSteadily(server, ["well"], { perSecond: 50, seconds: 5 }));
+    const steady = await cost(bench, () => postSteadily([server], ["well"], { perSecond: 50, seconds: 5 }));
     await untilArrived(receiver, "well", 250);
     const delays = (await receiver.look())["well"]?.delaysMs ?? [];
     console.log(
@@ -147,10 +145,12 @@ for (const driver of drivers) {
     const askedAt = performance.now();
     await untilArrived(receiver, "well", 1, 60_000);
     console.log(`  first job behind both backlogs after ${(performance.now() - askedAt).toFixed(0)} ms`);
-    let beside: Latency | null = null;
+    let latencies: Latency[] = [];
     const load = { watched: ["well"], perSecond: 50, seconds: Math.min(seconds, 10) };
-    const busy = await cost(bench, async () => (beside = await measureLatency(bench, ["well"], load)));
-    print("beside them", beside as unknown as Latency);
+    const busy = await cost(bench, async () => {
+      latencies = await measureLatency([bench], ["well"], load);
+    });
+    print("beside them", latencies[0] as Latency);
     console.log(`  ${"".padEnd(26)} ${busy}`);
   }
 }

@@ -100,22 +100,23 @@ export async function enqueueBacklog(
   }
 }
 
-/** Posts single jobs at a steady rate, the endpoints in turns; resolves when the last is accepted. */
+/** Posts single jobs at a steady rate, the endpoints in turns, to each server; resolves when the last is accepted. */
 export async function postSteadily(
-  server: Executable,
+  servers: readonly Executable[],
   names: readonly string[],
-  options: { perSecond: number; seconds: number; queue?: string },
-): Promise<number> {
+  options: { perSecond: number; seconds: number },
+): Promise<void> {
   const total = Math.round(options.perSecond * options.seconds);
   const startedAt = performance.now();
   const posts: Promise<unknown>[] = [];
   for (let n = 0; n < total; n += 1) {
     const waitMs = startedAt + (n * 1_000) / options.perSecond - performance.now();
     if (waitMs > 0) await Bun.sleep(waitMs);
-    posts.push(server.enqueue(options.queue ?? "webhooks", laneJob(names[n % names.length] as string, n)));
+    for (const server of servers) {
+      posts.push(server.enqueue("webhooks", laneJob(names[n % names.length] as string, n)));
+    }
   }
   await Promise.all(posts);
-  return total;
 }
 
 /** The value below which the share lies; NaN of nothing. */
@@ -201,24 +202,29 @@ export interface Latency {
 }
 
 /**
- * Posts jobs to all endpoints in turns for some seconds and says what those to `watched` took from enqueue to
- * receipt.
+ * Posts jobs to all endpoints of each bench in turns for some seconds and says what those to `watched` took from
+ * enqueue to receipt. Several at once compare what shares the machine's noise.
  */
 export async function measureLatency(
-  { server, receiver }: LaneBench,
+  benches: readonly LaneBench[],
   names: readonly string[],
   options: { watched: readonly string[]; perSecond: number; seconds: number },
-): Promise<Latency> {
-  await receiver.clear();
-  await postSteadily(server, names, options);
+): Promise<Latency[]> {
+  for (const { receiver } of benches) await receiver.clear();
+  const servers = benches.map(({ server }) => server);
+  await postSteadily(servers, names, options);
   const each = Math.floor((options.perSecond * options.seconds) / names.length);
-  await Promise.all(options.watched.map((name) => untilArrived(receiver, name, each, 20_000)));
-  const received = await receiver.clear();
-  const delays = options.watched.flatMap((name) => received[name]?.delaysMs ?? []);
-  return {
-    count: delays.length,
-    p50: percentile(delays, 0.5),
-    p99: percentile(delays, 0.99),
-    max: Math.max(...delays),
-  };
+  return Promise.all(
+    benches.map(async ({ receiver }) => {
+      await Promise.all(options.watched.map((name) => untilArrived(receiver, name, each, 20_000)));
+      const received = await receiver.clear();
+      const delays = options.watched.flatMap((name) => received[name]?.delaysMs ?? []);
+      return {
+        count: delays.length,
+        p50: percentile(delays, 0.5),
+        p99: percentile(delays, 0.99),
+        max: Math.max(...delays),
+      };
+    }),
+  );
 }
