@@ -58,16 +58,17 @@ function namesOf(config: unknown): Set<string> {
   };
   const list = <T>(value: T[] | undefined): T[] => (Array.isArray(value) ? value : []);
   const found: unknown[] = [
-    ...list(apps).flatMap((app) => [
-      app?.id,
-      ...list(app?.webhooks).flatMap((webhook) => [
-        webhook?.name,
-        `${String(app?.id)}/${String(webhook?.name)}`,
-      ]),
-    ]),
+    ...list(apps).flatMap((app) => {
+      const webhooks = list(app?.webhooks).map((webhook) => webhook?.name);
+      return [app?.id, ...webhooks, ...webhooks.map((name) => labelOf(app?.id, name))];
+    }),
     ...list(queue?.groups).map((group) => group?.name),
     ...Object.keys(typeof endpoints === "object" && endpoints !== null ? endpoints : {}),
     ...list(queue?.queues as unknown[]).map((entry) => (entry as { name?: unknown } | null)?.name ?? entry),
   ];
   return new Set(found.filter((name) => typeof name === "string"));
 }
+
+/** As delivery/directory.ts names an app's endpoint. What is checked here may not be text yet. */
+const labelOf = (id: unknown, name: unknown): string | null =>
+  typeof id === "string" && typeof name === "string" ? `${id}/${name}` : null;

@@ -23,6 +23,7 @@ import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./schema-database.ts";
 import { proxyUrl } from "./schema-egress.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
+import { isShowable } from "./showable.ts";
 import { receiverUrlProblem } from "./urls.ts";
 
 // AWS Lambda, Invoke, FunctionName: a name, a partial or a whole ARN, with a version or an alias.
@@ -61,10 +62,9 @@ function patternProblem(pattern: string): string | null {
     compileChannelPattern(pattern);
     return null;
   } catch (error) {
-    // V8 quotes the pattern, JavaScriptCore does not.
-    const reason = (error as Error).message.replace(
-      /^Invalid regular expression: (?:\/[\s\S]*\/[a-z]*: )?/,
-      "",
+    // The part of the pattern that is wrong stands at the end, in quotes: a sign or two, or all of it.
+    const reason = (error as Error).message.replace(/: ([`"])([\s\S]*)\1$/, (whole, _, part: string) =>
+      /^\W{1,8}$/.test(part) || isShowable(part) ? whole : "",
     );
     return `a regular expression (${reason})`;
   }

@@ -54,6 +54,15 @@ describe("hookline config check", () => {
     );
   });
 
+  // Finding of fresh-eyes testing: serve refused it, config check did not.
+  test("an option that the SQS client does not know is an issue, its value is not shown", async () => {
+    const queue = { driver: "sqs", sqs: { client_options: { nope: "HUNTER2" } } };
+    const { code, stderr } = await run(["check"], { apps, queue });
+    expect(code).toBe(78);
+    expect(stderr).toStartWith("queue.sqs.client_options.nope: unknown option of the SQS client");
+    expect(stderr).not.toContain("HUNTER2");
+  });
+
   test("a file written for drivers to come checks", async () => {
     for (const driver of ["redis", "redis-cluster", "sqs", "none"]) {
       expect((await run(["check"], { apps, queue: { driver } })).code).toBe(0);
