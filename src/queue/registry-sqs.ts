@@ -29,7 +29,19 @@ export function sqsOptions(config: Config): SqsOptions {
     maxAttempts: Math.max(...retries.map(({ max_attempts }) => max_attempts)),
     shutdownTimeoutMs: reliability.shutdown_timeout_ms,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
+    notes: notesOf(config),
   };
+}
+
+/** One constant group is one line: with several endpoints, the slowest of them sets the pace of all. */
+function notesOf(config: Config): string[] {
+  const { sqs } = config.queue;
+  const isOneGroup = sqs.fifo && !sqs.message_group_id.includes("{");
+  const isWide = config.apps.length > 1 || config.apps.some(({ webhooks }) => webhooks.length > 1);
+  if (!isOneGroup || !isWide || sqs.fifo_on_failure !== "block") return [];
+  return [
+    `queue.sqs.message_group_id is "${sqs.message_group_id}" for every job, and a job that is retried blocks its group: one failing endpoint stops them all; set {app_id}_{channel}`,
+  ];
 }
 
 type Retry = Pick<

@@ -206,6 +206,29 @@ describe("permissions", () => {
     await expect(issuesOf()).rejects.toBeInstanceOf(DriverUnavailableError);
   });
 
+  test("a driver that could not open is opened once SQS answers", async () => {
+    const driver = createSqsDriver(sqsOptions(model.endpoint), {
+      clock: systemClock,
+      log: silentLogger,
+      events: noEvents,
+    });
+    opened.push(driver);
+    const { signal } = new AbortController();
+    model
+      .create("webhooks")
+      .send({ body: "1", attributes: {}, group: null, deduplicationId: null, delaySeconds: null });
+    model.create("webhooks-dead");
+    model.faults.outage = true;
+    await expect(driver.open(signal)).rejects.toBeInstanceOf(DriverUnavailableError);
+    model.faults.outage = false;
+    model.faults.denied.add("ReceiveMessage");
+    await expect(driver.open(signal)).rejects.toBeInstanceOf(ConfigError);
+    model.faults.denied.clear();
+    await driver.open(signal);
+    const wish = { max: 10, leaseMs: 30_000, waitMs: 0, closedKeys: new Set<string>(), parkedMax: 1, signal };
+    expect(await driver.lease("webhooks", wish)).toHaveLength(1);
+  });
+
   test("a missing sqs:SendMessage is told to whoever enqueues", async () => {
     const driver = await open();
     model.faults.denied.add("SendMessage");

@@ -32,6 +32,7 @@ export function sqsOptions(endpoint: string, overrides: Partial<SqsOptions> = {}
     maxAttempts: 12,
     shutdownTimeoutMs: 8_000,
     deduplicationTtlMs: 300_000,
+    notes: [],
     ...overrides,
   };
 }

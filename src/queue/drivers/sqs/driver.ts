@@ -154,16 +154,22 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
       });
       const opened = await blaming(issues, () => openQueues(api(), options));
       issues.push(...(opened?.issues ?? []));
-      if (issues.length === 0 && !signal.aborted) {
-        for (const queue of opened?.queues ?? []) {
+      try {
+        for (const queue of issues.length > 0 || signal.aborted ? [] : (opened?.queues ?? [])) {
           const consumer = adopt(queue);
           if (options.consume) await blaming(issues, () => consumer.prime());
         }
-      }
-      if (issues.length > 0) {
+        if (issues.length > 0) throw new ConfigError(issues);
+      } catch (error) {
+        // Opening may be tried again, and what the first receive brought must not wait for it here.
         for (const consumer of consumers.splice(0)) await consumer.close();
         byName.clear();
-        throw new ConfigError(issues);
+        throw error;
+      }
+      warnings.splice(0);
+      for (const message of options.notes) {
+        warnings.push(message);
+        log.warn(`sqs: ${message}`);
       }
       for (const { queue, message } of opened?.warnings ?? []) {
         warnings.push(message);

@@ -35,4 +35,6 @@ export interface SqsOptions {
   readonly maxAttempts: number;
   readonly shutdownTimeoutMs: number;
   readonly deduplicationTtlMs: number;
+  /** What the configuration says that works, but is surely not meant: logged at start, and degraded. */
+  readonly notes: readonly string[];
 }
