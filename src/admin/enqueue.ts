@@ -1,3 +1,4 @@
+import { hasExplicitId } from "../jobs/intake.ts";
 import type { EnqueueResult, NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
@@ -15,7 +16,7 @@ export interface Refusal {
 }
 
 /** What the driver, or the validation before it, says of one job. */
-export type Verdict = EnqueueResult | Refusal;
+export type Verdict = Exclude<EnqueueResult, { status: "conflict" }> | Refusal;
 
 /**
  * Refuses early while nothing can be taken in.
@@ -36,17 +37,15 @@ export function requireIntake(deps: AdminDeps): void {
  *
  * Throws what driver.enqueue throws: then nothing is known to be written, and nothing is counted.
  */
-export async function writeJobs(
-  deps: AdminDeps,
-  queue: string,
-  jobs: readonly NewJob[],
-): Promise<EnqueueResult[]> {
+export async function writeJobs(deps: AdminDeps, queue: string, jobs: readonly NewJob[]): Promise<Verdict[]> {
   if (jobs.length === 0) return [];
-  const results = await deps.driver.enqueue(queue, jobs);
+  const results = (await deps.driver.enqueue(queue, jobs)).map((result, index) =>
+    ruleOn(result, jobs[index]),
+  );
   const counts = { enqueued: 0, duplicate: 0, discarded: 0 };
   for (const result of results) {
-    if (result.status === "failed" || result.status === "conflict") {
-      countRejected(deps, queue, publicError(deps, errorOf(result)).code);
+    if (result.status === "failed" || result.status === "refused") {
+      countRejected(deps, queue, publicError(deps, result.error).code);
     } else {
       counts[result.status] += 1;
     }
@@ -74,7 +73,7 @@ export function answerFor(deps: AdminDeps, verdicts: readonly Verdict[]): Respon
   let accepted = 0;
   let discarded = 0;
   const jobs = verdicts.map((verdict) => {
-    const error = errorOf(verdict);
+    const error = verdict.status === "refused" || verdict.status === "failed" ? verdict.error : null;
     const id = verdict.id === null ? null : maskId(deps.mask, verdict.id);
     if (error === null) {
       if (verdict.status === "discarded") discarded += 1;
@@ -92,11 +91,18 @@ export function answerFor(deps: AdminDeps, verdicts: readonly Verdict[]): Respon
   return problemResponse(deps, firstError, { accepted: 0, jobs });
 }
 
-function errorOf(verdict: Verdict): Error | null {
-  if (verdict.status === "refused" || verdict.status === "failed") return verdict.error;
-  if (verdict.status !== "conflict") return null;
-  return new RequestError(
-    "idempotency_conflict",
-    `the Idempotency-Key, or the id, was used with another body, for job ${verdict.id}: use a new one for a new job`,
-  );
+/** The driver's result, a conflict said in terms of what the producer sent: an id, or an Idempotency-Key. */
+function ruleOn(result: EnqueueResult, job: NewJob | undefined): Verdict {
+  if (result.status !== "conflict") return result;
+  const error =
+    job !== undefined && hasExplicitId(job)
+      ? new RequestError(
+          "id_conflict",
+          `another job was enqueued under the id ${job.id}: the same job again is a duplicate, another one needs an id of its own`,
+        )
+      : new RequestError(
+          "idempotency_conflict",
+          `the Idempotency-Key was used with another body, for job ${result.id}: use a new one for a new job`,
+        );
+  return { status: "refused", id: result.id, error };
 }

@@ -1,21 +1,21 @@
 import { Buffer } from "node:buffer";
 import { createEventBatcher, type EventBatch } from "../jobs/batcher.ts";
 import { createEventsJob, type EventText } from "../jobs/events.ts";
-import type { EnqueueResult, NewJob } from "../queue/driver.ts";
+import type { NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { writeJobs } from "./enqueue.ts";
+import { writeJobs, type Verdict } from "./enqueue.ts";
 
 /** Turns an app's events into jobs and writes them, batched where `webhooks.batching` says so. */
 export interface EventWriter {
-  /** The results of the jobs the events went into, once the driver has ruled on all of them. */
-  write(queue: string, appId: string, events: readonly EventText[]): Promise<EnqueueResult[]>;
+  /** What became of the jobs the events went into, once the driver has ruled on all of them. */
+  write(queue: string, appId: string, events: readonly EventText[]): Promise<Verdict[]>;
   /** Writes what still waits for its batch; for shutdown. Never rejects. */
   flush(): Promise<void>;
 }
 
 export function createEventWriter(deps: AdminDeps): EventWriter {
   const { batching } = deps.config.webhooks;
-  const enqueue = (batch: EventBatch): Promise<EnqueueResult[]> => {
+  const enqueue = (batch: EventBatch): Promise<Verdict[]> => {
     const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes);
     return writeJobs(deps, batch.queue, jobs);
   };

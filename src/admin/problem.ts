@@ -30,6 +30,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   method_not_allowed: [405, "The method is not allowed here"],
   body_timeout: [408, "The body did not arrive in time"],
   list_first: [409, "The backend finds no dead letter by its id: list them first"],
+  id_conflict: [409, "The id belongs to another job"],
   idempotency_conflict: [409, "The key was used with another body"],
   worker_not_running: [409, "The worker is not running"],
   endpoint_disabled: [409, "The endpoint is disabled"],

@@ -108,18 +108,22 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   const found = job.kind === "raw" ? job : findApp(job, options);
   if ("code" in found) return refuse(found.code, found.message);
   const id = givenId ?? newJobId();
-  const envelope = encodeNative(found, {
+  const binding = {
     id: found.deliveryId === null ? id : (found.id ?? id),
     endpoint: found.endpoint,
     deliveryId: found.deliveryId,
-  });
+  };
+  const envelope = encodeNative(found, binding);
   const size = Buffer.byteLength(envelope);
   if (size > options.capabilities.maxPayloadBytes) {
     const limit = options.capabilities.maxPayloadBytes;
     return refuse("payload_too_large", `the job has ${size} bytes as stored; this queue takes ${limit}`);
   }
   const routing = routingOf(found);
-  const dedup = dedupOf(text, at, givenId, options);
+  // The time that a generic job without one was given here differs at each try.
+  const isDatedHere = found.kind === "generic" && settings["timestamp"] === undefined;
+  const identity = isDatedHere ? encodeNative({ ...found, timestamp: "" }, binding) : envelope;
+  const dedup = dedupOf({ text, at, givenId, identity }, options);
   return { ok: true, job: { id, body: envelope, delayMs, group, deduplicationId, routing, dedup } };
 }
 
@@ -185,18 +189,34 @@ function unsupportedOption(
 }
 
 /**
- * An id counts before the Idempotency-Key. The same id again is a duplicate whatever stands in the job:
- * a producer that retries builds its payload anew, with another time_ms. Under an Idempotency-Key another
- * body is a conflict.
+ * An id counts before the Idempotency-Key. The same again is a duplicate; under either of them another job
+ * is a conflict, or the second one would be gone without a word.
+ *
+ * For an id the job itself is compared, in its native form: spaces between its fields, their order, delay_ms
+ * and the like do not make it another. Under an Idempotency-Key the text is.
  */
-function dedupOf(text: string, at: number, givenId: string | null, options: IntakeOptions): NewJob["dedup"] {
+function dedupOf(
+  item: { text: string; at: number; givenId: string | null; identity: string },
+  options: IntakeOptions,
+): NewJob["dedup"] {
   if (!options.capabilities.dedup) return null;
-  if (givenId !== null) return { key: `id:${givenId}`, fingerprint: givenId };
+  const { text, at, givenId, identity } = item;
+  if (givenId !== null) {
+    return { key: `${explicitIdPrefix}${givenId}`, fingerprint: sha256Hex(`${options.queue}\n${identity}`) };
+  }
   if (options.idempotencyKey === null) return null;
   return {
     key: `key:${sha256Hex(options.idempotencyKey).slice(0, 32)}:${at}`,
     fingerprint: sha256Hex(`${options.queue}\n${text}`),
   };
+}
+
+/** How the deduplication keys of jobs begin that carried an id of their own. */
+const explicitIdPrefix = "id:";
+
+/** Whether a job is deduplicated by its own id; else it is by an Idempotency-Key, or not at all. */
+export function hasExplicitId(job: NewJob): boolean {
+  return job.dedup?.key.startsWith(explicitIdPrefix) === true;
 }
 
 /** What a group template (`queue.sqs.message_group_id`) can name. */

@@ -169,6 +169,41 @@ describe("accepting", () => {
   });
 });
 
+// Finding: another body under the same id was answered "duplicate" and was silently gone.
+describe("an id of the producer's own", () => {
+  test("makes the same job again a duplicate, and another job under it a conflict", async () => {
+    const first = sockudoJob("a", { id: "order-1" });
+    expect((await json(await admin.post(path, first))).jobs).toEqual([{ id: "order-1", status: "enqueued" }]);
+    const again = await admin.post(path, first);
+    expect([again.status, (await json(again)).jobs]).toEqual([202, [{ id: "order-1", status: "duplicate" }]]);
+    const other = await admin.post(path, sockudoJob("b", { id: "order-1" }));
+    expect(other.status).toBe(409);
+    expect(await json(other)).toMatchObject({
+      code: "id_conflict",
+      accepted: 0,
+      jobs: [{ id: "order-1", status: "failed", error: { code: "id_conflict" } }],
+    });
+    expect(await drain(admin)).toHaveLength(1);
+  });
+
+  test("that is used twice in one array for different jobs fails the second alone", async () => {
+    const answer = await admin.post(path, [
+      sockudoJob("a", { id: "order-1" }),
+      sockudoJob("b", { id: "order-1" }),
+      sockudoJob("a", { id: "order-1" }),
+    ]);
+    expect(answer.status).toBe(202);
+    const { accepted, jobs } = await json(answer);
+    expect(accepted).toBe(2);
+    expect(jobs.map((job) => job.error?.code ?? job.status)).toEqual([
+      "enqueued",
+      "id_conflict",
+      "duplicate",
+    ]);
+    expect(await drain(admin)).toHaveLength(1);
+  });
+});
+
 describe("an Idempotency-Key", () => {
   const headers = { "idempotency-key": "order-4711" };
 

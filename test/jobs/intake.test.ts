@@ -226,11 +226,30 @@ describe("options of a job", () => {
 });
 
 describe("deduplication", () => {
-  test("the same id is the same job whatever stands in it", () => {
-    const first = job(sockudo.replace("{", '{"id":"x",'), { idempotencyKey: "k" });
-    const second = job(sockudo.replace("{", '{"id":"x",').replace("1.0", "2"));
-    expect(first.dedup).toEqual({ key: "id:x", fingerprint: "x" });
-    expect(second.dedup).toEqual(first.dedup);
+  // Finding: another body under the same id was answered "duplicate" and was silently gone.
+  test("an id stands for one job: what is the same has one fingerprint, another job another", () => {
+    const withId = sockudo.replace("{", '{"id":"x",');
+    const first = job(withId, { idempotencyKey: "k" }).dedup;
+    expect(first).toEqual({ key: "id:x", fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    const same = [withId, ` ${sockudo.replace("{", '{ "delay_ms": 10, "id":"x",')} `];
+    for (const body of same) expect(job(body).dedup).toEqual(first);
+    const others = [withId.replace("1.0", "2"), withId.replace("12345678901234567890", "1")];
+    for (const body of others) {
+      expect(job(body).dedup?.key).toBe("id:x");
+      expect(job(body).dedup?.fingerprint).not.toBe(first!.fingerprint);
+    }
+    expect(job(withId, { queue: "other" }).dedup?.fingerprint).not.toBe(first!.fingerprint);
+  });
+
+  test("a generic job without a timestamp is the same job a second later, with one it is not", () => {
+    const generic = '{"id":"x","type":"t","data":1,"endpoint":"e"}';
+    const dated = (time: string) => generic.replace("{", `{"timestamp":"${time}",`);
+    const later = { now: Date.UTC(2026, 0, 3) };
+    expect(job(generic, later).dedup).toEqual(job(generic).dedup);
+    expect(job(generic, later).body).not.toBe(job(generic).body);
+    expect(job(dated("2026-01-01T00:00:00Z"), later).dedup).toEqual(job(dated("2026-01-01T00:00:00Z")).dedup);
+    expect(job(dated("2026-01-01T00:00:00Z")).dedup).not.toEqual(job(dated("2026-01-01T00:00:01Z")).dedup!);
+    expect(job(generic.replace(":1", ":2")).dedup).not.toEqual(job(generic).dedup);
   });
 
   test("an Idempotency-Key holds for each place of the array, with the item's own text", () => {
