@@ -8,6 +8,7 @@ import { RequestError } from "./request-error.ts";
 
 /** Status and title by error code. A code that is missing here is a bug and answers 500. */
 const problems: Readonly<Record<string, readonly [status: number, title: string]>> = {
+  bad_http: [400, "The request is not HTTP"],
   bad_request_target: [400, "The request target cannot be read"],
   bad_query: [400, "A query parameter is wrong"],
   bad_cursor: [400, "The cursor cannot be read"],
@@ -28,6 +29,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   unknown_endpoint: [404, "There is no such endpoint"],
   no_such_app: [404, "There is no such app"],
   method_not_allowed: [405, "The method is not allowed here"],
+  request_timeout: [408, "The request did not arrive in time"],
   body_timeout: [408, "The body did not arrive in time"],
   list_first: [409, "The backend finds no dead letter by its id: list them first"],
   id_conflict: [409, "The id belongs to another job"],
@@ -43,6 +45,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   bad_signature: [422, "The job's signature does not match"],
   format_not_accepted: [422, "The app does not take this form of job"],
   unsupported_by_driver: [422, "The driver cannot do this"],
+  headers_too_large: [431, "The headers are too large"],
   internal: [500, "Internal error"],
   queue_full: [503, "The queue is full"],
   driver_unavailable: [503, "The backend does not answer"],
@@ -80,12 +83,26 @@ export function problemResponse(
   extra: Readonly<Record<string, unknown>> = {},
 ): Response {
   const { code, message } = publicError(deps, error);
-  const [status, title] = problems[code] as readonly [number, string];
+  const { status, text } = problemText(code, message, extra);
   const headers = new Headers({ "content-type": "application/problem+json" });
   if (status === 503) headers.set("retry-after", "1");
   if (error instanceof RequestError) {
     for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
   }
-  const body = { type: `urn:hookline:problem:${code}`, title, status, code, detail: message, ...extra };
-  return new Response(JSON.stringify(body), { status, headers });
+  return new Response(text, { status, headers });
+}
+
+/**
+ * The body of a problem, and its status.
+ *
+ * @param detail Already masked, as `extra` is.
+ */
+export function problemText(
+  code: string,
+  detail: string,
+  extra: Readonly<Record<string, unknown>> = {},
+): { status: number; text: string } {
+  const [status, title] = problems[code] as readonly [number, string];
+  const body = { type: `urn:hookline:problem:${code}`, title, status, code, detail, ...extra };
+  return { status, text: JSON.stringify(body) };
 }

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { lookup } from "node:dns/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { HooklineError } from "../errors.ts";
@@ -6,6 +7,7 @@ import type { AdminApp } from "./app.ts";
 import { describeIncoming } from "./incoming.ts";
 import { problemResponse, type ProblemDeps } from "./problem.ts";
 import { RequestError } from "./request-error.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
 /**
  * The listening socket of the admin API, on node:http under Bun and Deno alike.
@@ -45,11 +47,22 @@ const discardLimitBytes = 16 * 1024 * 1024;
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const phase = { stopping: false };
   const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: keepAliveTimeoutMs },
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 60_000,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      // Refused below, with a body that says so.
+      requireHostHeader: false,
+    },
     (message, response) => void serve(options, phase, message, response),
   );
   server.on("clientError", (error, socket) => refuseUnreadable(error, socket as Socket));
-  const port = await listen(server, options);
+  let port: number;
+  try {
+    port = await listen(server, options);
+  } catch (error) {
+    throw await explainListenError(error as Error, options.host, options.port);
+  }
   const name = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
     url: `http://${name}:${port}`,
@@ -78,6 +91,13 @@ async function serve(
 
 async function answer(options: AdminServerOptions, message: IncomingMessage): Promise<Response> {
   const target = message.url ?? "";
+  // RFC 9112 §3.2: a request of HTTP/1.1 without Host is answered 400.
+  if (message.headers.host === undefined && message.httpVersion === "1.1") {
+    return problemResponse(
+      options,
+      new RequestError("bad_http", "the Host header is missing", { connection: "close" }),
+    );
+  }
   // The absolute form is for proxies, and would put another authority beside the Host header.
   if (!target.startsWith("/")) {
     return problemResponse(
@@ -132,22 +152,9 @@ function discard(message: IncomingMessage): void {
   message.resume();
 }
 
-/** Answers what the HTTP parser refused; there is no request to route. */
-function refuseUnreadable(error: Error, socket: Socket): void {
-  if (socket.destroyed || !socket.writable) return;
-  const code = (error as { code?: unknown }).code;
-  const status =
-    code === "HPE_HEADER_OVERFLOW"
-      ? "431 Request Header Fields Too Large"
-      : code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "408 Request Timeout"
-        : "400 Bad Request";
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-}
-
 function listen(server: Server, { host, port }: AdminServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(explainListenError(error, host, port)));
+    server.once("error", reject);
     server.listen(port, host, () => {
       const address = server.address();
       resolve(address !== null && typeof address === "object" ? address.port : port);
@@ -155,7 +162,7 @@ function listen(server: Server, { host, port }: AdminServerOptions): Promise<num
   });
 }
 
-function explainListenError(error: Error, host: string, port: number): Error {
+async function explainListenError(error: Error, host: string, port: number): Promise<Error> {
   const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   switch ((error as { code?: unknown }).code) {
     case "EADDRINUSE":
@@ -172,11 +179,28 @@ function explainListenError(error: Error, host: string, port: number): Error {
         { cause: error },
       );
     default:
+      if (!(await resolves(host))) {
+        return new HooklineError(
+          "host_unavailable",
+          `server.host: cannot resolve ${host}; set server.host (HOOKLINE_HOST) to an address of this machine`,
+          { cause: error },
+        );
+      }
       return new HooklineError(
         "host_unavailable",
         `server.host: cannot listen on ${where} (${error.message}); set server.host (HOOKLINE_HOST) to an address of this machine`,
         { cause: error },
       );
+  }
+}
+
+/** Asked once listening has failed: the runtimes' own errors for a name that nobody knows say anything but that. */
+async function resolves(host: string): Promise<boolean> {
+  try {
+    await lookup(host);
+    return true;
+  } catch {
+    return false;
   }
 }
 

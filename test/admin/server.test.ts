@@ -72,10 +72,16 @@ describe("behind a proxy, without a token", () => {
 });
 
 describe("requests that are no HTTP", () => {
-  const cases: [name: string, text: string, status: number][] = [
+  const cases: [name: string, text: string, status: number, code?: string][] = [
     ["noise", "\x16\x03\x01\x02\x00\r\n\r\n", 400],
     ["no Host", "GET /v1/queues HTTP/1.1\r\n\r\n", 400],
-    ["headers without end", `GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(200_000)}\r\n\r\n`, 431],
+    ["a method that is none", "FETCH /v1/queues HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+    [
+      "headers without end",
+      `GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(200_000)}\r\n\r\n`,
+      431,
+      "headers_too_large",
+    ],
     [
       "a length and chunks at once (request smuggling)",
       "POST /v1/queues/webhooks/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -87,10 +93,21 @@ describe("requests that are no HTTP", () => {
       400,
     ],
   ];
-  for (const [name, text, expected] of cases) {
-    test(`${name}: ${expected}`, async () => {
+  for (const [name, text, expected, code = "bad_http"] of cases) {
+    // Finding: these had an empty body, where every other error is a problem.
+    test(`${name}: ${expected}, as a problem`, async () => {
       const answer = await sendRaw(admin.port, text.replace("HOST", `localhost:${admin.port}`));
       expect(statusOf(answer)).toBe(expected);
+      const [head = "", body = ""] = answer.split("\r\n\r\n");
+      expect(head.toLowerCase()).toContain("content-type: application/problem+json");
+      expect(head.toLowerCase()).toContain(`content-length: ${body.length}`);
+      expect(JSON.parse(body)).toEqual({
+        type: `urn:hookline:problem:${code}`,
+        title: expect.any(String),
+        status: expected,
+        code,
+        detail: expect.any(String),
+      });
     });
   }
 
@@ -119,6 +136,16 @@ describe("listening", () => {
     const error: unknown = await startAdminServer(options).catch((error: unknown) => error);
     expect((error as HooklineError).code).toBe("host_unavailable");
     expect((error as HooklineError).message).toContain("server.host");
+  });
+
+  // Finding: it said "ENOTTY: inappropriate ioctl".
+  test("a name that cannot be resolved is said plainly", async () => {
+    const options = { app: admin.app, host: "nowhere.invalid", port: 0, mask: String, log: silentLogger };
+    const error: unknown = await startAdminServer(options).catch((error: unknown) => error);
+    expect((error as HooklineError).code).toBe("host_unavailable");
+    expect((error as HooklineError).message).toBe(
+      "server.host: cannot resolve nowhere.invalid; set server.host (HOOKLINE_HOST) to an address of this machine",
+    );
   });
 
   test("IPv6 loopback works without a token, also under its own Host", async () => {
