@@ -36,7 +36,7 @@ export async function inBatches<T>(
   const run = async (indexes: readonly number[]): Promise<void> => {
     let left = indexes;
     for (let repeat = 0; left.length > 0; repeat += 1) {
-      if (repeat > 0) await sleep(100 * 2 ** repeat);
+      if (repeat > 0) await sleep(50 * 2 ** repeat);
       const answers = await attempt(
         left.map((index) => items[index] as T),
         call,
