@@ -7,5 +7,6 @@ const receiver = Bun.serve({
     return new Response("ok");
   },
 });
-console.log(JSON.stringify({ endpoint: `http://127.0.0.1:${receiver.port}/` }));
-export {};
+/** Where it listens. */
+export const endpoint = `http://127.0.0.1:${receiver.port}/`;
+console.log(JSON.stringify({ endpoint }));

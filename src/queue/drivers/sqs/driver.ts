@@ -5,23 +5,21 @@ import type {
   DriverCapabilities,
   DriverEvents,
   ExtendResult,
-  Lease,
   QueueDriver,
   QueueStats,
-  Settlement,
   SettleResult,
 } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import { createSqsApi } from "./client.ts";
 import { createAttemptMemory } from "./attempts.ts";
+import { byConsumer } from "./by-consumer.ts";
 import { mapClientOptions } from "./client-options.ts";
 import { createConsumer, type Consumer } from "./consumer.ts";
 import { readCounts } from "./counts.ts";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
-import { SqsCallError, unavailable } from "./errors.ts";
 import type { SqsOptions } from "./options.ts";
 import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
-import { openQueues } from "./queues.ts";
+import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { createPlanner, maxReceives } from "./plan.ts";
 import { createSettling } from "./settle.ts";
@@ -191,25 +189,29 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
 
     async extend(leases, leaseMs) {
       const results: ExtendResult[] = leases.map(() => "lost");
-      await eachQueue(leases, async (consumer, mine, indexes) => {
-        const answers = await consumer.extend(
-          mine.map(({ token }) => token),
-          leaseMs,
-        );
-        for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? "lost";
-      });
+      await byConsumer(
+        leases,
+        ({ queue }) => byName.get(queue)?.consumer,
+        async (consumer, mine, indexes) => {
+          const answers = await consumer.extend(
+            mine.map(({ token }) => token),
+            leaseMs,
+          );
+          for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? "lost";
+        },
+      );
       return results;
     },
 
     async settle(settlements) {
       const results: SettleResult[] = settlements.map(() => ({ status: "lost" }));
-      await eachQueue(
+      await byConsumer(
         settlements,
+        ({ lease }) => byName.get(lease.queue)?.consumer,
         async (consumer, mine, indexes) => {
           const answers = await settling.settle(consumer, mine);
           for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? { status: "lost" };
         },
-        ({ lease }) => lease.queue,
       );
       return results;
     },
@@ -253,42 +255,5 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     },
   };
 
-  /** Runs `use` once per SQS queue, with the items that belong to it and their places in the call. */
-  async function eachQueue<T extends Lease | Settlement>(
-    items: readonly T[],
-    use: (consumer: Consumer, mine: readonly T[], indexes: readonly number[]) => Promise<void>,
-    nameOf: (item: T) => string = (item) => (item as Lease).queue,
-  ): Promise<void> {
-    const groups = new Map<Consumer, number[]>();
-    for (const [index, item] of items.entries()) {
-      const consumer = byName.get(nameOf(item))?.consumer;
-      if (consumer === undefined) continue;
-      const indexes = groups.get(consumer);
-      if (indexes === undefined) groups.set(consumer, [index]);
-      else indexes.push(index);
-    }
-    await Promise.all(
-      [...groups].map(([consumer, indexes]) =>
-        use(
-          consumer,
-          indexes.map((index) => items[index] as T),
-          indexes,
-        ),
-      ),
-    );
-  }
-
   return driver;
-}
-
-/** Runs a step of opening: what an operator must change becomes an issue, what may pass is thrown as unavailable. */
-async function blaming<T>(issues: ConfigIssue[], run: () => Promise<T>): Promise<T | null> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof SqsCallError)) throw error;
-    if (error.kind === "unavailable") throw unavailable(error);
-    issues.push({ path: "queue.sqs", source: "", message: error.message });
-    return null;
-  }
 }

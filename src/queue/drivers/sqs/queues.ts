@@ -9,7 +9,7 @@ import {
 } from "./address.ts";
 import type { QueueRef, SqsApi } from "./api.ts";
 import { checkAttributes, probePermissions } from "./checks.ts";
-import { SqsCallError } from "./errors.ts";
+import { SqsCallError, unavailable } from "./errors.ts";
 import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 import type { SqsOptions } from "./options.ts";
 
@@ -213,4 +213,16 @@ function redrivePolicy(
 
 function maxBytesOf(attributes: Readonly<Record<string, string>>): number {
   return Math.min(sqsMaxBytes, Number(attributes["MaximumMessageSize"] ?? sqsMaxBytes));
+}
+
+/** Runs a step of opening: what an operator must change becomes an issue, what may pass is thrown as unavailable. */
+export async function blaming<T>(issues: ConfigIssue[], run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof SqsCallError)) throw error;
+    if (error.kind === "unavailable") throw unavailable(error);
+    issues.push({ path: "queue.sqs", source: "", message: error.message });
+    return null;
+  }
 }
