@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { createHookline } from "../../src/app.ts";
+import { sleep } from "../../src/clock.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
 import { load } from "../config/support.ts";
 import { answer, hang, startReceiver } from "../support/receiver.ts";
 import { app, jobIdOf, newJobs, startWorker } from "../support/worker.ts";
+import { until } from "../support/until.ts";
 
 describe("draining", () => {
   test("what is in flight finishes, the rest is released", async () => {
@@ -36,6 +38,70 @@ describe("draining", () => {
     await drained;
     expect(receiver.requests.map(jobIdOf).filter((id) => id.startsWith("late"))).toEqual([]);
     expect((await bench.stats()).ready).toBe(20);
+  });
+
+  test("what a lease call brings that was under way is given back", async () => {
+    await using receiver = await startReceiver();
+    const late = Promise.withResolvers<void>();
+    let isLeasing = false;
+    await using bench = await startWorker({
+      webhooks: [{ url: receiver.url }],
+      start: false,
+      driver: (memory) => ({
+        ...memory,
+        async lease(queue, options) {
+          const leases = await memory.lease(queue, { ...options, signal: new AbortController().signal });
+          isLeasing = true;
+          await late.promise;
+          return leases;
+        },
+      }),
+    });
+    await bench.put(newJobs(5));
+    bench.consumption.start();
+    await until(() => isLeasing, { what: "a lease call under way" });
+    const drained = bench.drain(1_000);
+    late.resolve();
+    await drained;
+    expect(await bench.stats()).toMatchObject({ ready: 5, leased: 0, parked: 0 });
+    expect(receiver.count).toBe(0);
+  });
+
+  test("waits until a slow backend has confirmed every settlement", async () => {
+    await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: 20 }) });
+    await using bench = await startWorker({
+      webhooks: [{ url: receiver.url }],
+      driver: (memory) => ({
+        ...memory,
+        async settle(settlements) {
+          await sleep(400);
+          return memory.settle(settlements);
+        },
+      }),
+    });
+    await bench.put(newJobs(40));
+    await receiver.waitForCount(10);
+    await bench.drain(5_000);
+    expect(bench.settled("ack")).toBe(receiver.count);
+    expect(await bench.stats()).toMatchObject({ ready: 40 - receiver.count, leased: 0 });
+  });
+
+  test("a loop that crashes while it drains gives its job back uncharged", async () => {
+    const crash = Promise.withResolvers<never>();
+    let isTrying = false;
+    await using bench = await startWorker({
+      webhooks: [{ url: "http://127.0.0.1:1/" }],
+      attempt: () => () => {
+        isTrying = true;
+        return crash.promise;
+      },
+    });
+    await bench.put(newJobs(1));
+    await until(() => isTrying, { what: "the attempt" });
+    const drained = bench.drain(5_000);
+    crash.reject(new TypeError("a bug in a transport"));
+    await drained;
+    expect(await bench.stats()).toMatchObject({ ready: 1, delayed: 0, leased: 0 });
   });
 
   test("a receiver that hangs is cut off at the soft deadline and its jobs are ready", async () => {

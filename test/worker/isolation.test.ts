@@ -197,6 +197,35 @@ describe("one endpoint alone", () => {
   });
 });
 
+test("a disabled endpoint's jobs are given up, those that wait and those that come, and it can be redriven", async () => {
+  await using receiver = await startReceiver({ behaviour: answer(410) });
+  await using well = await startReceiver();
+  await using bench = await startWorker({
+    webhooks: [
+      { name: "gone", url: receiver.url, event_types: ["gone"], on_gone: "disable", gone_threshold: 3 },
+      { name: "well", url: well.url, event_types: ["well"] },
+    ],
+  });
+  await bench.put(newJobs(200, "gone", { event: "gone" }));
+  await bench.put(newJobs(50, "well", { event: "well" }));
+  await bench.untilEmpty();
+  await bench.put(newJobs(10, "later", { event: "gone" }));
+  await bench.untilEmpty();
+  // Those that were in flight when the third answer came are the most it can have got.
+  expect(receiver.count).toBeLessThanOrEqual(3 + 5);
+  expect(well.count).toBe(50);
+  const reasons = (await bench.dead()).map(({ reason }) => reason);
+  expect(reasons.filter((reason) => reason === "http_410").length).toBe(receiver.count);
+  expect(reasons.filter((reason) => reason === "endpoint_disabled").length).toBe(210 - receiver.count);
+
+  receiver.behave(answer(200));
+  receiver.clear();
+  bench.gates.all()[0]?.setMode("enabled");
+  expect(await bench.memory.redrive("webhooks", { max: 1_000 })).toBe(210);
+  await bench.untilEmpty();
+  expect(receiver.count).toBe(210);
+});
+
 test("the process never has more attempts in flight than webhooks.max_in_flight", async () => {
   let most = 0;
   let now = 0;

@@ -48,7 +48,13 @@ describe("a loop that ends with a job in hand", () => {
         .sort(),
     );
     expect(await bench.dead()).toMatchObject([
-      { jobId: "poison", reason: "attempts_exhausted", attempts: 4, endpoint: "shop/hook" },
+      {
+        jobId: "poison",
+        detail: "its worker loop ended during the last attempt",
+        reason: "attempts_exhausted",
+        attempts: 4,
+        endpoint: "shop/hook",
+      },
     ]);
   });
 

@@ -146,6 +146,10 @@ test("a job whose planning throws is charged each time and ends dead, masked; ot
     attempts: 3,
   });
   expect(String(letter?.body)).toContain('"payload"');
+  // It is a bug, and shows as one.
+  const poller = () => bench.supervisor.children().find(({ id }) => id === "webhooks/poller");
+  await until(() => poller()?.restarts === 3, { what: "a restart for each of the three" });
+  expect(poller()?.lastError).toBe("TypeError: a bug in the plan");
   expect(String(letter?.body)).not.toContain(secret);
 });
 
