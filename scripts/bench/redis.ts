@@ -1,10 +1,12 @@
 /**
  * Measures hookline on Redis beside a bare fetch loop and BullMQ, in one run, in turns, on one machine.
  *
- * usage: scripts/bench/redis [--jobs=50000] [--rounds=2] [--concurrency=64] [--million] [--only=bare,node,bun,hookline]
+ * usage: scripts/bench/redis [--jobs=50000] [--warmup=20000] [--rounds=2] [--concurrency=64] [--million] [--only=bare,node,bun,hookline]
  *
  * Starts its own Redis (no persistence, the same for all) and a receiver in a process of its own. Rates are
- * the receiver's: first to last receipt, so that nobody's start counts. It measures, it does not judge.
+ * the receiver's. All jobs are preloaded; the first --warmup of them, while each runtime still compiles its
+ * code, are shown by themselves, and the rates that are compared are those of the --jobs after them. It
+ * measures, it does not judge.
  */
 import { Queue } from "bullmq";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +23,7 @@ import type { Contender } from "./redis-parts/contender.ts";
 const { values } = parseArgs({
   options: {
     jobs: { type: "string", default: "50000" },
+    warmup: { type: "string", default: "20000" },
     rounds: { type: "string", default: "2" },
     concurrency: { type: "string", default: "64" },
     million: { type: "boolean", default: false },
@@ -29,6 +32,9 @@ const { values } = parseArgs({
   },
 });
 const jobs = Number(values.jobs);
+/** In whole tens of thousands: the receiver keeps the time of each. */
+const warmup = Math.max(1, Math.round(Number(values.warmup) / 10_000)) * 10_000;
+const total = warmup + jobs;
 const concurrency = Number(values.concurrency);
 const parts = import.meta.dir + "/redis-parts";
 const secret = "bench-secret-of-32-characters-xx";
@@ -121,6 +127,8 @@ async function startHookline(consume: boolean): Promise<Contender & { readonly u
 
 interface Measure {
   readonly rate: number;
+  /** Of the jobs of the warm-up. */
+  readonly coldRate: number;
   readonly cpuPerThousand: number;
   readonly rssMb: number;
 }
@@ -153,7 +161,7 @@ async function start(name: Name): Promise<Contender> {
     SECRET: secret,
     CONCURRENCY: String(concurrency),
     REDIS_PORT: String(redisPort),
-    JOBS: String(jobs),
+    JOBS: String(total),
     PAYLOAD: payload,
   };
   if (name === "bare") return startContender([process.execPath, `${parts}/bare-fetch.ts`], env);
@@ -164,16 +172,18 @@ async function start(name: Name): Promise<Contender> {
 async function throughput(name: Name): Promise<Measure> {
   await redis.flushall();
   await report();
-  await preload(name, jobs);
+  await preload(name, total);
   const contender = await start(name);
-  while ((await received()) === 0) await pause(2);
+  while ((await received()) < warmup) await pause(2);
   const cpuBefore = cpuMs(contender.pid);
   const seenBefore = await received();
-  await untilReceived(jobs, 120_000);
+  await untilReceived(total, 120_000);
   const cpu = cpuMs(contender.pid) - cpuBefore;
-  const { firstAt, lastAt, count } = await report();
+  const { firstAt, lastAt, count, marks } = await report();
+  const warmAt = marks[warmup / 10_000 - 1] ?? firstAt;
   const measure = {
-    rate: (count - 1) / ((lastAt - firstAt) / 1_000),
+    rate: (count - warmup) / ((lastAt - warmAt) / 1_000),
+    coldRate: warmup / ((warmAt - firstAt) / 1_000),
     cpuPerThousand: cpu / ((count - seenBefore) / 1_000),
     rssMb: memoryMb(contender.pid, "VmHWM"),
   };
@@ -199,28 +209,28 @@ async function latency(
   await put(payload);
   await untilReceived(1, 30_000);
   await report(true);
-  const total = Number(values.seconds) * 1_000;
+  const puttable = Number(values.seconds) * 1_000;
   const started = performance.now();
   const puts: Promise<unknown>[] = [];
-  for (let sent = 0; sent < total;) {
-    const dueCount = Math.min(total, Math.floor(performance.now() - started));
+  for (let sent = 0; sent < puttable;) {
+    const dueCount = Math.min(puttable, Math.floor(performance.now() - started));
     for (; sent < dueCount; sent += 1) {
       puts.push(put(payloadOf((performance.timeOrigin + performance.now()).toFixed(3))));
     }
     await pause(1);
   }
   await Promise.all(puts);
-  await untilReceived(total, 30_000);
+  await untilReceived(puttable, 30_000);
   const { latencies } = await report();
   await contender.stop();
   return `p50 ${show(percentile(latencies, 0.5), 1)} ms, p99 ${show(percentile(latencies, 0.99), 1)} ms`;
 }
 
 /** Jobs a second over HTTP, `batch` a request, 16 requests in flight. */
-async function enqueueRate(url: string, batch: number, total: number): Promise<number> {
+async function enqueueRate(url: string, batch: number, many: number): Promise<number> {
   const one = sockudoJob(payload);
   const body = batch === 1 ? one : `[${Array.from({ length: batch }, () => one).join(",")}]`;
-  let left = total / batch;
+  let left = many / batch;
   const started = performance.now();
   const loop = async (): Promise<void> => {
     while (left > 0) {
@@ -235,7 +245,7 @@ async function enqueueRate(url: string, batch: number, total: number): Promise<n
     }
   };
   await Promise.all(Array.from({ length: 16 }, loop));
-  return total / ((performance.now() - started) / 1_000);
+  return many / ((performance.now() - started) / 1_000);
 }
 
 /** One million preloaded jobs: the most memory, and the rate at both ends. */
@@ -263,11 +273,13 @@ try {
     for (const name of names) {
       const measure = await throughput(name);
       results.get(name)?.push(measure);
-      console.log(`round ${round}: ${labels[name].padEnd(22)} ${show(measure.rate).padStart(8)} jobs/s`);
+      console.log(
+        `round ${round}: ${labels[name].padEnd(22)} ${show(measure.rate).padStart(8)} jobs/s (warm-up ${show(measure.coldRate)})`,
+      );
     }
   }
   console.log(
-    `\n${show(jobs)} preloaded jobs of ${Buffer.byteLength(payload)} bytes, ${concurrency} in flight, median of ${values.rounds}:`,
+    `\n${show(jobs)} preloaded jobs after a warm-up of ${show(warmup)}, ${Buffer.byteLength(payload)} bytes each, ${concurrency} in flight, median of ${values.rounds}:`,
   );
   const rateOf = (name: Name): number => median((results.get(name) ?? []).map(({ rate }) => rate));
   for (const name of names) {
