@@ -31,7 +31,10 @@ export function deliveryHeaders(endpoint: Endpoint, parts: HeaderParts): HeaderE
   if (!hasHeader(endpoint.headers, "user-agent")) entries.push(userAgent);
   entries.push(["webhook-id", deliveryId]);
   if (details !== undefined) {
-    for (const [name, value] of details) entries.push([name, safeHeaderValue(value)]);
+    for (const [name, value] of details) {
+      // An attribute is safe already (worker/message-headers.ts), and travels as it is, percent signs included.
+      entries.push([name, name.startsWith("x-hookline-attr-") ? value : safeHeaderValue(value)]);
+    }
   }
   for (const entry of endpoint.headers) entries.push(entry);
   for (const entry of signature) entries.push(entry);
