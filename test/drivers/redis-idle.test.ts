@@ -162,6 +162,24 @@ describe("an idle redis driver", () => {
     await Promise.all([driver.close(), other.close()]);
   }, 20_000);
 
+  test("a process that asks again while its farewell is on its way is woken all the same", async () => {
+    await using redis = await startRedis();
+    const driver = redisDriver(redis.port, { prefix: freshPrefix() });
+    await driver.open(opened);
+    // Puts it among the waiters, and sets the timer of its farewell.
+    expect(await driver.lease("webhooks", wish({ waitMs: 10 }))).toEqual([]);
+    // The process stands still, so that the question comes right behind the farewell: the server does not know
+    // that script yet, and its text follows the question.
+    const asked = pause(60).then(() => driver.lease("webhooks", wish({ waitMs: 3_000 })));
+    for (const end = performance.now() + 80; performance.now() < end;);
+    await pause(100);
+    const started = performance.now();
+    await driver.enqueue("webhooks", [newJob("one")]);
+    expect(await asked).toHaveLength(1);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await driver.close();
+  });
+
   test("a pause is seen by processes that wait, and ends for all at once", async () => {
     await using redis = await startRedis();
     const prefix = freshPrefix();

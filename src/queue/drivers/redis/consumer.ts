@@ -150,10 +150,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const leave = (): void => {
     registeredAt = null;
+    const left = onItsServer("leaving the waiters", async (server) =>
+      evaluate(await server.commands(), leaveScript, keys.all, [options.process]),
+    );
     track(
-      onItsServer("leaving the waiters", async (server) =>
-        evaluate(await server.commands(), leaveScript, keys.all, [options.process]),
-      ),
+      left.finally(() => {
+        // A look sent meanwhile may have registered before this took effect: its text may have had to
+        // follow its hash.
+        registeredAt = null;
+        if (active > 0) hear();
+      }),
     );
   };
 
