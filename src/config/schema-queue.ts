@@ -12,7 +12,7 @@ import {
 } from "./kinds.ts";
 import { redisClusterSchema, redisSchema } from "./schema-redis.ts";
 import { sqsSchema } from "./schema-sqs.ts";
-import { httpUrlProblem } from "./urls.ts";
+import { queueAddressProblem } from "./urls.ts";
 
 /** Names that are safe in a Redis key, an SQS name with `-dead.fifo` after it (80 characters) and a URL path. */
 const queueName = textLike(
@@ -45,7 +45,7 @@ const queueObject = v.pipe(
     url: v.optional(
       v.nullable(
         v.pipe(
-          checkedText("an http:// or https:// URL", httpUrlProblem, "URL of this queue (sqs)."),
+          checkedText("a queue's URL or ARN", queueAddressProblem, "URL or ARN of this queue (sqs)."),
           v.metadata(secretAddress),
         ),
       ),

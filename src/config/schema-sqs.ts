@@ -10,7 +10,7 @@ import {
   secretAddress,
   secretAnything,
 } from "./kinds.ts";
-import { httpUrlProblem } from "./urls.ts";
+import { httpUrlProblem, queueAddressProblem } from "./urls.ts";
 
 const placeholders = ["app_id", "channel", "queue", "event", "group"];
 
@@ -38,7 +38,19 @@ export const sqsSchema = v.pipe(
   v.strictObject({
     region: v.optional(region("AWS region."), "us-east-1"),
     endpoint_url: v.optional(url("URL of a local emulator."), null),
-    queue_url: v.optional(url("One URL for all queues; ends in .fifo with fifo."), null),
+    queue_url: v.optional(
+      v.nullable(
+        v.pipe(
+          checkedText(
+            "a queue's URL or ARN",
+            queueAddressProblem,
+            "One URL or ARN for all queues; ends in .fifo with fifo.",
+          ),
+          v.metadata(secretAddress),
+        ),
+      ),
+      null,
+    ),
     queue_url_prefix: v.optional(url("URL of a queue = prefix + name (+ .fifo)."), null),
     client_options: v.optional(
       v.pipe(

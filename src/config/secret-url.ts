@@ -13,7 +13,8 @@ const urlParts = /^([a-z][a-z0-9+.-]*:\/\/)(?:([^/?#@]*(?:@[^/?#@]*)*)@)?([^/?#]
 /** The URL with `***` for its secret parts; `***` alone for what is no URL. */
 export function redactUrl(url: string, kind: "url" | "address"): string {
   const parts = urlParts.exec(url);
-  if (parts === null) return "***";
+  // An ARN names a queue, and opens nothing.
+  if (parts === null) return kind === "address" && /^arn:[a-z0-9-]+:sqs:[\w:.-]*$/.test(url) ? url : "***";
   const [, scheme = "", userInfo, host = "", path = "", query] = parts;
   const shown = kind === "address" ? path : (/^\/?[^/]*/.exec(path)?.[0] ?? "");
   const isCut = shown.length < path.length && path.slice(shown.length) !== "/";

@@ -26,6 +26,14 @@ export function httpUrlProblem(url: string): string | null {
   return null;
 }
 
+/** Where an SQS queue is: its URL, or its ARN in any partition. */
+export function queueAddressProblem(address: string): string | null {
+  if (/^arn:[a-z0-9-]+:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?$/.test(address)) return null;
+  return httpUrlProblem(address) === null
+    ? null
+    : "an http:// or https:// URL, or an ARN (arn:aws:sqs:REGION:ACCOUNT:NAME)";
+}
+
 /** A proxy: http or https, nothing behind the host. */
 export function proxyUrlProblem(url: string): string | null {
   const problem = httpUrlProblem(url);

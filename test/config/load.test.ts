@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { app, appWith, inDirectory, issuesOf, load } from "./support.ts";
@@ -284,4 +285,15 @@ test("--queue selects: a raw queue of the file stays one", async () => {
     ["b", null],
   ]);
   expect(loaded.sourceOf("queue.queues.0.name")).toBe("flag --queue");
+});
+
+test("a queue of SQS may be named by its ARN, in any partition, and is shown", async () => {
+  const arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:jobs.fifo";
+  const { config, entries } = await loadConfig({
+    args: { sets: [`queue.sqs.queue_url=${arn}`], queues: [] },
+    env: {},
+    cwd: tmpdir(),
+  });
+  expect(config.queue.sqs).toMatchObject({ queue_url: arn, fifo: true });
+  expect(entries().find(({ path }) => path === "queue.sqs.queue_url")?.value).toBe(arn);
 });
