@@ -1,6 +1,8 @@
 import process from "node:process";
 import type { CommandIo } from "./cli/command.ts";
 import { commandNames, findCommand } from "./cli/commands.ts";
+import { findClosedOutput } from "./cli/closed-output.ts";
+import { describeFileFault } from "./cli/fault-text.ts";
 import { createLineWriter } from "./cli/line-writer.ts";
 import { didYouMean } from "./suggest.ts";
 import { ConfigError, formatConfigIssue, UsageError } from "./errors.ts";
@@ -32,7 +34,8 @@ async function run(argv: readonly string[], io: CommandIo): Promise<number> {
     return await runCommand(word, rest, io);
   } catch (error) {
     if (error instanceof UsageError) {
-      const hint = word !== undefined && findCommand(word) ? `hookline help ${word}` : "hookline help";
+      const isHelpful = word !== undefined && word !== "help" && findCommand(word) !== undefined;
+      const hint = isHelpful ? `hookline help ${word}` : "hookline help";
       io.stderr.write(`hookline: ${error.message}\ntry: ${hint}\n`);
       return exitCode.usage;
     }
@@ -60,6 +63,12 @@ const io: CommandIo = {
   cwd: process.cwd(),
   readStdin,
 };
-const code = await run(process.argv.slice(2), io);
-await Promise.all([io.stdout.flush(flushTimeoutMs), io.stderr.flush(flushTimeoutMs)]);
+let code = await run(process.argv.slice(2), io);
+await io.stdout.flush(flushTimeoutMs);
+const lost = io.stdout.failure ?? findClosedOutput(io.stdout);
+if (lost !== null) {
+  io.stderr.write(`hookline: standard output: ${describeFileFault(lost)}\n`);
+  if (code === exitCode.done) code = exitCode.failed;
+}
+await io.stderr.flush(flushTimeoutMs);
 process.exit(code);

@@ -40,7 +40,7 @@ export const commands: readonly CommandEntry[] = [
     example: "hookline serve --config hookline.json",
     details: `${configFlags}
 
-Logs go to stderr, one JSON object a line. SIGTERM or SIGINT drains: readiness goes 503, leasing stops,
+Logs go to stderr, one JSON object a line. SIGTERM, SIGINT or SIGHUP drains: readiness goes 503, leasing stops,
 attempts in flight finish within queue.reliability.shutdown_timeout_ms. A second signal skips the wait.
 Exit codes: 0 drained, 1 failed or restart intensity exceeded, 2 usage, 78 configuration.`,
     load: async () => (await import("./serve.ts")).serve,
@@ -97,7 +97,7 @@ of each job, one a line. Exit code 1 when any job was refused; the others are en
     summary: "list, redrive, remove dead letters",
     example: "hookline dead redrive webhooks --all",
     details: `  ls QUEUE [--limit N] [--cursor CURSOR]
-  redrive QUEUE ID... | --max N | --all
+  redrive QUEUE ID... | --max N | --all   (a job's id stands for all its deliveries)
   rm QUEUE ID...   (needs a token)
 ${serverFlags}
 

@@ -1,7 +1,7 @@
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
-import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
+import { askServer, describeRefusal, findServer, requireMember, serverFlags } from "./server.ts";
 import type { Server, ServerAnswer } from "./server.ts";
 import { didYouMean } from "../suggest.ts";
 
@@ -26,6 +26,12 @@ interface Item {
   readonly endpoint: string | null;
 }
 
+interface Page {
+  readonly items: readonly Item[];
+  readonly cursor: string | null;
+  readonly complete: boolean;
+}
+
 async function ls(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches, positionals } = parseArguments(args, {
     values: [...serverFlags, "limit", "cursor"],
@@ -40,8 +46,8 @@ async function ls(args: readonly string[], io: CommandIo): Promise<number> {
   const search = query.size === 0 ? "" : `?${query.toString()}`;
   const answer = await askServer(server, { path: `${deadPath(positionals[0]!)}${search}` });
   if (!reportRefusal(answer, io, switches.has("json"))) return 1;
+  const page = requireMember(server, answer, "items") as unknown as Page;
   if (switches.has("json")) return 0;
-  const page = answer.body as { items: readonly Item[]; cursor: string | null; complete: boolean };
   const rows = page.items.map((item) => [
     item.id,
     item.reason,
@@ -53,7 +59,7 @@ async function ls(args: readonly string[], io: CommandIo): Promise<number> {
     io.stdout.write(table([["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"], ...rows]));
   else io.stderr.write("no dead letters\n");
   if (page.cursor !== null) io.stderr.write(`more: --cursor ${page.cursor}\n`);
-  if (!page.complete) io.stderr.write("this is a sample: the backend cannot list all of them\n");
+  else if (!page.complete) io.stderr.write("this is a sample: the backend cannot list all of them\n");
   return 0;
 }
 
@@ -72,10 +78,13 @@ async function redrive(args: readonly string[], io: CommandIo): Promise<number> 
   const body = JSON.stringify(selection);
   const answer = await askServer(server, { method: "POST", path: `${deadPath(queue)}/redrive`, body });
   if (!reportRefusal(answer, io, switches.has("json"))) return 1;
-  const { redriven } = answer.body as { redriven: number };
+  const { redriven, not_found: missing = [] } = requireMember(server, answer, "redriven") as {
+    redriven: number;
+    not_found?: readonly string[];
+  };
   if (!switches.has("json")) io.stdout.write(`${redriven} redriven\n`);
-  if (ids.length > redriven) io.stderr.write(`hookline: ${ids.length - redriven} of the ids are not there\n`);
-  return ids.length > redriven ? 1 : 0;
+  for (const id of missing) io.stderr.write(`hookline: ${id}: not there\n`);
+  return missing.length === 0 ? 0 : 1;
 }
 
 /** As many as are there now: with no bound, one that dies again at once would be redriven for ever. */
@@ -83,7 +92,7 @@ async function howMany(server: Server, queue: string, max: string | undefined): 
   if (max !== undefined) return parseCount("--max", max, 1);
   const answer = await askServer(server, { path: `/v1/queues/${encodeURIComponent(queue)}` });
   if (answer.status !== 200) throw new Error(describeRefusal(answer));
-  return Math.max(1, (answer.body as { dead: number | null }).dead ?? 1_000);
+  return Math.max(1, (requireMember(server, answer, "dead") as { dead: number | null }).dead ?? 1_000);
 }
 
 async function rm(args: readonly string[], io: CommandIo): Promise<number> {

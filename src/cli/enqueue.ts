@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
-import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
+import { createInputReader } from "./secret-source.ts";
+import { askServer, describeRefusal, findServer, requireMember, serverFlags } from "./server.ts";
 
 /** One job's fate, as POST /v1/queues/{queue}/jobs answers it. */
 interface EnqueuedJob {
@@ -21,7 +21,7 @@ export const enqueue: RunCommand = async (args, io) => {
   const server = await findServer(values, io);
   const [queue = "", file = "-"] = positionals;
   // As bytes: reading it as text would repair what is not UTF-8, and the server could not refuse it.
-  const body = file === "-" ? await io.readStdin() : await readFile(file);
+  const body = await createInputReader(io).read(file);
   const key = values["idempotency-key"];
   const answer = await askServer(server, {
     method: "POST",
@@ -30,18 +30,21 @@ export const enqueue: RunCommand = async (args, io) => {
     headers: key === undefined ? {} : { "idempotency-key": key },
   });
   if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
-  const { jobs } = (answer.body ?? {}) as { jobs?: readonly EnqueuedJob[] };
-  if (jobs === undefined) {
-    const isAccepted = answer.status >= 200 && answer.status < 300;
-    if (!isAccepted) io.stderr.write(`hookline: ${queue}: ${describeRefusal(answer)}\n`);
-    else if (!switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
-    return isAccepted ? 0 : 1;
+  let { jobs } = (answer.body ?? {}) as { jobs?: readonly EnqueuedJob[] };
+  if (!Array.isArray(jobs)) {
+    if (answer.status < 200 || answer.status >= 300) {
+      io.stderr.write(`hookline: ${queue}: ${describeRefusal(answer)}\n`);
+      return 1;
+    }
+    ({ jobs } = requireMember(server, answer, "jobs") as { jobs: readonly EnqueuedJob[] });
   }
   let failed = 0;
   for (const [index, job] of jobs.entries()) {
     if (job.status === "failed") {
       failed += 1;
-      io.stderr.write(`hookline: job ${index}${job.id ? ` (${job.id})` : ""}: ${describeError(job.error)}\n`);
+      io.stderr.write(
+        `hookline: jobs[${index}]${job.id ? ` (${job.id})` : ""}: ${describeError(job.error)}\n`,
+      );
     } else if (!switches.has("json")) {
       io.stdout.write(job.status === "enqueued" ? `${job.id}\n` : `${job.id} ${job.status}\n`);
     }

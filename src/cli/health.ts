@@ -1,6 +1,6 @@
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
-import { askServer, describeRefusal, findServer, serverFlags } from "./server.ts";
+import { askServer, describeRefusal, findServer, requireMember, serverFlags } from "./server.ts";
 
 /** `hookline health`: 0 when the server is alive (or ready), else 1 with the reason. For HEALTHCHECK. */
 export const health: RunCommand = async (args, io) => {
@@ -9,6 +9,8 @@ export const health: RunCommand = async (args, io) => {
   const path = switches.has("ready") ? "/health/ready" : "/health/live";
   const answer = await askServer(server, { path, timeoutMs: 3_000 });
   const isWell = answer.status === 200;
+  // Whatever else listens there may answer 200 to everything.
+  if (isWell) requireMember(server, answer, "status");
   if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
   else if (isWell) io.stdout.write(`${switches.has("ready") ? "ready" : "alive"}: ${server.url}\n`);
   if (!isWell) io.stderr.write(`hookline: ${server.url}${path}: ${describeHealth(answer)}\n`);

@@ -3,6 +3,10 @@ export interface LineWriter {
   readonly isTerminal: boolean;
   /** Columns of the terminal; 80 where there is none. */
   readonly columns: number;
+  /** Whether any text was to be written. */
+  readonly isUsed: boolean;
+  /** Why text was lost, as a full disk; null while none was, and when only the reader has gone (EPIPE). */
+  readonly failure: Error | null;
   /** Takes text, newlines included. Returns at once, whatever the reader does. */
   write(text: string): void;
   /** Resolves when all text has left, the reader is gone, or `timeoutMs` have passed. */
@@ -25,7 +29,8 @@ export interface OutputStream {
  * write is under way at a time and takes all that has gathered, and main.ts flushes before it exits.
  *
  * What waits is bounded: past `maxPendingChars` lines are dropped and counted, and one line says how many
- * once there is room again. A closed reader (EPIPE) ends the writing, not the process.
+ * once there is room again. A closed reader (EPIPE) ends the writing, not the process; so does any other
+ * error, which `failure` then tells.
  */
 export function createLineWriter(
   stream: OutputStream,
@@ -39,6 +44,8 @@ export function createLineWriter(
   let dropped = 0;
   let isWriting = false;
   let isBroken = false;
+  let isUsed = false;
+  let failure: Error | null = null;
   let onIdle: (() => void)[] = [];
 
   const settle = (): void => {
@@ -46,8 +53,9 @@ export function createLineWriter(
     onIdle = [];
     for (const resolve of waiting) resolve();
   };
-  const breakOff = (): void => {
+  const breakOff = (error: Error): void => {
     isBroken = true;
+    if ((error as { code?: unknown }).code !== "EPIPE") failure ??= error;
     pending = [];
     pendingChars = 0;
     settle();
@@ -67,17 +75,29 @@ export function createLineWriter(
     const chunk = pending.join("");
     pending = [];
     pendingChars = 0;
-    stream.write(chunk, (error) => {
-      if (error === undefined || error === null) writeNext();
-      else breakOff();
-    });
+    try {
+      stream.write(chunk, (error) => {
+        if (error === undefined || error === null) writeNext();
+        else breakOff(error);
+      });
+    } catch (error) {
+      // Deno writes to a file at once, and throws.
+      breakOff(error as Error);
+    }
   };
   stream.on("error", breakOff);
 
   return {
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? 80,
+    get isUsed() {
+      return isUsed;
+    },
+    get failure() {
+      return failure;
+    },
     write(text) {
+      isUsed = true;
       if (isBroken) return;
       if (pendingChars + text.length > maxPendingChars) {
         dropped += 1;

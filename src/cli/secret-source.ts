@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
+import { describeFileFault } from "./fault-text.ts";
 
 /** The three flags through which one secret can come: `--key`, `--key-file` and `--key-env`. */
 export type SecretFlag<Name extends string> = Name | `${Name}-file` | `${Name}-env`;
@@ -14,7 +15,10 @@ export function secretFlags<const Name extends string>(name: Name): SecretFlag<N
 
 /** Reads files, and standard input for `-`. */
 export interface InputReader {
-  /** Throws UsageError when standard input is asked for a second time: there is only one. */
+  /**
+   * The bytes. Rejects with a sentence that names a file which cannot be read; throws UsageError when
+   * standard input is asked for a second time: there is only one.
+   */
   read(file: string): Promise<Buffer>;
 }
 
@@ -22,12 +26,20 @@ export function createInputReader(io: Pick<CommandIo, "cwd" | "readStdin">): Inp
   let isStdinTaken = false;
   return {
     async read(file) {
-      if (file !== "-") return readFile(resolve(io.cwd, file));
+      if (file !== "-") return readInput(resolve(io.cwd, file), file);
       if (isStdinTaken) throw new UsageError("standard input can be read for one thing only: name a file");
       isStdinTaken = true;
       return Buffer.from(await io.readStdin());
     },
   };
+}
+
+async function readInput(path: string, shown: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Error(`${shown} cannot be read: ${describeFileFault(error)}`, { cause: error });
+  }
 }
 
 /**

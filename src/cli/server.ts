@@ -3,6 +3,7 @@ import { loadConfig } from "../config/load.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
 import type { ParsedArguments } from "./arguments.ts";
+import { describeFileFault, describeNetworkFault } from "./fault-text.ts";
 
 /** Flags of every command that asks a server. */
 export const serverFlags = ["url", "token", "config"] as const;
@@ -62,7 +63,7 @@ function findToken(env: CommandIo["env"]): string | null {
   try {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
-    throw new UsageError(`HOOKLINE_TOKEN_FILE: ${file} cannot be read: ${(error as Error).message}`);
+    throw new UsageError(`HOOKLINE_TOKEN_FILE: ${file} cannot be read: ${describeFileFault(error)}`);
   }
 }
 
@@ -102,7 +103,9 @@ export async function askServer(
     const text = await response.text();
     return { status: response.status, body: parseJson(text), text };
   } catch (error) {
-    const reason = controller.signal.aborted ? `no answer within ${timeoutMs} ms` : (error as Error).message;
+    const reason = controller.signal.aborted
+      ? `no answer within ${timeoutMs} ms`
+      : describeNetworkFault(error);
     throw new Error(`${server.url} cannot be asked: ${reason}`, { cause: error });
   } finally {
     clearTimeout(timer);
@@ -113,8 +116,27 @@ export async function askServer(
 export function describeRefusal(answer: ServerAnswer): string {
   const problem = (answer.body ?? {}) as { title?: unknown; detail?: unknown; code?: unknown };
   const texts = [problem.detail ?? problem.title, problem.code].filter((part) => typeof part === "string");
-  const [sentence = "the server refused", code] = texts;
+  const [sentence = "the server refused, in words that are not hookline's", code] = texts;
   return `${answer.status} ${sentence}${code === undefined ? "" : ` (${code})`}`;
+}
+
+/**
+ * The body of an answer that says "done", as an object with this member.
+ *
+ * @throws Error that names the server when it answered something else: it is another program.
+ */
+export function requireMember(
+  server: Server,
+  answer: ServerAnswer,
+  member: string,
+): Readonly<Record<string, unknown>> {
+  const { body } = answer;
+  if (typeof body === "object" && body !== null && Object.hasOwn(body, member)) {
+    return body as Readonly<Record<string, unknown>>;
+  }
+  throw new Error(
+    `${server.url} answered ${answer.status} with something else than hookline does: another program listens there`,
+  );
 }
 
 function parseJson(text: string): unknown {

@@ -54,6 +54,8 @@ function createCapture(): { writer: LineWriter; text(): string } {
     writer: {
       isTerminal: false,
       columns: 80,
+      isUsed: false,
+      failure: null,
       write: (text) => void (written += text),
       flush: () => Promise.resolve(),
     },

@@ -3,7 +3,7 @@ import { createLineWriter } from "../../src/cli/line-writer.ts";
 import type { OutputStream } from "../../src/cli/line-writer.ts";
 
 /** A stream whose reader reads only when told to. */
-function stalledStream(): OutputStream & { chunks: string[]; read(): void; fail(): void } {
+function stalledStream(): OutputStream & { chunks: string[]; read(): void; fail(error?: Error): void } {
   const waiting: ((error?: Error) => void)[] = [];
   const chunks: string[] = [];
   return {
@@ -15,7 +15,7 @@ function stalledStream(): OutputStream & { chunks: string[]; read(): void; fail(
     },
     on: () => undefined,
     read: () => waiting.shift()?.(),
-    fail: () => waiting.shift()?.(new Error("EPIPE")),
+    fail: (error = new Error("EPIPE")) => waiting.shift()?.(error),
   };
 }
 
@@ -59,4 +59,31 @@ test("a reader that is gone ends the writing, and flush does not wait for it", a
   writer.write("c\n");
   await writer.flush(60_000);
   expect(stream.chunks).toEqual(["a\n"]);
+});
+
+// Finding: `config schema >/dev/full` ended with 0.
+test("text that could not be written is a failure, a reader that is gone is none", () => {
+  for (const [code, isFailure] of [
+    ["ENOSPC", true],
+    ["EPIPE", false],
+  ] as const) {
+    const stream = stalledStream();
+    const writer = createLineWriter(stream);
+    expect([writer.isUsed, writer.failure]).toEqual([false, null]);
+    writer.write("a\n");
+    stream.fail(Object.assign(new Error(code), { code }));
+    expect([writer.isUsed, writer.failure?.message]).toEqual([true, isFailure ? code : undefined]);
+  }
+});
+
+test("a stream that throws is one that failed", () => {
+  const stream = {
+    ...stalledStream(),
+    write: () => {
+      throw new Error("No space left on device");
+    },
+  };
+  const writer = createLineWriter(stream);
+  writer.write("a\n");
+  expect(writer.failure?.message).toBe("No space left on device");
 });

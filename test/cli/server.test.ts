@@ -84,7 +84,9 @@ test("a request carries token, body and content type, and a refusal is told in t
       "content-type": "application/json",
     });
     receiver.behave(answer(502, { body: "<html>" }));
-    expect(describeRefusal(await askServer(server, { path: "/" }))).toBe("502 the server refused");
+    expect(describeRefusal(await askServer(server, { path: "/" }))).toBe(
+      "502 the server refused, in words that are not hookline's",
+    );
   } finally {
     await receiver.close();
   }
