@@ -169,8 +169,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     const end = deadlineIn(totalMs, hurry.signal);
     const hard = deadlineIn(totalMs * shutdownShares.settling, hurry.signal);
     const soft = deadlineIn(totalMs * shutdownShares.attempts, hurry.signal);
+    // A start that failed has said so; nothing was taken in that could be counted.
+    const hasRun = server !== null;
     closing.abort();
-    log.info("draining", { timeout_ms: totalMs });
+    if (hasRun) log.info("draining", { timeout_ms: totalMs });
     try {
       await Promise.race([admin.flush(), untilAborted(hard.signal)]);
       await consumption.drain(soft.signal, hard.signal);
@@ -184,7 +186,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         server?.stop(Math.min(500, totalMs)),
       ]);
       await Promise.race([closed, untilAborted(end.signal)]);
-      log.info("stopped", { ...report });
+      if (hasRun) log.info("stopped", { ...report });
       return report;
     } finally {
       for (const deadline of [end, hard, soft]) deadline.clear();
@@ -210,6 +212,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       } catch (error) {
         if (!(error instanceof DriverUnavailableError)) {
           await server.stop(0);
+          server = null;
           await driver.close();
           throw error;
         }

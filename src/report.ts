@@ -7,10 +7,12 @@ import type { QueueDriver } from "./queue/driver.ts";
  *
  * On the memory driver it adds up exactly:
  * `enqueued + expanded = delivered + filtered_out + dead + dead_removed + dead_trimmed + evicted + left_behind`.
- * On a shared backend `left_behind` and `dead` are everybody's.
+ * On a shared backend `left_behind` and `dead` are everybody's. On the driver none every job is `discarded`,
+ * and none enqueued.
  */
 export interface DrainReport {
   readonly enqueued: number;
+  readonly discarded: number;
   /** Deliveries made beyond the first of each job with several endpoints. */
   readonly expanded: number;
   readonly delivered: number;
@@ -53,6 +55,7 @@ export async function createDrainReport(options: DrainReportOptions): Promise<Dr
   const filteredOut = total(metrics.filteredOut);
   return {
     enqueued: total(metrics.enqueued),
+    discarded: total(metrics.discarded),
     expanded: total(metrics.expanded),
     delivered: total(metrics.settled, { disposition: "ack" }) - filteredOut,
     filtered_out: filteredOut,

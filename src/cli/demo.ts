@@ -10,6 +10,7 @@ import { conclusion, deliveryLine, demoApp, demoEvents, introduction } from "../
 import { version } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
+import { endSignals } from "./end-signals.ts";
 import { askServer, describeRefusal } from "./server.ts";
 
 /** Far more than it takes; past it something is wrong with this machine, and the demo says so. */
@@ -19,8 +20,7 @@ const timeoutMs = 15_000;
 export const demo: RunCommand = async (args, io) => {
   const { switches } = parseArguments(args, { switches: ["keep"] });
   const interrupted = Promise.withResolvers<"interrupted">();
-  process.once("SIGINT", () => interrupted.resolve("interrupted"));
-  process.once("SIGTERM", () => interrupted.resolve("interrupted"));
+  for (const signal of endSignals()) process.once(signal, () => interrupted.resolve("interrupted"));
 
   let verified = 0;
   let retried = 0;

@@ -7,6 +7,7 @@ import { ConfigError, HooklineError } from "../errors.ts";
 import { raiseFetchLimit } from "../runtime.ts";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
+import { endSignals } from "./end-signals.ts";
 
 /** More than webhooks.max_in_flight will ever ask for: the configuration is not read yet when this counts. */
 const fetchLimit = 65_335;
@@ -46,15 +47,20 @@ async function runUntilEnd(hookline: Hookline): Promise<number> {
   const onStray = (error: unknown): void => {
     end.resolve(error instanceof Error ? error : new Error(String(error)));
   };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  for (const signal of endSignals()) process.on(signal, onSignal);
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);
   void hookline.failed.then(end.resolve);
-  hookline.start().catch(end.resolve);
+  let startError: Error | null = null;
+  hookline.start().catch((error: Error) => end.resolve((startError = error)));
 
   const error = await end.promise;
   if (error instanceof ConfigError) throw error;
+  if (error !== null && error === startError) {
+    log.error("hookline cannot start", describe(error));
+    await hookline.stop();
+    return 1;
+  }
   if (error !== null) log.error("hookline has failed and ends", describe(error));
   await hookline.stop();
   if (error === null) return 0;
