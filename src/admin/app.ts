@@ -85,7 +85,10 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   }
   hono.notFound((c) =>
     answer(c as AdminContext, "unknown", isUnderV1(c.req.path) ? "operator" : "open", () => {
-      throw new RequestError("not_found", "no such path: the API is described in the README, section HTTP");
+      throw new RequestError(
+        "not_found",
+        "no such path: hookline answers GET /health, /metrics and /v1/…, as the README lists them",
+      );
     }),
   );
   hono.onError((error) => problemResponse(deps, error));

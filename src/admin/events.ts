@@ -20,13 +20,13 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
         requireIntake(deps);
         if (queue === null) {
           throw new RequestError(
-            "unsupported_by_driver",
+            "no_event_queue",
             "every queue of queue.queues is raw: events need one that is not",
           );
         }
         if (c.req.raw.headers.has("idempotency-key")) {
           throw new RequestError(
-            "unsupported_by_driver",
+            "idempotency_unsupported",
             "Idempotency-Key works at /v1/queues/{queue}/jobs only: events of several requests may share a job",
           );
         }

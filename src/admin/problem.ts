@@ -44,6 +44,8 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   unknown_app: [422, "The job's app is not configured"],
   bad_signature: [422, "The job's signature does not match"],
   format_not_accepted: [422, "The app does not take this form of job"],
+  idempotency_unsupported: [422, "Idempotency-Key cannot be honoured here"],
+  no_event_queue: [422, "No queue takes events"],
   unsupported_by_driver: [422, "The driver cannot do this"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "Internal error"],

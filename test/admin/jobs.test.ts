@@ -236,6 +236,14 @@ describe("an Idempotency-Key", () => {
     expect((await admin.post(path, sockudoJob(), { "idempotency-key": "x".repeat(255) })).status).toBe(202);
   });
 
+  // Finding: the code said that the driver was at fault.
+  test("is 422 at /events, whatever the driver can", async () => {
+    const events = { events: [{ name: "channel_occupied", channel: "a" }] };
+    const response = await admin.post("/v1/apps/app-1/events", events, headers);
+    expect([response.status, (await json(response)).code]).toEqual([422, "idempotency_unsupported"]);
+    expect(await drain(admin)).toEqual([]);
+  });
+
   test("is 422 where the driver cannot deduplicate", async () => {
     const plain = await start({
       driver: (memory) => ({ ...memory, capabilities: { ...memory.capabilities, dedup: false } }),
