@@ -98,11 +98,7 @@ export function createTurns({ concurrency, slots, extra }: TurnsOptions): Turns 
     },
     next(pass) {
       const found =
-        search(
-          fresh,
-          () => (slots.isAvailable() ? "shared" : mayExceed() ? "extra" : "none"),
-          pass,
-        ) ??
+        search(fresh, () => (slots.isAvailable() ? "shared" : mayExceed() ? "extra" : "none"), pass) ??
         (slots.isAvailable()
           ? search(
               more,
