@@ -8,8 +8,8 @@ const closeOnExec = 0o2000000;
  * The error of having written to a standard output that was closed when the process began (`>&-`); null when
  * nothing was written, or it was open.
  *
- * The runtime then opens /dev/null in its place, so that writing succeeds. What tells is that it opens it
- * close-on-exec, which no descriptor is that was handed down. Where there is no /proc, nothing tells.
+ * The runtime then opens /dev/null in its place, so that writing succeeds. What tells is that Bun opens it
+ * close-on-exec, which no descriptor is that was handed down. On Deno, and without /proc, nothing tells.
  */
 export function findClosedOutput(stdout: Pick<LineWriter, "isUsed">): Error | null {
   if (!stdout.isUsed) return null;

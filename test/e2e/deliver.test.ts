@@ -129,7 +129,7 @@ test("a batch with bad jobs: the good ones are enqueued, each bad one is named",
     stderr
       .trim()
       .split("\n")
-      .map((line) => /job (\d)/.exec(line)?.[1]),
+      .map((line) => /jobs\[(\d)\]/.exec(line)?.[1]),
   ).toEqual(["1", "2", "3"]);
   await receiver.waitForCount(2);
   expect(receiver.requests.map(jobNumberOf).sort((a, b) => a - b)).toEqual([1, 3]);
