@@ -82,7 +82,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let pausedUntil: number | null = null;
   /** When this process was put among the waiters; null = it may not be there. */
   let registeredAt: number | null = null;
-  /** Wake-ups heard; each has taken this process off the waiters. */
+  /** Wake-ups heard, and farewells; each has taken this process off the waiters. */
   let wakes = 0;
   let scannedAt = Number.NEGATIVE_INFINITY;
   /** Parked keys to look at once they are open. */
@@ -105,6 +105,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const detach = server.subscribe([wakeChannel, keys.paused], (event) => {
       if (event === "missed") {
         pausedUntil = null;
+        // A wake-up among what was missed has taken it off the waiters.
+        registeredAt = null;
+        wakes += 1;
       } else if (event.channel === keys.paused) {
         pausedUntil = null;
       } else if (event.message !== "") {
@@ -155,10 +158,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     );
     track(
       left.finally(() => {
-        // A look sent meanwhile may have registered before this took effect: its text may have had to
-        // follow its hash.
+        // A look sent meanwhile may have registered before this took effect (its text may have had to follow
+        // its hash), and may not even have been read yet.
         registeredAt = null;
-        if (active > 0) hear();
+        wakes += 1;
+        hear();
       }),
     );
   };
@@ -292,6 +296,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
             }
           }
           if (clock.monotonic() >= endsAt) return [];
+          // Heard while the answer was on its way, over another connection: nobody will say it again.
+          if (pausedUntil === null && drainedAt !== news) continue;
           await waitForNews(Math.min(endsAt, pausedUntil ?? lookAgainAt), wish.signal);
         }
       } finally {
