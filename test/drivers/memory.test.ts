@@ -95,6 +95,19 @@ describe("driver memory: capacity", () => {
   });
 });
 
+test("driver memory: parked jobs count, and go before those of endpoints that are well", async () => {
+  const { driver, counts } = create({ capacity: 3, whenFull: "evict_oldest" });
+  await driver.enqueue(
+    "q",
+    [1, 2, 3].map((n) => job(`${n}`)),
+  );
+  for (const one of await lease(driver)) await driver.settle([{ verb: "park", key: "down", lease: one }]);
+  await driver.enqueue("q", [job("4"), job("5")]);
+  expect(counts.evicted).toBe(2);
+  expect(await driver.stats("q")).toMatchObject({ ready: 2, parked: 1 });
+  expect(bodies(await lease(driver)).sort()).toEqual(["3", "4", "5"]);
+});
+
 describe("driver memory: limits", () => {
   test("a group, a deduplication id and a delay of two years are refused by name", async () => {
     const { driver } = create({});

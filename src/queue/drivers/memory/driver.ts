@@ -28,8 +28,8 @@ const maxDelayMs = 366 * 24 * 3_600_000;
  *
  * Leasing, settling and enqueueing cost constant time per job (logarithmic where a time is involved).
  * A lease call that finds nothing is woken by what changes; there is no polling and, while nobody
- * waits, no timer. Children, retries, released and redriven jobs are exempt from the capacity: what
- * was once accepted and leased is never evicted.
+ * waits, no timer. Children, retries, released and redriven jobs are exempt from the capacity; parked ones
+ * count, and go first, because an endpoint that is down for hours would otherwise fill the memory.
  */
 export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
   const { maxPayloadBytes = 64 * 1024 * 1024 } = options;

@@ -20,7 +20,7 @@ export interface Entry extends Deadlined {
 
 /** The jobs of one queue that nobody holds: ready, delayed, parked. */
 export interface WaitingJobs {
-  /** Jobs that count against the capacity. */
+  /** Jobs that count against the capacity: those never leased, and the parked ones. */
   readonly counted: number;
   /** A job just enqueued, due `deadline` (monotonic ms) or at once where that is null. */
   addNew(entry: Entry, deadline: number | null): void;
@@ -33,7 +33,10 @@ export interface WaitingJobs {
   promote(now: number): void;
   /** Takes out what a lease call may have, in the order that QueueDriver.lease promises. */
   take(options: LeaseOptions): Entry[];
-  /** Takes out the oldest job that counts; undefined when there is none. */
+  /**
+   * Takes out the oldest job that counts; undefined when there is none. Parked ones go first, from the key
+   * that has most: an endpoint that is down for long must not push the jobs of others out.
+   */
   evict(): Entry | undefined;
   /** Monotonic ms at which the next delayed job is due; Infinity when there is none. */
   nextDue(): number;
@@ -88,6 +91,14 @@ export function createWaitingJobs(): WaitingJobs {
     entry.isCounted = false;
   };
 
+  const evictParked = (): Entry | undefined => {
+    let most: Deque<Entry> | undefined;
+    for (const jobs of parked.values()) if (most === undefined || jobs.size > most.size) most = jobs;
+    const entry = most?.popFront();
+    if (entry !== undefined) parkedCount -= 1;
+    return entry;
+  };
+
   const takeDelayed = (from: typeof delayed): Entry | undefined => {
     const entry = from.nearest();
     if (entry !== undefined) from.remove(entry);
@@ -96,7 +107,7 @@ export function createWaitingJobs(): WaitingJobs {
 
   return {
     get counted() {
-      return counted;
+      return counted + parkedCount;
     },
     addNew(entry, deadline) {
       entry.isCounted = true;
@@ -132,6 +143,7 @@ export function createWaitingJobs(): WaitingJobs {
       return taken;
     },
     evict() {
+      if (parkedCount > 0) return evictParked();
       const isDueOlder = (due.front()?.enqueuedAt ?? Infinity) < (line.front()?.enqueuedAt ?? Infinity);
       const entry = (isDueOlder ? due : line).popFront() ?? takeDelayed(delayed);
       if (entry !== undefined) uncount(entry);
