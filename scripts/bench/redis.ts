@@ -1,7 +1,7 @@
 /**
  * Measures hookline on Redis beside a bare fetch loop and BullMQ, in one run, in turns, on one machine.
  *
- * usage: scripts/bench/redis [--jobs=50000] [--warmup=20000] [--rounds=2] [--concurrency=64] [--million] [--only=bare,node,bun,hookline]
+ * usage: scripts/bench/redis [--jobs=50000] [--warmup=50000] [--rounds=2] [--concurrency=64] [--million] [--only=bare,node,bun,hookline]
  *
  * Starts its own Redis (no persistence, the same for all) and a receiver in a process of its own. Rates are
  * the receiver's. All jobs are preloaded; the first --warmup of them, while each runtime still compiles its
@@ -23,7 +23,7 @@ import type { Contender } from "./redis-parts/contender.ts";
 const { values } = parseArgs({
   options: {
     jobs: { type: "string", default: "50000" },
-    warmup: { type: "string", default: "20000" },
+    warmup: { type: "string", default: "50000" },
     rounds: { type: "string", default: "2" },
     concurrency: { type: "string", default: "64" },
     million: { type: "boolean", default: false },
