@@ -1,10 +1,10 @@
 import type { Outcome } from "../delivery/outcome.ts";
-import type { LeaseOptions } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import { createLane, type Lane } from "./lane.ts";
 import type { Permits } from "./permits.ts";
 import { createRoom } from "./room.ts";
+import { createSupply, type LeaseCall } from "./supply.ts";
 import { createTurns, type Slot } from "./turns.ts";
 import { createWaiters } from "./waiters.ts";
 
@@ -19,7 +19,7 @@ import { createWaiters } from "./waiters.ts";
  *
  * Room. The leases waiting here are bounded (room.ts). What comes for a lane that is full is parked in the
  * backend (`admit` says `full`), and so is what waits in one that turns out slow while others need the room;
- * the lane takes parked jobs back as it can use them. With one endpoint only nothing is parked for room, and
+ * the lane takes parked jobs back as it can use them (supply.ts). With one endpoint only nothing is parked for room, and
  * nothing is leased while its gate is closed.
  */
 export interface Lanes {
@@ -32,16 +32,13 @@ export interface Lanes {
   take(signal: AbortSignal, waitMs: number): Promise<Grant | null>;
   /** How many more leases there is room for. */
   space(): number;
-  /** How many to lease: the room, or more while what comes takes up none, as a backlog that is only parked. */
-  leaseMax(): number;
   /** Resolves when there may be room for `count`, when the signal aborts, or after a second. One caller at a time. */
   waitForSpace(count: number, signal: AbortSignal): Promise<void>;
   /** Takes out everything that waits, last come first: to be released at shutdown. No more grants. */
   drain(): Delivery[];
-  /** For QueueDriver.lease: keys that must stay parked, and how many to take of each other key. */
-  closedKeys(): ReadonlySet<string>;
-  parkedMax(): number;
-  /** Tells that what a lease call brought has been admitted, so that lanes with nothing left in the backend stop counting. */
+  /** What the next lease call asks for: what there is room for, or more while what comes is only parked. */
+  leaseCall(): LeaseCall;
+  /** Tells that what that call brought has been admitted, so that lanes with nothing left in the backend stop counting. */
   leased(count: number, call: LeaseCall): void;
   /** Called with the key of a lane with parked jobs when it may take some. */
   onOpen(listener: (key: string) => void): void;
@@ -57,9 +54,6 @@ export interface Lanes {
   /** Whether anything is in flight, or waits for a slot, here or parked. */
   readonly isBusy: boolean;
 }
-
-/** What a lease call asked for. */
-export type LeaseCall = Pick<LeaseOptions, "max" | "closedKeys" | "parkedMax">;
 
 /** The right to make one attempt. */
 export interface Grant {
@@ -95,14 +89,7 @@ export function createLanes(options: LanesOptions): Lanes {
   const takers = createWaiters<Grant | null>();
   const forIdle = createWaiters<null>();
   const lanes = new Map<string, Lane>();
-  const withParked = new Set<Lane>();
-  /** Of the lease call being admitted: how many came, Infinity for a lane some of which were parked again. */
-  const arrived = new Map<Lane, number>();
-  let openListener: (key: string) => void = () => undefined;
   let running = 0;
-  /** Of the lease call being admitted: how many wait here now. */
-  let taken = 0;
-  let leaseMax = 0;
   let isDrained = false;
 
   const room = createRoom({
@@ -110,11 +97,16 @@ export function createLanes(options: LanesOptions): Lanes {
     trim: options.isSole
       ? null
       : (lane, deliveries) => {
-          setParked(lane, true);
+          supply.parked(lane);
           options.park(deliveries);
         },
+    windowsChanged: () => supply.reconsider(),
   });
-  const isClosed = (lane: Lane): boolean => lane.gate.isClosed || room.isSupplied(lane);
+  const supply = createSupply({
+    room,
+    unknownMax: Math.ceil(capacity / 4),
+    recount: (lane) => turns.recount(lane),
+  });
 
   /** With one endpoint only, nothing is fetched that would be parked at once. */
   const space = (): number => {
@@ -146,7 +138,7 @@ export function createLanes(options: LanesOptions): Lanes {
     running += 1;
     const delivery = room.next(lane);
     turns.enlist(lane);
-    announce(lane);
+    supply.changed(lane);
     let ended = false;
     return {
       delivery,
@@ -181,14 +173,10 @@ export function createLanes(options: LanesOptions): Lanes {
   const reconsider = (lane: Lane): void => {
     turns.recount(lane);
     if ((lane.gate.isClosed || lane.gate.isDisabled) && lane.waiting.length > 0) clear(lane);
-    announce(lane);
+    supply.changed(lane);
     if (options.isSole) room.wake();
     turns.enlist(lane);
     pump();
-  };
-
-  const announce = (lane: Lane): void => {
-    if (lane.mayHaveParked && !isClosed(lane)) openListener(lane.key);
   };
 
   /** Empties a lane that nothing may start on. */
@@ -197,16 +185,9 @@ export function createLanes(options: LanesOptions): Lanes {
     turns.recount(lane);
     if (lane.gate.isDisabled) options.giveUp(gone);
     else {
-      setParked(lane, true);
+      supply.parked(lane);
       options.park(gone);
     }
-  };
-
-  const setParked = (lane: Lane, value: boolean): void => {
-    lane.mayHaveParked = value;
-    turns.recount(lane);
-    if (value) withParked.add(lane);
-    else withParked.delete(lane);
   };
 
   const laneOf = (delivery: Delivery): Lane => {
@@ -230,17 +211,18 @@ export function createLanes(options: LanesOptions): Lanes {
       const lane = laneOf(delivery);
       if (lane.gate.isDisabled) return "disabled";
       if (isDrained || lane.gate.isClosed || room.isFull(lane)) {
-        arrived.set(lane, Infinity);
-        setParked(lane, true);
+        supply.came(lane, true);
         return "full";
       }
-      arrived.set(lane, (arrived.get(lane) ?? 0) + 1);
-      taken += 1;
+      supply.came(lane, false);
       room.put(lane, delivery);
       turns.recount(lane);
       turns.enlist(lane);
       pump();
-      if (lane.waiting.length > 0) room.watch(lane);
+      if (lane.waiting.length > 0) {
+        room.watch(lane);
+        supply.changed(lane);
+      }
       return "waiting";
     },
 
@@ -254,7 +236,6 @@ export function createLanes(options: LanesOptions): Lanes {
     },
 
     space,
-    leaseMax: () => Math.max(space(), leaseMax),
     waitForSpace: (count, signal) => room.waitUntil(() => space() >= count, signal),
 
     drain() {
@@ -268,30 +249,9 @@ export function createLanes(options: LanesOptions): Lanes {
       return out.reverse();
     },
 
-    closedKeys() {
-      const keys = new Set<string>();
-      for (const lane of withParked) if (isClosed(lane)) keys.add(lane.key);
-      return keys;
-    },
-    parkedMax() {
-      let least = Math.ceil(capacity / 4);
-      for (const lane of withParked) if (!isClosed(lane)) least = Math.min(least, room.wanted(lane));
-      return least;
-    },
-
-    leased(count, { max, closedKeys, parkedMax }) {
-      // A call that was filled may have left any lane out. Otherwise each open lane got what there was for it.
-      for (const lane of count < max ? withParked : []) {
-        if (!closedKeys.has(lane.key) && (arrived.get(lane) ?? 0) < parkedMax) setParked(lane, false);
-      }
-      arrived.clear();
-      leaseMax = count > 0 && taken === 0 ? 2 * max : 0;
-      taken = 0;
-    },
-
-    onOpen(listener) {
-      openListener = listener;
-    },
+    leaseCall: () => supply.nextCall(space()),
+    leased: (count, call) => supply.brought(count, call),
+    onOpen: (listener) => supply.onOpen(listener),
     pump,
     // Not whether a loop waits: the one that just ended an attempt is on its way back, and would find its
     // slot given to another queue.

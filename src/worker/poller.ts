@@ -43,16 +43,18 @@ const largestLease = 256;
  */
 export function createPoller(options: PollerOptions): (context: ChildContext) => Promise<void> {
   const { queue, driver, lanes, health, log, clock } = options;
+  const most = Math.min(driver.capabilities.maxBatch, largestLease);
   const leasedCount = options.metrics.leased.labels({ queue });
   /** How long the backend took to answer lately: a call that lasts longer is waiting for jobs. */
   let answerMs = longestAnswerMs;
 
   /** Returns how many leases it brought. */
-  const leaseOnce = async (context: ChildContext, max: number): Promise<number> => {
+  const leaseOnce = async (context: ChildContext): Promise<number> => {
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
-    const call = { max, closedKeys: lanes.closedKeys(), parkedMax: lanes.parkedMax() };
+    const wished = lanes.leaseCall();
+    const call = { ...wished, max: Math.min(wished.max, most) };
     const startedAt = clock.monotonic();
     let cutTimer: ReturnType<typeof setTimeout> | undefined;
     lanes.onOpen((key) => {
@@ -111,7 +113,6 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         await pause(context, 1_000);
         continue;
       }
-      const most = Math.min(driver.capabilities.maxBatch, largestLease);
       // Half the room at a time: a call for every single slot would cost a round trip per job.
       if (lanes.space() < lanes.lowWater) {
         // It takes a second at most, which may be longer than stall_ms.
@@ -120,7 +121,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         continue;
       }
       try {
-        const count = await leaseOnce(context, Math.min(lanes.leaseMax(), most));
+        const count = await leaseOnce(context);
         backoff.reset();
         health.ok("lease");
         if (count === 0 && options.emptyPauseMs > 0) await pause(context, options.emptyPauseMs);

@@ -40,12 +40,14 @@ export interface RoomOptions {
   readonly capacity: number;
   /** Puts aside what a lane had beyond its window; null where there is nobody to make room for. */
   readonly trim: ((lane: Lane, deliveries: readonly Delivery[]) => void) | null;
+  /** Told when the lanes' windows may have changed. */
+  readonly windowsChanged: () => void;
 }
 
 /** Waiting for room is watched over by the supervisor, which takes silence for a stall. */
 const longestWaitMs = 1_000;
 
-export function createRoom({ capacity, trim }: RoomOptions): Room {
+export function createRoom({ capacity, trim, windowsChanged }: RoomOptions): Room {
   /** Lanes with more waiting than their free places. */
   const crowded = new Set<Lane>();
   /** Deliveries waiting beyond the lanes' free places. */
@@ -83,6 +85,7 @@ export function createRoom({ capacity, trim }: RoomOptions): Room {
   // Windows change with each look only, so that trimming more often would find nothing.
   const pace = createPace(() => {
     isTrimmed = false;
+    windowsChanged();
     if (wake !== null) trimAll();
   });
 

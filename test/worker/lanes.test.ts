@@ -217,15 +217,15 @@ describe("room", () => {
     expect(one.parked.length).toBe(6);
     expect(one.lanes.space()).toBe(8);
     expect(one.add("a")).toEqual(["full"]);
-    expect([...one.lanes.closedKeys()]).toEqual(["a"]);
+    expect([...one.lanes.leaseCall().closedKeys]).toEqual(["a"]);
     let opened = 0;
     one.lanes.onOpen(() => (opened += 1));
     grants[0]?.end(null);
     await one.takeAll();
     expect(opened).toBeGreaterThan(0);
-    expect([...one.lanes.closedKeys()]).toEqual([]);
+    expect([...one.lanes.leaseCall().closedKeys]).toEqual([]);
     // Not more than it can use comes back.
-    expect(one.lanes.parkedMax()).toBe(1);
+    expect(one.lanes.leaseCall().parkedMax).toBe(1);
   });
 
   test("where there is one endpoint only, nothing is parked for room", async () => {
@@ -276,11 +276,11 @@ describe("room", () => {
     one.gates.get("a")?.set({ closed: true });
     one.add("a", 4);
     one.lanes.leased(4, call);
-    expect(one.lanes.leaseMax()).toBe(8);
+    expect(one.lanes.leaseCall().max).toBe(8);
     one.add("a", 7);
     one.add("b");
     one.lanes.leased(8, { ...call, max: 8 });
-    expect(one.lanes.leaseMax()).toBe(4);
+    expect(one.lanes.leaseCall().max).toBe(4);
   });
 
   test("a drained lane grants nothing and gives back last come first", async () => {
@@ -300,7 +300,7 @@ describe("gates", () => {
     const [grant] = await one.takeAll();
     one.gates.get("a")?.set({ closed: true });
     expect(one.parked.length).toBe(2);
-    expect([...one.lanes.closedKeys()]).toEqual(["a"]);
+    expect([...one.lanes.leaseCall().closedKeys]).toEqual(["a"]);
     expect(one.add("a")).toEqual(["full"]);
     grant?.end(null);
     let opened = 0;

@@ -66,8 +66,9 @@ test("an endpoint whose gate closed and opened counts once in the shares, howeve
     a.set(false);
     if (round % 2 === 0) a.announce();
     // It comes back from the backend, which has nothing else.
+    const call = lanes.leaseCall();
     lanes.admit(delivery("a"));
-    lanes.leased(1, { max: 16, parkedMax: 8, closedKeys: new Set() });
+    lanes.leased(1, call);
     for (const grant of await takeAll(lanes)) grant.end(null);
   }
   for (const label of ["a", "a", "a", "a", "b"]) lanes.admit(delivery(label));
