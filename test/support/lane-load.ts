@@ -228,3 +228,25 @@ export async function measureLatency(
     }),
   );
 }
+
+/**
+ * How many times longer the second bench's p99 is than the first's, under the same load at the same time: the
+ * median of `slices` measurements, so that a machine that stands still in one of them does not decide.
+ */
+export async function compareLatency(
+  benches: readonly [LaneBench, LaneBench],
+  names: readonly string[],
+  options: { watched: readonly string[]; perSecond: number; seconds: number; slices: number },
+): Promise<{ ratio: number; slices: (readonly [Latency, Latency])[] }> {
+  const slices: [Latency, Latency][] = [];
+  for (let slice = 0; slice < options.slices; slice += 1) {
+    slices.push((await measureLatency(benches, names, options)) as [Latency, Latency]);
+  }
+  return {
+    ratio: percentile(
+      slices.map(([without, beside]) => beside.p99 / without.p99),
+      0.5,
+    ),
+    slices,
+  };
+}
