@@ -13,7 +13,7 @@ import { address, deleteAll, parcelOf, receiveAll, showAgain, type IdRules } fro
 /**
  * `mv FROM TO`: receives, sends, and deletes what was confirmed sent; the rest stays where it was.
  *
- * In a FIFO source a message that could not be sent keeps those behind it: they are shown again with it.
+ * Without --number as many as are there when it starts. In a FIFO source a message that could not be sent keeps those behind it: they are shown again with it.
  */
 export const mv: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
@@ -22,14 +22,27 @@ export const mv: RunCommand = (args, io) => {
     positionals: ["FROM", "TO"],
     required: 2,
   });
-  const number = values.number === undefined ? Infinity : parseCount("--number", values.number, 1);
+  const number = values.number === undefined ? null : parseCount("--number", values.number, 1);
   const rules = { keepIds: switches.has("keep-ids"), group: values.group ?? null };
   return withConnection(values, io, async ({ api, find }) => {
     const [from, to] = await Promise.all([find(positionals[0] ?? ""), find(positionals[1] ?? "")]);
     if (from.url === to.url) throw new UsageError("mv: FROM and TO are the same queue");
-    return moveAll(api, from, to, number, rules, io);
+    const most = number ?? (await availableNow(api, from));
+    const code = await moveAll(api, from, to, most, rules, io);
+    const left = number === null ? await availableNow(api, from) : 0;
+    if (left > 0)
+      io.stderr.write(`hookline: ${from.name} has about ${left} that came since, or were not counted\n`);
+    return code;
   });
 };
+
+/**
+ * As many as are there now. Without a bound, what a consumer of TO sends back to FROM, as dead letters are,
+ * would be moved round and round for ever.
+ */
+async function availableNow(api: SqsApi, queue: QueueRef): Promise<number> {
+  return Number((await api.attributes(queue))["ApproximateNumberOfMessages"] ?? 0);
+}
 
 async function moveAll(
   api: SqsApi,
@@ -93,9 +106,7 @@ export const redrive: RunCommand = (args, io) => {
   return withConnection(values, io, async ({ api, find }) => {
     const queue = await describeQueue(api, await find(positionals[0] ?? ""));
     const deadLetters = createDeadLetters(queue, api, systemClock);
-    // As many as are there now: with no bound, one that dies again at once would be redriven for ever.
-    const attributes = await api.attributes(queue.dead);
-    const max = number ?? Math.max(1, Number(attributes["ApproximateNumberOfMessages"] ?? 0));
+    const max = number ?? Math.max(1, await availableNow(api, queue.dead));
     const redriven = await deadLetters.redrive({ max });
     io.stdout.write(`${redriven} redriven from ${queue.dead.name} to ${queue.name}\n`);
     return 0;

@@ -103,6 +103,20 @@ describe("queues", () => {
 });
 
 describe("mv", () => {
+  test("what comes to the source meanwhile is left there, so that mv ends", async () => {
+    for (const name of ["a", "b"]) model.create(name);
+    put("a", numbers(25));
+    // As a consumer of b that dead-letters whatever it gets.
+    const returning = setInterval(() => put("a", ["again"]), 1);
+    try {
+      const { code, stdout, stderr } = await run(["mv", "a", "b"]);
+      expect([code, stdout]).toEqual([0, "25 moved, 0 failed\n"]);
+      expect(stderr).toContain("that came since");
+    } finally {
+      clearInterval(returning);
+    }
+  });
+
   test("moves bodies and attributes, and leaves nothing behind", async () => {
     model.create("a");
     model.create("b");
