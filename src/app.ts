@@ -2,15 +2,12 @@ import { createAdminApp, type AdminApp } from "./admin/app.ts";
 import { startAdminServer, type AdminServer } from "./admin/server.ts";
 import { sleep, systemClock } from "./clock.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import type { Config } from "./config/schema.ts";
-import { createMasker } from "./config/masker.ts";
-import { secretsOf } from "./config/redact.ts";
 import { createDirectory } from "./delivery/directory.ts";
-import type { Directory } from "./delivery/endpoint.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
+import { createProcessMask } from "./masking.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createDriver } from "./queue/registry.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
@@ -22,7 +19,7 @@ import { createAttemptLog } from "./worker/attempt-log.ts";
 import { createBackoff } from "./worker/backoff.ts";
 import { createEndpointGates } from "./worker/gates.ts";
 import { createConsumption } from "./worker/consumption.ts";
-import { queueConcurrency } from "./worker/limits.ts";
+import { queueConcurrency, restartPolicy } from "./worker/limits.ts";
 
 export interface HooklineOptions {
   readonly loaded: LoadedConfig;
@@ -56,7 +53,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const clock = systemClock;
   const startedAt = clock.monotonic();
   const directory = createDirectory(config);
-  const mask = sparing(createMasker(secretsOf(config)), config, directory);
+  const mask = createProcessMask(config, directory);
   const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
   const metrics = createMetrics();
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
@@ -68,11 +65,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     events: losses,
   });
   const supervisor = createSupervisor({
-    maxRestarts: config.supervisor.max_restarts,
-    withinMs: config.supervisor.within_ms,
-    restartDelayMs: config.supervisor.restart_delay_ms,
-    maxRestartDelayMs: config.supervisor.max_restart_delay_ms,
-    stallMs: config.supervisor.stall_ms,
+    ...restartPolicy(config),
     clock,
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
@@ -238,19 +231,4 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       return stopping;
     },
   };
-}
-
-/** The masker, sparing the configuration's own names: a log line without its endpoint is of no use. */
-function sparing(
-  mask: (text: string) => string,
-  config: Config,
-  directory: Directory,
-): (text: string) => string {
-  const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
-  const names = new Set([
-    ...config.queue.queues.map(({ name }) => name),
-    ...directory.apps.map(({ id }) => id),
-    ...endpoints.map(({ label }) => label),
-  ]);
-  return (text) => (names.has(text) ? text : mask(text));
 }

@@ -6,12 +6,16 @@ import type { ChildRequest, ChildSpec, ChildState, ChildStatus, SupervisorView }
 import { startRun, type ChildRun } from "./child-run.ts";
 import { createIntensity } from "./intensity.ts";
 
-export interface SupervisorOptions {
+/** When to restart, when to give up, and what counts as a stall; times in ms. */
+export interface RestartPolicy {
   readonly maxRestarts: number;
   readonly withinMs: number;
   readonly restartDelayMs: number;
   readonly maxRestartDelayMs: number;
   readonly stallMs: number;
+}
+
+export interface SupervisorOptions extends RestartPolicy {
   readonly clock: Clock;
   readonly log: Logger;
   /** Called at each restart, for the metric. */

@@ -1,4 +1,5 @@
 import type { Config } from "../config/schema.ts";
+import type { RestartPolicy } from "../supervisor/supervisor.ts";
 
 /** Attempts in flight per queue, as the driver in use has it. */
 export function queueConcurrency({ queue }: Config): number {
@@ -30,4 +31,15 @@ export function leaseWaitMs({ queue, supervisor }: Config): number {
   }
   if (queue.driver === "redis" || queue.driver === "redis-cluster") return 2_000;
   return Math.min(5_000, supervisor.stall_ms / 3);
+}
+
+/** How often and how soon children are restarted, and how long they may be silent. */
+export function restartPolicy({ supervisor }: Config): RestartPolicy {
+  return {
+    maxRestarts: supervisor.max_restarts,
+    withinMs: supervisor.within_ms,
+    restartDelayMs: supervisor.restart_delay_ms,
+    maxRestartDelayMs: supervisor.max_restart_delay_ms,
+    stallMs: supervisor.stall_ms,
+  };
 }

@@ -4,6 +4,7 @@ import { configSchema, type Config, type ConfigInput } from "../../src/config/sc
 import { createMasker } from "../../src/config/masker.ts";
 import { secretsOf } from "../../src/config/redact.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
+import { restartPolicy } from "../../src/worker/limits.ts";
 import type { Directory } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
@@ -102,11 +103,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
   });
   const driver = setup.driver?.(memory) ?? memory;
   const supervisor = createSupervisor({
-    maxRestarts: config.supervisor.max_restarts,
-    withinMs: config.supervisor.within_ms,
-    restartDelayMs: config.supervisor.restart_delay_ms,
-    maxRestartDelayMs: config.supervisor.max_restart_delay_ms,
-    stallMs: config.supervisor.stall_ms,
+    ...restartPolicy(config),
     clock,
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
