@@ -202,6 +202,11 @@ function checkSigning(
   if (isUnused && (keys?.length ?? 0) > 0) {
     warn(`${owner}.signing_keys are not used: signing is "${signing ?? "pusher"}"`);
   }
+  if (path[0] === "endpoints" && signing === undefined && (keys?.length ?? 0) === 0) {
+    warn(
+      `${owner} has no signing_keys, so what it gets is not signed; give it some (hookline keys generate), or set signing to "none" to say so`,
+    );
+  }
   for (const entry of keys ?? []) {
     if (entry?.key === undefined) continue;
     const other = keyOwners.get(entry.key);

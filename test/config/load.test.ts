@@ -297,3 +297,15 @@ test("a queue of SQS may be named by its ARN, in any partition, and is shown", a
   expect(config.queue.sqs).toMatchObject({ queue_url: arn, fifo: true });
   expect(entries().find(({ path }) => path === "queue.sqs.queue_url")?.value).toBe(arn);
 });
+
+test("a named endpoint without keys is delivered to unsigned, which is said unless signing is none", async () => {
+  const warningsOf = async (endpoint: object): Promise<string> => {
+    const sets = [
+      `endpoints=${JSON.stringify({ billing: { url: "https://billing.example/", ...endpoint } })}`,
+    ];
+    const { warnings } = await loadConfig({ args: { sets, queues: [] }, env: {}, cwd: tmpdir() });
+    return warnings.join("\n");
+  };
+  expect(await warningsOf({})).toContain("endpoints.billing has no signing_keys");
+  expect(await warningsOf({ signing: "none" })).not.toContain("signing_keys");
+});
