@@ -219,6 +219,7 @@ export interface MessageInfo {
   readonly group: string | null;
   readonly receiveCount: number | null;
   readonly firstReceivedAt: number | null;
+  /** Text as it is; bytes as base64url, under their name with `-b64` appended. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -226,16 +227,28 @@ export type ExtendResult = "extended" | "lost";
 
 /**
  * How a lease ends. `body`, where given, replaces the stored bytes: a job that is kept is kept without
- * app_secret, bound to its endpoint (jobs/native.ts).
+ * app_secret, bound to its endpoint (jobs/native.ts). `id`, where given, is the job's own id, learnt only by
+ * reading the job; it replaces the stored one, so that a job that a producer pushed with an id is found
+ * under it. A driver whose backend keeps the producer's message as it is may leave the stored one.
  */
 export type Disposition =
   | { readonly verb: "ack" }
-  /** Delayed, one attempt charged. */
-  | { readonly verb: "retry"; readonly delayMs: number; readonly body?: JobBody }
+  /**
+   * Delayed, one attempt charged. `endpoint` (label `app/name`) and `detail` (what the attempt came to, no
+   * secrets) are for a driver whose own limits end the job here: they stand in its dead letter.
+   */
+  | {
+      readonly verb: "retry";
+      readonly delayMs: number;
+      readonly endpoint?: string;
+      readonly detail?: string;
+      readonly body?: JobBody;
+      readonly id?: string;
+    }
   /** Ready again at once, ahead of others, no attempt charged where the backend can tell. */
   | { readonly verb: "release" }
   /** Put aside, no attempt charged, until a lease call whose closedKeys do not hold the key. */
-  | { readonly verb: "park"; readonly key: string; readonly body?: JobBody }
+  | { readonly verb: "park"; readonly key: string; readonly body?: JobBody; readonly id?: string }
   /** Kept as a dead letter, the attempt charged when `attempted`. */
   | {
       readonly verb: "dead";
@@ -246,6 +259,7 @@ export type Disposition =
       readonly endpoint: string | null;
       readonly attempted: boolean;
       readonly body?: JobBody;
+      readonly id?: string;
     }
   /** Acked and its children ready, in one step where the backend can, else children first. */
   | { readonly verb: "replace"; readonly jobs: readonly ChildJob[] };
@@ -316,4 +330,16 @@ export interface DriverEvents {
   trimmed(queue: string, count: number): void;
   /** Leases that ended unsettled and were reclaimed. */
   reclaimed(queue: string, count: number): void;
+  /** One that the driver gave up by its own limits; its dead letter is written. Those asked of it are not told. */
+  deadLettered?(queue: string, letter: OwnDeadLetter): void;
+}
+
+/** A dead letter that no settlement asked for. */
+export interface OwnDeadLetter {
+  readonly jobId: string;
+  readonly reason: string;
+  /** One sentence for people, no secrets. */
+  readonly detail: string | null;
+  /** Endpoint label; null when the driver was not told. */
+  readonly endpoint: string | null;
 }

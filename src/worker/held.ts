@@ -11,6 +11,8 @@ export interface Held {
   readonly lease: Lease;
   /** What was enqueued, once it is decoded; until then the id the driver gave. */
   jobId: string;
+  /** The job's own id, to be stored at the next settlement that keeps it; null = the stored one is right. */
+  learntId: string | null;
   state: "waiting" | "running" | "settling" | "gone";
   /** Monotonic ms at which the lease has run out unless it is extended before. */
   expiresAt: number;
@@ -43,6 +45,7 @@ export function createHeldLeases(settle: (held: Held, disposition: Disposition) 
       const held: Held = {
         lease,
         jobId: lease.job.id,
+        learntId: null,
         state: "waiting",
         expiresAt,
         abort: null,

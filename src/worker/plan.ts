@@ -9,7 +9,15 @@ import type { ChildJob, Disposition, LeasedJob } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
 
 /** What is to be done with a leased job: settle it as it is, or attempt its one delivery. */
-export type Plan =
+export type Plan = Step & {
+  /**
+   * The job's own id where it is only known now that the job has been read; null where the driver has the
+   * right one, which for a delivery that is a job of its own is the delivery's.
+   */
+  readonly learntId: string | null;
+};
+
+type Step =
   | { readonly kind: "settle"; readonly jobId: string; readonly disposition: Disposition }
   | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
 
@@ -41,8 +49,13 @@ export function planJob(job: LeasedJob, context: PlanContext): Plan {
   const decoded = decodeJob(job.body, { format: context.format });
   if (decoded.kind === "malformed") {
     const kept = keepMasked(job.body, context.mask, malformedLimitBytes);
-    return dead(job.id, "malformed", decoded.detail, null, kept);
+    return { ...dead(job.id, "malformed", decoded.detail, null, kept), learntId: null };
   }
+  const isLearnt = decoded.deliveryId === null && decoded.id !== job.id;
+  return { ...planDecoded(decoded, job, context), learntId: isLearnt ? decoded.id : null };
+}
+
+function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext): Step {
   const jobId = decoded.id ?? job.id;
   const withMessage = addAttributes(decoded, job);
   const routing = route(withMessage, context.directory, context.rawRoutes);
@@ -130,7 +143,7 @@ function dead(
   detail: string | null,
   endpoint: string | null,
   body: JobBody | undefined,
-): Plan {
+): Step {
   const disposition = { verb: "dead", reason, detail, endpoint, attempted: false } as const;
   return { kind: "settle", jobId, disposition: body === undefined ? disposition : { ...disposition, body } };
 }

@@ -87,7 +87,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
         detail: disposition.detail ?? undefined,
       });
     }
-    settler.settle(which, disposition);
+    settler.settle(which, withLearntId(which, disposition));
   };
   const held = createHeldLeases(settle);
 
@@ -138,11 +138,13 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     if (plan.kind === "settle") {
       const { disposition } = plan;
       lease.jobId = plan.jobId;
+      lease.learntId = plan.learntId;
       if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
       if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
       return lease.settle(disposition);
     }
     lease.jobId = plan.delivery.jobId;
+    lease.learntId = plan.learntId;
     const delivery: Delivery = { ...plan.delivery, held: lease };
     const admitted = lanes.admit(delivery);
     if (admitted === "full") park([delivery]);
@@ -220,6 +222,14 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     },
     faults: () => health.faults(),
   };
+}
+
+/** Where the job is kept, it is kept under its own id. */
+function withLearntId({ learntId }: Held, disposition: Disposition): Disposition {
+  if (learntId === null) return disposition;
+  const { verb } = disposition;
+  if (verb !== "retry" && verb !== "park" && verb !== "dead") return disposition;
+  return { ...disposition, id: learntId };
 }
 
 /** Endpoints that this queue's jobs can go to. */

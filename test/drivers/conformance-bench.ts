@@ -124,7 +124,10 @@ export function job(body: JobBody = "{}", overrides: Partial<NewJob> = {}): NewJ
 }
 
 /** `dead` as the worker settles it, for claims that only need a dead letter. */
-export function deadly(reason = "http_410", overrides: { attempted?: boolean; body?: JobBody } = {}) {
+export function deadly(
+  reason = "http_410",
+  overrides: { attempted?: boolean; body?: JobBody; id?: string } = {},
+) {
   return {
     verb: "dead",
     reason,

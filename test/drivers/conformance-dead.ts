@@ -223,6 +223,40 @@ export const deadLetterClaims: readonly Claim[] = [
     },
   },
   {
+    // Finding: a job pushed with an id of its own was dead-lettered under the record's, and not found under its own.
+    name: "a job that is kept under the id it was found to have keeps that id",
+    needs: ["listsDeadLetters"],
+    async run({ driver, queue, put, take, collect, settle, dead, lease }) {
+      await put(job("1"), job("2"), job("3"));
+      for (const held of await collect(3)) {
+        const kept = { body: `kept ${String(held.job.body)}`, id: "JOB-77" };
+        if (held.job.body === "1") await settle({ verb: "retry", delayMs: 0, ...kept }, held);
+        if (held.job.body === "2") await settle({ verb: "park", key: "k", ...kept }, held);
+        if (held.job.body === "3") await settle(deadly("http_410", kept), held);
+      }
+      for (const held of await collect(2)) {
+        expect([held.job.id, String(held.job.body)]).toEqual([
+          "JOB-77",
+          expect.stringMatching(/^kept [12]$/),
+        ]);
+        await settle({ verb: "release" }, held);
+        const again = await take();
+        expect(again.job.id).toBe("JOB-77");
+        await settle(deadly(), again);
+      }
+      const letters = await dead();
+      expect(sortedIds(letters)).toEqual(["JOB-77", "JOB-77.2", "JOB-77.3"]);
+      expect(letters.map(({ jobId }) => jobId)).toEqual(["JOB-77", "JOB-77", "JOB-77"]);
+      expect(await driver.redrive(queue, { ids: ["JOB-77"] })).toBe(1);
+      const back = await take();
+      expect([back.job.id, back.job.body]).toEqual(["JOB-77", "kept 3"]);
+      await settle({ verb: "ack" }, back);
+      expect(await driver.removeDead(queue, "JOB-77.2")).toBe(true);
+      expect(sortedIds(await dead())).toEqual(["JOB-77.3"]);
+      expect(await lease()).toEqual([]);
+    },
+  },
+  {
     name: "retention keeps the newest dead letters and counts what it removes",
     needs: ["listsDeadLetters"],
     create: { deadLetterRetention: 5 },

@@ -208,6 +208,33 @@ test("what is kept for later holds no app_secret, and redrive delivers it", asyn
   expect(await server.stop()).toBe(0);
 }, 60_000);
 
+test("a job pushed with an id of its own is listed, redriven and removed under that id", async () => {
+  await using redis = await startRedis();
+  await using receiver = await startReceiver({ record: false });
+  let status = 410;
+  const seen = arrivals(receiver, () => status);
+  await using server = await startExecutable(config(redis, receiver));
+  const withId = (n: number, id: string): string =>
+    JSON.stringify({ ...JSON.parse(sockudoJob(n)), job_id: id });
+  await redis.client.rpush(ready, withId(1, "JOB-77"), withId(2, "JOB-78"));
+  await until(async () => (await server.stats()).dead === 2, { what: "two dead letters" });
+  const { items } = (await server.api("GET", "/v1/queues/webhooks/dead")).body;
+  const names = items.map((item: { id: string; job: { id: string } }) => [item.id, item.job.id]).sort();
+  expect(names).toEqual([
+    ["JOB-77", "JOB-77"],
+    ["JOB-78", "JOB-78"],
+  ]);
+  expect((await server.api("DELETE", "/v1/queues/webhooks/dead/JOB-78")).status).toBe(204);
+  status = 200;
+  expect((await server.api("POST", "/v1/queues/webhooks/dead/redrive", { ids: ["JOB-77"] })).body).toEqual({
+    redriven: 1,
+  });
+  await until(() => seen.get(1)?.length === 2, { what: "the redriven job" });
+  expect(new Set(seen.get(1)).size).toBe(1);
+  await until(async () => (await leftKeys(redis.client)).length === 0, { what: "no key to be left" });
+  expect(await server.stop()).toBe(0);
+}, 60_000);
+
 test("with Redis' memory full, enqueue answers 503 and consumption recovers by itself", async () => {
   await using redis = await startRedis();
   await using receiver = await startReceiver({ record: false });

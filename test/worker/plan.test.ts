@@ -208,3 +208,17 @@ describe("several endpoints", () => {
     });
   }
 });
+
+test("an id learnt by reading the job is told, and a delivery that is a job of its own keeps its id", () => {
+  const body = payload(["channel_occupied", "vip-1"]);
+  const wire = sockudo(body, `,"job_id":"JOB-77"`);
+  expect(planJob(leased(wire, { id: "record-1" }), context).learntId).toBe("JOB-77");
+  expect(planJob(leased(wire, { id: "JOB-77" }), context).learntId).toBeNull();
+  expect(planJob(leased(sockudo(body), { id: "record-1" }), context).learntId).toBeNull();
+  expect(planJob(leased("no job", { id: "record-1" }), context).learntId).toBeNull();
+  const plan = planJob(leased(wire, { id: "record-1" }), context);
+  if (plan.kind !== "settle" || plan.disposition.verb !== "replace") throw new Error("expected children");
+  for (const child of plan.disposition.jobs) {
+    expect(planJob(leased(child.body, { id: child.id }), context).learntId).toBeNull();
+  }
+});

@@ -127,6 +127,7 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
   const dispose = (entry: Entry, settlement: Settlement): void => {
     end(entry);
     if ("body" in settlement && settlement.body !== undefined) entry.body = ownBody(settlement.body);
+    if ("id" in settlement && settlement.id !== undefined) entry.id = settlement.id;
     switch (settlement.verb) {
       case "ack":
         return;

@@ -7,7 +7,7 @@ import type { Deque } from "./deque.ts";
 
 /** A job in memory. While it is delayed its deadline is the due time, while it is leased the lease's end. */
 export interface Entry extends Deadlined {
-  readonly id: string;
+  id: string;
   body: JobBody;
   attempts: number;
   /** Epoch ms. */

@@ -4,8 +4,8 @@ import { script } from "./script.ts";
  * Ends leases.
  *
  * ARGV: retention, n, n tokens to ack, then for each other settlement: verb, token and
- * "retry" delayMs keep body | "release" | "park" key keep body | "dead" meta attempted keep body |
- * "replace" n, n × (id, body). keep = "1": the stored body stays.
+ * "retry" delayMs keep body id | "release" | "park" key keep body id | "dead" meta attempted keep body id |
+ * "replace" n, n × (id, body). keep = "1": the stored body stays; id = "": the stored id stays.
  * Answers {one character per settlement, acks first: "1" settled, "0" lost; dead letters trimmed}.
  */
 export const settleScript = script(
@@ -70,8 +70,9 @@ while at <= #ARGV do
     end
     at = at + 3 + 2 * a
   else
-    local fixed = verb == 'dead' and 6 or 5
-    a, keep, body = ARGV[at + 2], ARGV[at + fixed - 2], ARGV[at + fixed - 1]
+    local fixed = verb == 'dead' and 7 or 6
+    a, keep, body = ARGV[at + 2], ARGV[at + fixed - 3], ARGV[at + fixed - 2]
+    if ARGV[at + fixed - 1] ~= '' then id = ARGV[at + fixed - 1] end
     if stored and keep == '1' then body = string.sub(stored, last + 1) end
   end
   if stored then
@@ -93,7 +94,7 @@ while at <= #ARGV do
   else
     results[#results + 1] = '0'
   end
-  if verb == 'dead' then at = at + 6 elseif verb == 'retry' or verb == 'park' then at = at + 5 end
+  if verb == 'dead' then at = at + 7 elseif verb == 'retry' or verb == 'park' then at = at + 6 end
 end
 
 local trimmed = 0

@@ -91,4 +91,5 @@ function pushSettlement(args: ScriptArgument[], settlement: Settlement): void {
   }
   if (settlement.body === undefined) args.push(1, "");
   else args.push(0, bodyArgument(settlement.body));
+  args.push(settlement.id ?? "");
 }
