@@ -107,8 +107,13 @@ export const redrive: RunCommand = (args, io) => {
     const queue = await describeQueue(api, await find(positionals[0] ?? ""));
     const deadLetters = createDeadLetters(queue, api, systemClock);
     const max = number ?? Math.max(1, await availableNow(api, queue.dead));
-    const redriven = await deadLetters.redrive({ max });
-    io.stdout.write(`${redriven} redriven from ${queue.dead.name} to ${queue.name}\n`);
-    return 0;
+    try {
+      const redriven = await deadLetters.redrive({ max });
+      io.stdout.write(`${redriven} redriven from ${queue.dead.name} to ${queue.name}\n`);
+      return 0;
+    } finally {
+      // What could not be sent back is somebody else's to look at now.
+      await deadLetters.release();
+    }
   });
 };

@@ -79,7 +79,15 @@ export const create: RunCommand = (args, io) => {
   const timeout = values["visibility-timeout"];
   const visibilityTimeoutSeconds =
     timeout === undefined ? 30 : parseCount("--visibility-timeout", timeout, 0);
-  const names = switches.has("no-dead-letter-queue") ? [name] : [deadName(name), name];
+  const hasDead = !switches.has("no-dead-letter-queue");
+  if (hasDead && !isQueueName(deadName(name))) {
+    throw new UsageError(
+      `"${deadName(name)}", its dead letter queue, would have more than the 80 characters of a queue name: choose a shorter one, or say --no-dead-letter-queue`,
+    );
+  }
+  // The queue first: attributes that SQS refuses must leave nothing behind. But a RedrivePolicy's target must exist.
+  const pair = "RedrivePolicy" in given ? [deadName(name), name] : [name, deadName(name)];
+  const names = hasDead ? pair : [name];
   return withConnection(values, io, async ({ api }) => {
     for (const each of names) {
       const attributes = {

@@ -59,6 +59,23 @@ describe("queues", () => {
     });
   });
 
+  test("create that SQS refuses leaves nothing behind", async () => {
+    await expect(run(["create", "orders", "--attribute", "DelaySeconds=901"])).rejects.toThrow(
+      "DelaySeconds",
+    );
+    await expect(run(["create", "q".repeat(78)])).rejects.toThrow("more than the 80 characters");
+    expect([...model.queues.keys()]).toEqual([]);
+  });
+
+  test("a RedrivePolicy may name the dead letter queue that is made with its queue", async () => {
+    const deadLetterTargetArn = "arn:aws:sqs:us-east-1:123456789012:orders-dead";
+    const policy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 200 });
+    const created: string[] = [];
+    const { stdout } = await run(["create", "orders", "--attribute", `RedrivePolicy=${policy}`]);
+    for (const line of stdout.trim().split("\n")) created.push(line.split(" ")[0] ?? "");
+    expect(created).toEqual(["orders-dead", "orders"]);
+  });
+
   test("ls shows counts, of a prefix only where one is given, and again with --watch", async () => {
     for (const name of ["a-1", "a-2", "b"]) model.create(name);
     put("a-1", ["x", "y"]);
