@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createSqsApi } from "../../src/queue/drivers/sqs/client.ts";
 import { createDirectCaller } from "../../src/queue/drivers/sqs/direct.ts";
 import { createLines } from "../../src/queue/drivers/sqs/lines.ts";
 import { createAttemptMemory } from "../../src/queue/drivers/sqs/attempts.ts";
@@ -10,7 +11,24 @@ import { groupId, safeId } from "../../src/queue/drivers/sqs/ids.ts";
 import { mapClientOptions } from "../../src/queue/drivers/sqs/client-options.ts";
 import type { HeldMessage } from "../../src/queue/drivers/sqs/message.ts";
 import { answer, startReceiver, type Receiver } from "../support/receiver.ts";
+import { createSqsModel } from "../support/sqs-model.ts";
 import { signatureProblem } from "../support/sigv4.ts";
+
+test("a call of AWS's client that fails throws, and says nothing beside it", async () => {
+  const model = createSqsModel();
+  const warnings: string[] = [];
+  const api = await createSqsApi({
+    region: "us-east-1",
+    endpointUrl: model.endpoint,
+    config: { credentials: { accessKeyId: "t", secretAccessKey: "t" } },
+    requestTimeoutMs: null,
+    warn: (text) => void warnings.push(text),
+  });
+  await expect(api.findUrl("nothing", null)).rejects.toThrow("queue nothing does not exist");
+  expect(warnings).toEqual([]);
+  api.destroy();
+  await model.stop();
+});
 
 describe("direct calls", () => {
   let receiver: Receiver;

@@ -34,7 +34,10 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
   const sdk = await import("@aws-sdk/client-sqs");
   const timeoutMs = options.requestTimeoutMs ?? defaultTimeoutMs;
   const quiet = (): void => undefined;
-  const warn = (...parts: unknown[]): void => options.warn(parts.map(String).join(" "));
+  const warn = (...parts: unknown[]): void => {
+    const text = parts.filter((part) => typeof part === "string").join(" ");
+    if (text !== "") options.warn(text);
+  };
   const config: SQSClientConfig = {
     region: options.region,
     ...(options.endpointUrl === null ? {} : { endpoint: options.endpointUrl }),
@@ -42,7 +45,8 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     requestHandler: { requestTimeout: timeoutMs, connectionTimeout: timeoutMs, throwOnRequestTimeout: true },
     // TLS already proves the bytes, and FIPS machines have no MD5.
     md5: false,
-    logger: { trace: quiet, debug: quiet, info: quiet, warn, error: warn },
+    // Its `error` gets each failed call as an object, input included; the call throws the same.
+    logger: { trace: quiet, debug: quiet, info: quiet, warn, error: quiet },
     ...options.config,
   };
   const client = new sdk.SQSClient(config);
