@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { MessageInfo } from "../../driver.ts";
 import type { Message, MessageAttributeValue } from "./api.ts";
@@ -55,11 +56,14 @@ export function readMessage(message: Message, receivedAt: number, visibilityMs: 
   };
 }
 
-/** What a raw queue's delivery says of the message; binary attributes in base64. */
+/** What a raw queue's delivery says of the message. */
 export function messageInfo(message: HeldMessage): MessageInfo {
   const attributes: Record<string, string> = {};
   for (const [name, value] of Object.entries(message.attributes)) {
-    attributes[name] = value.StringValue ?? value.BinaryValue ?? "";
+    const { StringValue, BinaryValue = "" } = value;
+    if (StringValue !== undefined) attributes[name] = StringValue;
+    // In the name, so that it stays true in an envelope and in fan-out children, which hold only text.
+    else attributes[`${name}-b64`] = Buffer.from(BinaryValue, "base64").toString("base64url");
   }
   return {
     id: message.id,
