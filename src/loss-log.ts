@@ -46,6 +46,16 @@ export function createLossLog(log: Logger, metrics: Metrics): LossLog {
       metrics.reclaimed.labels({ queue }).inc(count);
       report("leases ended unsettled; their jobs are ready again", queue, count);
     },
+    deadLettered(queue, { jobId, reason, detail, endpoint }) {
+      metrics.deadLettered.labels({ queue, reason }).inc();
+      log.warn("dead-lettered", {
+        queue,
+        job_id: jobId,
+        endpoint: endpoint ?? undefined,
+        reason,
+        detail: detail ?? undefined,
+      });
+    },
     flush() {
       for (const [key, { count, timer }] of waiting) {
         clearTimeout(timer);

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
-import type { Outcome } from "../delivery/outcome.ts";
+import { describeOutcome, type Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { AttemptLog } from "./attempt-log.ts";
@@ -70,7 +70,7 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       const disposition =
         outcome.kind === "aborted"
           ? ({ verb: "release" } as const)
-          : settlementOf(delivery, options.decide(delivery, outcome));
+          : settlementOf(delivery, options.decide(delivery, outcome), describeOutcome(outcome));
       // Not before there is something to settle with: a bug above must leave it to onEnd.
       inHand = null;
       // The line that must always be reached: without it the job waits until its lease runs out.
@@ -81,12 +81,14 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
   };
 }
 
-function settlementOf(delivery: Delivery, decision: Decision): Disposition {
+/** `detail` is what the attempt came to, for a driver that ends the job instead of retrying it. */
+function settlementOf(delivery: Delivery, decision: Decision, detail: string): Disposition {
   if (decision.verb === "ack") return decision;
   const body = delivery.keep();
   const kept = body === undefined ? {} : { body };
-  if (decision.verb === "retry") return { ...decision, ...kept };
-  return { ...decision, endpoint: delivery.endpoint.label, attempted: true, ...kept };
+  const endpoint = delivery.endpoint.label;
+  if (decision.verb === "retry") return { ...decision, endpoint, detail, ...kept };
+  return { ...decision, endpoint, attempted: true, ...kept };
 }
 
 /** After a crash nobody knows whether the receiver got it: the attempt is charged, so that a job that crashes loops ends. */
@@ -102,5 +104,6 @@ function unknownOutcome(delivery: Delivery, options: LoopOptions): Disposition {
           detail: "its worker loop ended during the last attempt",
         }
       : { verb: "retry", delayMs: options.crashDelayMs(delivery) },
+    "its worker loop ended during the attempt",
   );
 }

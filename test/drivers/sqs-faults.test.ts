@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { DriverUnavailableError, PayloadTooLargeError } from "../../src/errors.ts";
-import type { Disposition, Lease, NewJob, QueueDriver } from "../../src/queue/driver.ts";
+import type { Disposition, Lease, NewJob, OwnDeadLetter, QueueDriver } from "../../src/queue/driver.ts";
 import type { SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { until } from "../support/until.ts";
-import { openSqs } from "./sqs-subject.ts";
+import { noEvents, openSqs } from "./sqs-subject.ts";
 
 let model: SqsModel;
 const opened: QueueDriver[] = [];
@@ -18,8 +18,16 @@ afterEach(async () => {
   await model.stop();
 });
 
+/** What the driver said that it gave up by itself. */
+let givenUp: [queue: string, letter: OwnDeadLetter][] = [];
+
 async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
-  const driver = await openSqs(model.endpoint, { waitTimeSeconds: 1, ...overrides });
+  givenUp = [];
+  const events = {
+    ...noEvents,
+    deadLettered: (queue: string, letter: OwnDeadLetter) => void givenUp.push([queue, letter]),
+  };
+  const driver = await openSqs(model.endpoint, { waitTimeSeconds: 1, ...overrides }, { events });
   opened.push(driver);
   return driver;
 }
@@ -221,9 +229,36 @@ describe("attempts and ages", () => {
     await driver.enqueue("webhooks", jobs(1));
     const [held] = await collect(driver, 1);
     await until(() => Date.now() > (held?.job.enqueuedAt ?? 0) + 5);
-    expect(await settle(driver, { verb: "retry", delayMs: 0 }, held!)).toEqual(["settled"]);
+    const retry = { verb: "retry", delayMs: 0, endpoint: "a/b", detail: "status 503", body: "kept" } as const;
+    expect(await settle(driver, retry, held!)).toEqual(["settled"]);
     const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
-    expect(items[0]).toMatchObject({ jobId: "j0", reason: "max_age", attempts: 1, body: "j0" });
+    // What came of the attempt, and what of the limit; the bytes are those that may be kept.
+    const detail = expect.stringMatching(/^status 503; failing for/) as unknown;
+    const told = { jobId: "j0", reason: "max_age", endpoint: "a/b", detail };
+    expect(items[0]).toMatchObject({ ...told, attempts: 1, body: "kept" });
+    expect(givenUp).toEqual([["webhooks", expect.objectContaining(told)]]);
+  });
+
+  test("what a settlement dead-letters is not told a second time", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    expect(await settle(driver, dead, ...(await collect(driver, 1)))).toEqual(["settled"]);
+    expect(givenUp).toEqual([]);
+  });
+
+  test("a dead letter whose copy is not confirmed is told once it is", async () => {
+    const driver = await open({ retryScheduleMs: 0, maxAgeMs: 1 });
+    await driver.enqueue("webhooks", jobs(1));
+    const [held] = await collect(driver, 1);
+    await until(() => Date.now() > (held?.job.enqueuedAt ?? 0) + 5);
+    model.faults.denied.add("SendMessage");
+    await expect(settle(driver, { verb: "retry", delayMs: 0 }, held!)).rejects.toThrow(
+      "sqs:SendMessage on queue webhooks-dead is denied: ",
+    );
+    expect(givenUp).toEqual([]);
+    model.faults.denied.clear();
+    expect(await settle(driver, { verb: "retry", delayMs: 0 }, held!)).toEqual(["settled"]);
+    expect(givenUp.map(([queue, { jobId }]) => [queue, jobId])).toEqual([["webhooks", "j0"]]);
   });
 
   test("a message received 500 times without an end becomes a dead letter before it is tried again", async () => {
@@ -235,7 +270,9 @@ describe("attempts and ages", () => {
     expect(held.map(({ job }) => job.id)).toEqual(["j1"]);
     await until(() => bodies("webhooks-dead").length === 1, { what: "the dead letter" });
     expect(bodies("webhooks-dead")).toEqual(["j0"]);
+    await until(() => givenUp.length > 0, { what: "the event" });
     expect(bodies()).toEqual(["j1"]);
+    expect(givenUp).toMatchObject([["webhooks", { jobId: "j0", reason: "max_receives" }]]);
   });
 
   test("with a RedrivePolicy, waits are held and the last attempt dead-letters with its reason", async () => {
@@ -254,6 +291,7 @@ describe("attempts and ages", () => {
     await settle(driver, { verb: "retry", delayMs: 20 }, second!);
     const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
     expect(items[0]).toMatchObject({ jobId: "j0", reason: "attempts_exhausted", attempts: 2 });
+    expect(givenUp).toMatchObject([["webhooks", { jobId: "j0", reason: "attempts_exhausted" }]]);
   });
 
   test("a delay beyond what a message may be hidden is several hides", async () => {
@@ -318,6 +356,18 @@ describe("dead letters", () => {
     expect(meta.dead).toMatchObject({ reason: "http_410", endpoint: "a/b", attempts: 1, queue: "webhooks" });
   });
 
+  test("an id that only reading the job told is the dead letter's, and survives redrive", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(1));
+    expect(await settle(driver, { ...dead, id: "their-id" }, ...(await collect(driver, 1)))).toEqual([
+      "settled",
+    ]);
+    const { items } = await driver.deadLetters("webhooks", { limit: 1, cursor: null });
+    expect(items[0]?.jobId).toBe("their-id");
+    expect(await driver.redrive("webhooks", { ids: ["their-id"] })).toBe(1);
+    expect((await collect(driver, 1))[0]?.job.id).toBe("their-id");
+  });
+
   test("where ten attributes are taken the body is wrapped, and redrive unwraps it", async () => {
     const driver = await open();
     const attributes = Object.fromEntries(
@@ -358,6 +408,17 @@ describe("dead letters", () => {
     model.faults.failEntry = (action) => (action === "SendMessageBatch" ? "InternalError" : null);
     expect(await settle(driver, dead, ...(await collect(driver, 1)))).toEqual(["failed"]);
     expect([bodies(), bodies("webhooks-dead")]).toEqual([["j0"], []]);
+  });
+
+  test("what was listed is visible to others once the driver is closed", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(12));
+    await settle(driver, dead, ...(await collect(driver, 12)));
+    await driver.deadLetters("webhooks", { limit: 20, cursor: null });
+    expect(model.queues.get("webhooks-dead")?.counts()).toMatchObject({ visible: 0, inFlight: 12 });
+    model.endPolls();
+    await driver.close();
+    expect(model.queues.get("webhooks-dead")?.counts()).toMatchObject({ visible: 12, inFlight: 0 });
   });
 
   test("ids work only for what was listed in the last 30 s", async () => {

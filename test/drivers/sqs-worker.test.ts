@@ -147,10 +147,60 @@ describe("Soketi drop-in", () => {
   });
 });
 
+test("fifo_on_failure dead: the dead letter names endpoint and answer", async () => {
+  model.create("webhooks.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" }).send({
+    body: captured[0]?.body ?? "",
+    attributes: {},
+    group: "g",
+    deduplicationId: "d",
+    delaySeconds: null,
+  });
+  receiver.behave(() => answer(503));
+  const bench = await start({ queues: ["webhooks"], sqs: { fifo: true, fifo_on_failure: "dead" } });
+  await until(() => model.queues.get("webhooks-dead.fifo")?.messages.size === 1, { what: "the dead letter" });
+  expect((await bench.dead())[0]).toMatchObject({
+    reason: "fifo_on_failure",
+    endpoint: bench.directory.apps[0]?.endpoints[0]?.label ?? "",
+    detail: expect.stringContaining("503") as unknown,
+  });
+  await stop(bench);
+});
+
+test("without sqs:SendMessage a fan-out fails, and the fault names permission and queue", async () => {
+  model.create("webhooks.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" }).send({
+    body: captured[0]?.body ?? "",
+    attributes: {},
+    group: "g",
+    deduplicationId: "d",
+    delaySeconds: null,
+  });
+  const webhooks = ["one", "two"].map((name) => ({
+    name,
+    url: `${receiver.url}/${name}`,
+    event_types: captured.map(eventOf),
+  }));
+  model.faults.denied.add("SendMessage");
+  const bench = await start(
+    { queues: ["webhooks"], sqs: { fifo: true } },
+    { apps: [{ id: "app-1", key: "app-key", secret: "app-secret", webhooks }] },
+  );
+  await until(() => bench.consumption.faults().length > 0, { what: "the fault" });
+  const said = "sqs:SendMessage on queue webhooks.fifo is denied: ";
+  expect(bench.consumption.faults()).toMatchObject([{ detail: expect.stringContaining(said) as unknown }]);
+  expect(bench.logged.filter((line) => line.includes(said))).not.toEqual([]);
+  model.faults.denied.clear();
+  await receiver.waitFor(2);
+  await until(() => bench.consumption.faults().length === 0, { what: "the end of the fault" });
+  await stop(bench);
+});
+
 test("a raw queue delivers body and attributes of any SDK's message, and deletes it", async () => {
   model.create("orders").send({
     body: "not json, any text",
-    attributes: { shoryuken_class: { DataType: "String", StringValue: "MailWorker" } },
+    attributes: {
+      shoryuken_class: { DataType: "String", StringValue: "MailWorker" },
+      bytes: { DataType: "Binary", BinaryValue: "+/8=" },
+    },
     group: null,
     deduplicationId: null,
     delaySeconds: null,
@@ -169,6 +219,10 @@ test("a raw queue delivers body and attributes of any SDK's message, and deletes
   );
   const request = await receiver.waitFor(1);
   expect([request.path, request.text]).toEqual(["/mail", "not json, any text"]);
+  expect(request.headers).toMatchObject({
+    "x-hookline-attr-shoryuken_class": "MailWorker",
+    "x-hookline-attr-bytes-b64": "-_8",
+  });
   await until(() => model.queues.get("orders")?.messages.size === 0, { what: "the delete" });
   await stop(bench);
 });

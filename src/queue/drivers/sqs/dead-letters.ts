@@ -1,4 +1,4 @@
-import type { Clock } from "../../../clock.ts";
+import { sleep, type Clock } from "../../../clock.ts";
 import { HooklineError } from "../../../errors.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { DeadLetter, RedriveSelection } from "../../driver.ts";
@@ -13,6 +13,8 @@ import { sendAll } from "./send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */
 const listedMs = 30_000;
+/** Longest that giving back what is held may take: it is part of the shutdown. */
+const releaseMs = 2_000;
 /** A page is a sample: SQS can only be looked at by receiving. */
 const maxListed = 100;
 
@@ -22,6 +24,8 @@ export interface DeadLetters {
   /** @throws HooklineError `list_first` for an id that this process has not listed in the last 30 s. */
   redrive(which: RedriveSelection): Promise<number>;
   remove(id: string): Promise<boolean>;
+  /** Shows what is held again at once; within two seconds, or it stays hidden for the rest of its 30 s. */
+  release(): Promise<void>;
 }
 
 interface Listed {
@@ -65,13 +69,17 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       }
     }
     // Of other queues that share this dead letter queue: shown again at once.
-    await inBatches(foreign, (batch) =>
+    await show(foreign);
+    return found;
+  };
+
+  const show = async (messages: readonly HeldMessage[]): Promise<void> => {
+    await inBatches(messages, (batch) =>
       api.hide(
         queue.dead,
         batch.map(({ handle }) => ({ handle, seconds: 0 })),
       ),
     );
-    return found;
   };
 
   const call = async <T>(run: () => Promise<T>): Promise<T> => {
@@ -147,6 +155,16 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       listed.delete(id);
       removed.set(id, clock.monotonic() + listedMs);
       return result?.status === "ok";
+    },
+
+    async release() {
+      sweep();
+      const held = [...listed.values()].map(({ message }) => message);
+      listed.clear();
+      if (held.length === 0) return;
+      const late = new AbortController();
+      await Promise.race([show(held), sleep(releaseMs, late.signal)]);
+      late.abort();
     },
   };
 }

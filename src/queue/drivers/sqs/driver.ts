@@ -82,7 +82,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     fifoOnFailure: options.fifoOnFailure,
     maxAgeMs: options.maxAgeMs ?? options.retryScheduleMs * 1.5,
   });
-  const settling = createSettling({ api, planner, memory, clock, log });
+  const settling = createSettling({ api, planner, memory, clock, log, events });
 
   const pollSeconds = Math.min(
     options.waitTimeSeconds,
@@ -248,7 +248,12 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     },
 
     async close() {
-      await Promise.all(consumers.splice(0).map((consumer) => consumer.close()));
+      // Queues that share a URL share the list.
+      const lists = new Set([...byName.values()].map(({ deadLetters }) => deadLetters));
+      await Promise.all([
+        ...consumers.splice(0).map((consumer) => consumer.close()),
+        ...[...lists].map((deadLetters) => deadLetters.release()),
+      ]);
       byName.clear();
       client?.destroy();
       client = null;

@@ -107,7 +107,7 @@ function explain(kind: SqsErrorKind, action: string, queue: string, code: string
   const where = queue === "" ? "" : ` on queue ${queue}`;
   switch (kind) {
     case "denied":
-      return `the credentials may not call ${permission}${where} (${code}): add ${permission} to their IAM policy, or to the key policy for an encrypted queue`;
+      return `${permission}${where} is denied: ${code}; add ${permission} to the IAM policy of the credentials, or to the key policy for an encrypted queue`;
     case "credentials":
       return `SQS does not accept the credentials for ${permission}${where} (${code}): renew them, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role`;
     case "no_queue":

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import type { Disposition } from "../../driver.ts";
+import type { Disposition, OwnDeadLetter } from "../../driver.ts";
 import type { OutgoingMessage } from "./api.ts";
 import type { AttemptMemory, Memory } from "./attempts.ts";
 import { encodeBody, messageBytes } from "./body.ts";
@@ -12,7 +12,12 @@ import { encodeMeta, metaAttribute } from "./meta.ts";
 /** What a settlement needs of SQS. */
 export type Plan =
   /** Copies are written, all of them confirmed; then the message is deleted. */
-  | { readonly kind: "end"; readonly copies: readonly Copy[] }
+  | {
+      readonly kind: "end";
+      readonly copies: readonly Copy[];
+      /** What nobody but the driver gave up; told through DriverEvents once the message is deleted. */
+      readonly own: readonly OwnDeadLetter[];
+    }
   /** Visible again after so long; `change` is remembered once SQS has confirmed. */
   | { readonly kind: "hide"; readonly forMs: number; readonly change: Partial<Memory> | null }
   /** Nothing: it waits in this process. */
@@ -44,6 +49,7 @@ export interface PlanOptions {
 }
 
 type Dead = Extract<Disposition, { verb: "dead" }>;
+type Retry = Extract<Disposition, { verb: "retry" }>;
 type GivenUp = Pick<Dead, "reason" | "detail">;
 
 /** Turns dispositions into what has to be done at SQS; changes nothing by itself. */
@@ -56,14 +62,14 @@ export interface Planner {
 export function createPlanner(options: PlanOptions): Planner {
   const { memory, clock } = options;
 
-  const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">): Plan => {
-    const { attempted, reason, detail, endpoint, body } = given;
+  const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">, isOwn: boolean): Plan => {
+    const { attempted, reason, detail, endpoint, body, id = head.jobId } = given;
     const attempts = memory.recall(head.id).attempts + (attempted ? 1 : 0);
-    const copy = { jobId: head.jobId, body: body ?? head.body, reason, detail, endpoint, attempts };
+    const copy = { jobId: id, body: body ?? head.body, reason, detail, endpoint, attempts };
     const message = deadMessage(consumer.queue, head, copy, clock.now());
     return message === null
       ? { kind: "stuck" }
-      : { kind: "end", copies: [{ key: "dead", message, to: "dead" }] };
+      : { kind: "end", copies: [{ key: "dead", message, to: "dead" }], own: isOwn ? [copy] : [] };
   };
 
   const replace = (
@@ -72,6 +78,7 @@ export function createPlanner(options: PlanOptions): Planner {
     jobs: Extract<Disposition, { verb: "replace" }>["jobs"],
   ): Plan => {
     const copies: Copy[] = [];
+    const own: OwnDeadLetter[] = [];
     for (const job of jobs) {
       const { text, encoding } = encodeBody(job.body);
       const attributes = {
@@ -100,8 +107,9 @@ export function createPlanner(options: PlanOptions): Planner {
       const message = deadMessage(queue, head, copy, clock.now());
       if (message === null) return { kind: "stuck" };
       copies.push({ key: job.id, message, to: "dead" });
+      own.push(copy);
     }
-    return { kind: "end", copies };
+    return { kind: "end", copies, own };
   };
 
   const received = ({ receiveCount }: HeldMessage): GivenUp => ({
@@ -136,9 +144,14 @@ export function createPlanner(options: PlanOptions): Planner {
    * A short delay waits here. A long one is hidden in SQS, where it survives this process, unless a
    * RedrivePolicy counts every receive.
    */
-  const retry = (consumer: Consumer, head: HeldMessage, delayMs: number, now: number): Plan => {
+  const retry = (consumer: Consumer, head: HeldMessage, given: Retry, now: number): Plan => {
+    const { delayMs, endpoint = null, body, id } = given;
     const end = givenUp(consumer, head);
-    if (end !== null) return dead(consumer, head, { ...end, endpoint: null, attempted: true });
+    if (end !== null) {
+      const detail = given.detail === undefined ? end.detail : `${given.detail}; ${end.detail}`;
+      const kept = { ...(body === undefined ? {} : { body }), ...(id === undefined ? {} : { id }) };
+      return dead(consumer, head, { ...end, detail, endpoint, attempted: true, ...kept }, true);
+    }
     const dueAt = now + delayMs;
     const change = { attempts: memory.recall(head.id).attempts + 1, dueAt, parkedTimes: 0 };
     const mayHold = consumer.keeper.hideableMs(head) > delayMs + heldDelayMs;
@@ -152,7 +165,7 @@ export function createPlanner(options: PlanOptions): Planner {
     plan(consumer, disposition, head, now) {
       switch (disposition.verb) {
         case "ack":
-          return { kind: "end", copies: [] };
+          return { kind: "end", copies: [], own: [] };
         case "release":
           return { kind: "hide", forMs: 0, change: null };
         case "park":
@@ -160,11 +173,12 @@ export function createPlanner(options: PlanOptions): Planner {
         case "replace":
           return replace(consumer, head, disposition.jobs);
         case "dead":
-          return dead(consumer, head, disposition);
+          return dead(consumer, head, disposition, false);
         default:
-          return retry(consumer, head, disposition.delayMs, now);
+          return retry(consumer, head, disposition, now);
       }
     },
-    bury: (consumer, head) => dead(consumer, head, { ...received(head), endpoint: null, attempted: false }),
+    bury: (consumer, head) =>
+      dead(consumer, head, { ...received(head), endpoint: null, attempted: false }, true),
   };
 }

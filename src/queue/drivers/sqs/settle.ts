@@ -1,12 +1,12 @@
 import type { Clock } from "../../../clock.ts";
 import { PayloadTooLargeError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
-import type { Settlement, SettleResult } from "../../driver.ts";
+import type { DriverEvents, OwnDeadLetter, Settlement, SettleResult } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import type { AttemptMemory, Memory } from "./attempts.ts";
 import { inBatches, type BatchResult } from "./batch.ts";
 import type { Consumer } from "./consumer.ts";
-import { unavailable } from "./errors.ts";
+import { SqsCallError, unavailable } from "./errors.ts";
 import type { Line } from "./lines.ts";
 import type { HeldMessage } from "./message.ts";
 import type { Copy, Planner } from "./plan.ts";
@@ -18,6 +18,7 @@ export interface SettleOptions {
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly events: DriverEvents;
 }
 
 /** The end of leases on one SQS queue. */
@@ -33,21 +34,29 @@ interface Leaving {
   readonly line: Line;
   readonly head: HeldMessage;
   readonly tell: (result: SettleResult) => void;
+  /** SQS has not said what became of it, and why. */
+  readonly doubt: (error: unknown) => void;
 }
 
-type Ending = Leaving & { readonly copies: readonly Copy[] };
+type Ending = Leaving & {
+  /** The configured queue it was leased from. */
+  readonly queue: string;
+  readonly copies: readonly Copy[];
+  readonly own: readonly OwnDeadLetter[];
+};
 type Hiding = Leaving & { readonly forMs: number; readonly change: Partial<Memory> | null };
 
 /** Results kept for settlements that are repeated; older ones belong to workers that gave up. */
 const maxTold = 10_000;
 
 export function createSettling(options: SettleOptions): Settling {
-  const { planner, memory, clock, log } = options;
+  const { planner, memory, clock, log, events } = options;
   /** Results of a call that threw for its other entries: told when the same leases are settled again. */
   const told = new Map<string, SettleResult>();
 
   /** What an entry that was not confirmed means: unknown leaves the lease as it is; anything else ends it here. */
-  const fail = (consumer: Consumer, { line, head, tell }: Leaving, result: BatchResult): void => {
+  const fail = (consumer: Consumer, { line, head, tell, doubt }: Leaving, result: BatchResult): void => {
+    if (result.status === "unknown") doubt(result.error);
     if (result.status === "unknown" || result.status === "ok") return consumer.lines.revert(line);
     if (line.state !== "gone") {
       // The head may come again: what waits behind it goes back unsent, and comes after it.
@@ -112,6 +121,7 @@ export function createSettling(options: SettleOptions): Settling {
       memory.forget(ending.head.id);
       consumer.lines.next(ending.line, clock.monotonic());
       ending.tell({ status: "settled" });
+      for (const letter of ending.own) events.deadLettered?.(ending.queue, letter);
     }
     for (const [ending, result] of failures) fail(consumer, ending, result);
   };
@@ -156,9 +166,10 @@ export function createSettling(options: SettleOptions): Settling {
     const results: (SettleResult | null)[] = settlements.map(() => null);
     const endings: Ending[] = [];
     const hidings: Hiding[] = [];
+    const doubts: unknown[] = [];
     const now = clock.monotonic();
     for (const [index, settlement] of settlements.entries()) {
-      const { token } = settlement.lease;
+      const { token, queue } = settlement.lease;
       const tell = (result: SettleResult): void => void (results[index] = result);
       const before = told.get(token);
       const line = consumer.lines.leased(token, now);
@@ -170,8 +181,8 @@ export function createSettling(options: SettleOptions): Settling {
       else {
         const plan = planner.plan(consumer, settlement, head, now);
         consumer.lines.settling(line, now);
-        const leaving = { line, head, tell };
-        if (plan.kind === "end") endings.push({ ...leaving, copies: plan.copies });
+        const leaving = { line, head, tell, doubt: (error: unknown) => void doubts.push(error) };
+        if (plan.kind === "end") endings.push({ ...leaving, queue, copies: plan.copies, own: plan.own });
         else if (plan.kind === "hide") hidings.push({ ...leaving, forMs: plan.forMs, change: plan.change });
         else if (plan.kind === "stuck") leaveStuck(consumer, leaving);
         else {
@@ -186,7 +197,7 @@ export function createSettling(options: SettleOptions): Settling {
     }
     await Promise.all([end(consumer, endings), hide(consumer, hidings)]);
     consumer.wake();
-    return conclude(consumer, settlements, results);
+    return conclude(consumer, settlements, results, doubts);
   };
 
   /** Throws when any fate is unknown, and keeps what is known for the next call. */
@@ -194,6 +205,7 @@ export function createSettling(options: SettleOptions): Settling {
     consumer: Consumer,
     settlements: readonly Settlement[],
     results: readonly (SettleResult | null)[],
+    doubts: readonly unknown[],
   ): SettleResult[] => {
     const known = results.filter((result) => result !== null);
     if (known.length === results.length) return known;
@@ -202,7 +214,12 @@ export function createSettling(options: SettleOptions): Settling {
         told.set(settlements[index]?.lease.token ?? "", result);
     }
     while (told.size > maxTold) told.delete(told.keys().next().value ?? "");
-    throw unavailable(new Error(`settlements on queue ${consumer.queue.name} were not confirmed`));
+    throw unavailable(
+      // What only an operator can change comes first: an outage ends by itself.
+      doubts.find((error) => error instanceof SqsCallError && error.kind !== "unavailable") ??
+        doubts[0] ??
+        new Error(`settlements on queue ${consumer.queue.name} were not confirmed`),
+    );
   };
 
   return {
@@ -216,9 +233,11 @@ export function createSettling(options: SettleOptions): Settling {
       });
       const plan = planner.bury(consumer, head);
       consumer.lines.settling(line, clock.monotonic());
-      const leaving = { line, head, tell: () => undefined };
+      const queue = consumer.queue.logical[0] ?? consumer.queue.name;
+      const doubt = (error: unknown): void => log.warn("a dead letter was not written", { queue, error });
+      const leaving = { line, head, tell: () => undefined, doubt };
       if (plan.kind !== "end") return leaveStuck(consumer, leaving);
-      void end(consumer, [{ ...leaving, copies: plan.copies }])
+      void end(consumer, [{ ...leaving, queue, copies: plan.copies, own: plan.own }])
         .catch((error: unknown) => log.debug("a dead letter was not written", { error }))
         // Not confirmed: its visibility ends, and it comes again.
         .then(() => line.messages[0] === head && consumer.keeper.abandon([line], new Set([head.id])));
