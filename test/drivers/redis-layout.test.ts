@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { hashTagProblem, queueKeys } from "../../src/queue/drivers/redis/keys.ts";
 import { readBody, readRecord } from "../../src/queue/drivers/redis/record.ts";
-import { replyCode } from "../../src/queue/drivers/redis/errors.ts";
+import { DriverUnavailableError } from "../../src/errors.ts";
+import { replyCode, translateError } from "../../src/queue/drivers/redis/errors.ts";
 import { hasBlockingMove } from "../../src/queue/drivers/redis/start-checks.ts";
 import { countEvents, freshPrefix, newJob, redisDriver, wish } from "../support/redis-driver.ts";
 import { leftKeys } from "../support/redis-load.ts";
 import { startRedis } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
-import { ReplyError } from "ioredis";
+import { Redis, ReplyError } from "ioredis";
 
 const opened = new AbortController().signal;
 let redis: RedisProcess;
@@ -53,6 +54,29 @@ describe("redis keys", () => {
 });
 
 describe("redis records and replies", () => {
+  // Finding: while a cluster hung, an enqueue was answered with advice about an option of the client library.
+  test("a connection lost under a command is told in plain words, whatever the client library says", async () => {
+    const mute = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end() },
+    });
+    const client = new Redis(mute.port, {
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      disableClientInfo: true,
+      retryStrategy: () => 10_000,
+    });
+    client.on("error", () => undefined);
+    const failure: unknown = await client.get("key").catch((error: unknown) => error);
+    client.disconnect();
+    mute.stop(true);
+    expect(String(failure)).toContain("max retries per request");
+    const told = translateError(failure, "enqueueing");
+    expect(told).toBeInstanceOf(DriverUnavailableError);
+    expect(told.message).toBe("redis: enqueueing: the connection was lost before the answer came");
+  });
+
   test("bytes that are no record become a job with these bytes", () => {
     expect(readRecord(Buffer.from("no line feed"), "t")).toEqual({
       id: "t",

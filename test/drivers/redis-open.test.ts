@@ -294,14 +294,11 @@ describe("what opening a redis driver warns of", () => {
     ]);
   });
 
-  test("a server without BLMOVE, and write_for_sockudo", async () => {
+  test("a server without BLMOVE", async () => {
     await using redis = await startRedis({ aof: true });
     expect(await warningsOf(redis, { serverVersion: "6.0.16" })).toEqual([
       expect.stringContaining("before 6.2"),
     ]);
     expect(await warningsOf(redis, { serverVersion: "6.2.0" })).toEqual([]);
-    expect(await warningsOf(redis, { encodeForSockudo: () => null })).toEqual([
-      expect.stringContaining("write_for_sockudo is on"),
-    ]);
   });
 });

@@ -168,9 +168,6 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         });
         await checkQueue(topology, keys, name, options, log);
       }
-      if (options.encodeForSockudo !== null) {
-        log.warn("redis: write_for_sockudo is on: enqueued jobs hold their app's secret in Redis", {});
-      }
     },
 
     async enqueue(queue, jobs) {

@@ -51,8 +51,7 @@ export function translateError(error: unknown, what: string): Error {
       { cause: error },
     );
   }
-  // ioredis' words for it speak of a limit of retries, of which there are none by intent (connection.ts).
-  if (error.name === "MaxRetriesPerRequestError") {
+  if (isLostConnection(error)) {
     return new DriverUnavailableError(`redis: ${what}: the connection was lost before the answer came`, {
       cause: error,
     });
@@ -61,6 +60,15 @@ export function translateError(error: unknown, what: string): Error {
     return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error });
   }
   return error;
+}
+
+/**
+ * Whether ioredis speaks of a limit of retries, of which there are none by intent (connection.ts): the
+ * connection went while the command was on its way. Told by its text, because its name is its class's,
+ * which a bundler may shorten.
+ */
+function isLostConnection(error: Error): boolean {
+  return error.message.startsWith("Reached the max retries per request limit");
 }
 
 /** What an operator must change before a connection can work, or null when waiting may help. */
