@@ -91,6 +91,40 @@ describe("what opening a redis driver refuses", () => {
     expect(error.message).toContain("holds a string, not a list");
   });
 
+  // Finding: a user without the right to run scripts started as ready, and every call said that Redis is away.
+  test("a user who may not do what is needed, naming the command and the rights", async () => {
+    await using redis = await startRedis();
+    const prefix = freshPrefix();
+    const access = { username: "poor", password: "secret", prefix };
+    const keysOf = `~${prefix}* ~{${prefix}*`;
+    const least =
+      "+@read +@write +@scripting +@blocking +@connection +@pubsub +info +time -@dangerous +info -keys";
+    for (const [rules, refusal] of [
+      [`${keysOf} ${least} -eval`, "run EVAL "],
+      [`${keysOf} ${least} -evalsha`, "run EVALSHA "],
+      [`${keysOf} ${least} -time`, "run TIME "],
+      [`${keysOf} ${least} -del`, "run DEL "],
+      [`${keysOf} ${least} -zadd -hmget`, "run ZADD, HMGET "],
+      [`${keysOf} ${least} -blmove`, "run BLMOVE "],
+      [`${keysOf} ${least} -type`, "run TYPE "],
+      [`~${prefix}* ${least}`, `use the keys of ${prefix}queue:webhooks `],
+      [`~other* ${least}`, `use the keys of ${prefix}queue:webhooks `],
+      [least, `use the keys of ${prefix}queue:webhooks `],
+    ] as const) {
+      await redis.client.call("ACL", "SETUSER", "poor", "reset", "on", ">secret", ...rules.split(" "));
+      const error = await openingError(redis.port, access);
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toStartWith(`database.redis: the Redis user may not ${refusal}(NOPERM)`);
+      expect(error.message).toContain(`~${prefix}* ~{${prefix}* &{${prefix}* +@read +@write +@scripting`);
+      expect(await redis.client.dbsize()).toBe(0);
+    }
+    // What the message says to grant is enough.
+    const error = await openingError(redis.port, access);
+    const granted = error.message.slice(error.message.indexOf("~")).split(" ");
+    await redis.client.call("ACL", "SETUSER", "poor", "reset", "on", ">secret", ...granted);
+    await expectWorking(redis.port, access);
+  });
+
   test("a replica is waited for, not refused for good", async () => {
     await using replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(plain.port)] });
     await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {

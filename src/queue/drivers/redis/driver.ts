@@ -20,6 +20,7 @@ import type { QueueKeys } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
+import { checkPermissions } from "./permissions.ts";
 import type { Script } from "./script.ts";
 import { extendScript } from "./settle-script.ts";
 import { pauseScript, statsScript } from "./queue-scripts.ts";
@@ -166,6 +167,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
           blocks = (await checkServer(redis, server.label, options, log)).blocks && blocks;
           checked.add(server.label);
         });
+        await checkPermissions(topology, keys, options, blocks);
         await checkQueue(topology, keys, name, options, log);
       }
     },

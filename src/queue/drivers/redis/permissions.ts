@@ -1,0 +1,137 @@
+import type { Redis } from "ioredis";
+import { configProblem, replyCode } from "./errors.ts";
+import { replyList, replyText } from "./evaluate.ts";
+import type { ScriptReply } from "./evaluate.ts";
+import type { QueueKeys } from "./keys.ts";
+import type { RedisDriverOptions } from "./options.ts";
+import { script } from "./script.ts";
+import { onServer } from "./topology.ts";
+import type { Topology } from "./topology.ts";
+
+/**
+ * Tries every command that the scripts use, on a key that is gone again at the end. Answers the names of
+ * those that the user may not run; every other error is left to those who run them in earnest.
+ *
+ * PUBLISH is not among them: a user without it is served by looks. Redis 6 words the refusal in its own way.
+ */
+const probeScript = script(
+  "probe",
+  `
+local denied = {}
+local function try(name, ...)
+  local reply = redis.pcall(name, ...)
+  if type(reply) ~= 'table' or not reply.err then return end
+  local text = reply.err
+  if string.find(text, 'NOPERM', 1, true) or string.find(text, 'ACL failure', 1, true) or string.find(text, 'The user executing the script', 1, true) then
+    denied[#denied + 1] = name
+  end
+end
+try('DEL', fence)
+-- What could not be removed must not be made.
+if #denied > 0 then return denied end
+try('EXISTS', fence)
+try('RPUSH', fence, 'x')
+try('LRANGE', fence, 0, 0)
+try('LINDEX', fence, 0)
+try('LLEN', fence)
+try('LTRIM', fence, 0, 0)
+redis.call('DEL', fence)
+try('ZADD', fence, 0, 'x')
+try('ZSCORE', fence, 'x')
+try('ZCARD', fence)
+try('ZCOUNT', fence, 0, 1)
+try('ZRANGE', fence, 0, 0)
+try('ZREVRANGE', fence, 0, 0)
+try('ZRANGEBYSCORE', fence, 0, 1)
+try('ZREVRANGEBYSCORE', fence, 1, 0)
+try('PEXPIRE', fence, 120000)
+try('ZREM', fence, 'y')
+try('ZREMRANGEBYSCORE', fence, 1, 2)
+try('ZREMRANGEBYRANK', fence, 1, 2)
+try('ZPOPMAX', fence)
+redis.call('DEL', fence)
+try('HSET', fence, 'x', 'y')
+try('HGET', fence, 'x')
+try('HMGET', fence, 'x')
+try('HEXISTS', fence, 'x')
+try('HDEL', fence, 'x')
+redis.call('DEL', fence)
+try('SADD', fence, 'x')
+try('SMEMBERS', fence)
+try('SREM', fence, 'x')
+redis.call('DEL', fence)
+try('SET', fence, 'x', 'PX', 120000)
+try('GET', fence)
+redis.call('DEL', fence)
+return denied
+`,
+);
+
+/**
+ * Proves that the Redis user may do to a queue's keys what the driver will do.
+ *
+ * Throws ConfigError naming the commands that are refused (NOPERM) and the rights to grant. The right to
+ * subscribe is not asked for: without it wake-ups are polled for, which server.ts warns of.
+ *
+ * @param blocks Whether this server has BLMOVE.
+ */
+export async function checkPermissions(
+  topology: Topology,
+  keys: QueueKeys,
+  options: RedisDriverOptions,
+  blocks: boolean,
+): Promise<void> {
+  const fence = keys.all[keys.all.length - 1] as string;
+  const { sha, source } = probeScript;
+  await onServer(topology, keys.ready, "checking permissions", async (server) => {
+    const redis = await server.commands();
+    const trial = (name: string, ...args: readonly (string | number)[]): Promise<ScriptReply> =>
+      tryCommand(redis, keys, options, name, args);
+    await trial("TYPE", keys.ready);
+    await trial("EXISTS", keys.ready);
+    // EVAL first: it makes the script known for EVALSHA.
+    await trial("EVAL", source, keys.all.length, ...keys.all);
+    const denied = replyList(await trial("EVALSHA", sha, keys.all.length, ...keys.all)).map(replyText);
+    if (denied.length > 0) throw refused(`run ${denied.join(", ")}`, keys, options);
+    if (blocks) {
+      await trial("BLMOVE", fence, fence, "LEFT", "RIGHT", 0.001).catch((error: unknown) => {
+        // With memory full it is refused, and consuming goes on without.
+        if (replyCode(error) !== "OOM") throw error;
+      });
+    }
+    if (options.waitReplicas > 0) await trial("WAIT", 0, 1);
+  });
+}
+
+async function tryCommand(
+  redis: Redis,
+  keys: QueueKeys,
+  options: RedisDriverOptions,
+  name: string,
+  args: readonly (string | number)[],
+): Promise<ScriptReply> {
+  try {
+    return (await redis.callBuffer(name, ...args)) as ScriptReply;
+  } catch (error) {
+    const text = (error as Error).message;
+    // The prelude asks for the time before the probe can catch anything.
+    const isTime = name.startsWith("EVAL") && /'time'|The user executing the script/.test(text);
+    if (replyCode(error) !== "NOPERM" && !isTime) throw error;
+    if (isTime) throw refused("run TIME", keys, options);
+    const what = /\bkeys?\b/.test(text) ? `use the keys of ${keys.ready}` : `run ${name}`;
+    throw refused(what, keys, options);
+  }
+}
+
+function refused(what: string, keys: QueueKeys, options: RedisDriverOptions): Error {
+  const { prefix } = options;
+  // The helper keys of a prefix without a hash tag of its own begin with a brace.
+  const tagged = keys.claimed.startsWith(keys.ready) ? prefix : `{${prefix}`;
+  const patterns = [...new Set([prefix, tagged])].map((start) => `~${start}*`).join(" ");
+  const wait = options.waitReplicas > 0 ? " +wait" : "";
+  return configProblem(
+    options.configPath,
+    `the Redis user may not ${what} (NOPERM); grant it with ACL SETUSER: ${patterns} &${tagged}* ` +
+      `+@read +@write +@scripting +@blocking +@connection +@pubsub +info +time${wait}`,
+  );
+}
