@@ -262,7 +262,7 @@ describe("ways to connect", () => {
 
   test("wait_replicas holds an enqueue until a replica has it, and fails when none does", async () => {
     const prefix = freshPrefix();
-    const options = { waitReplicas: 1, prefix, requestTimeoutMs: 500 };
+    const options = { waitReplicas: 1, prefix, requestTimeoutMs: 1_500 };
     await using master = await startRedis();
     const alone = redisDriver(master.port, options);
     await alone.open(opened);
@@ -275,6 +275,13 @@ describe("ways to connect", () => {
       what: "the replica",
       timeoutMs: 15_000,
     });
+    // A link that is up is not enough: the master counts a replica from its first acknowledgement on, and a
+    // replica sends those of its own accord once a second only.
+    const counts = async (): Promise<boolean> => {
+      await master.client.set("probe", "1");
+      return Number(await master.client.call("WAIT", "1", "1000")) === 1;
+    };
+    await until(counts, { what: "the master to count its replica", timeoutMs: 10_000 });
     const before = await replica.client.llen(`{${prefix}queue:webhooks}:own`);
     expect((await alone.enqueue("webhooks", [newJob("b")]))[0]?.status).toBe("enqueued");
     expect(await replica.client.llen(`{${prefix}queue:webhooks}:own`)).toBe(before + 1);
