@@ -79,7 +79,7 @@ async function checkParts(loaded: Config): Promise<void> {
   const events = { evicted: () => undefined, trimmed: () => undefined, reclaimed: () => undefined };
   const parts = [
     async () => (await createDriver(loaded, { clock: systemClock, log: silentLogger, events })).close(),
-    async () => createTransports({ config: loaded, log: silentLogger }).close(),
+    async () => createTransports({ config: loaded }).close(),
   ];
   const issues: ConfigIssue[] = [];
   for (const part of parts) {

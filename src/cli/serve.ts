@@ -9,12 +9,11 @@ import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { endSignals } from "./end-signals.ts";
 
-/** More than webhooks.max_in_flight will ever ask for: the configuration is not read yet when this counts. */
+/** Long polls of SQS are fetches, several a queue; whatever else is sent goes over connections of our own. */
 const fetchLimit = 65_335;
 
 /** `hookline serve`: runs until a signal or a failure; 0 when it drained, 1 when it failed. */
 export const serve: RunCommand = async (args, io) => {
-  raiseFetchLimit(fetchLimit);
   const { args: configArgs, rest } = parseConfigFlags(args);
   // The configuration's flags are taken out already; they are named here for "did you mean".
   parseArguments(rest, { values: ["config", "set", "queue"] });
@@ -24,6 +23,7 @@ export const serve: RunCommand = async (args, io) => {
     cwd: io.cwd,
     isTerminal: io.stderr.isTerminal,
   });
+  if (loaded.config.queue.driver === "sqs") raiseFetchLimit(fetchLimit);
   const hookline = await createHookline({ loaded, write: (line) => io.stderr.write(line) });
   return await runUntilEnd(hookline);
 };

@@ -44,17 +44,22 @@ const tlsCodes = new Set([
 ]);
 
 /**
- * What an exception of fetch or node:http says about the exchange, by its `code`, else its `name`; the
- * codes are those of Bun 1.4 and of node:https under Deno (runtime-facts §3, test/delivery/http.test.ts).
+ * What an exception of an exchange says about it, by its `code`, else its `name`; the codes are those of
+ * sockets and TLS under Bun 1.4 and Deno, and http1's own (test/delivery/http.test.ts).
  * Aborts and deadlines are told apart before (deadline.ts): they are ours.
  *
  * Anything unknown is `protocol`, with the code or name it came with: the receiver did not answer, and
  * it must not crash the loop. A code never holds more than letters, digits, `_` and `-`.
  */
 export function classify(error: unknown): Fault {
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  const { name, code, isSent } = (error ?? {}) as { name?: unknown; code?: unknown; isSent?: unknown };
   const text = typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
-  return { kind: kindOf(text), code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64) };
+  const kind = kindOf(text);
+  return {
+    // ETIMEDOUT and the like come from open connections too: the receiver may have seen the request.
+    kind: kind === "connect" && isSent === true ? "reset" : kind,
+    code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64),
+  };
 }
 
 function kindOf(code: string): Fault["kind"] {

@@ -18,12 +18,10 @@ export interface Destination {
   readonly tls: TlsSettings | null;
   /**
    * What the protocol needs besides the delivery's own headers: `host` as a direct request would send
-   * it, `accept-encoding: identity` (the answer is never inflated), and Basic credentials from the URL
-   * unless `authorization` is configured.
+   * it, `accept` of anything, `accept-encoding: identity` (the answer is never inflated), and Basic credentials from
+   * the URL unless `authorization` is configured.
    */
   readonly headers: readonly HeaderEntry[];
-  /** The URL with this address, or name, in the host's place; without user info. */
-  urlFor(host: string): string;
 }
 
 /**
@@ -42,11 +40,11 @@ export function createDestination(
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   const path = `${url.pathname}${url.search}`;
   const headers: HeaderEntry[] = [["host", url.host]];
+  if (!hasHeader(configured, "accept")) headers.push(["accept", "*/*"]);
   if (!hasHeader(configured, "accept-encoding")) headers.push(["accept-encoding", "identity"]);
   if ((url.username !== "" || url.password !== "") && !hasHeader(configured, "authorization")) {
     headers.push(["authorization", basicCredentials(url.username, url.password)]);
   }
-  const urls = new Map<string, string>();
   return {
     secure,
     hostname,
@@ -57,16 +55,5 @@ export function createDestination(
     serverName: isAddress ? null : hostname.replace(/\.$/, ""),
     tls,
     headers,
-    urlFor(at) {
-      let text = urls.get(at);
-      if (text === undefined) {
-        // A name whose addresses change all the time must not fill the memory.
-        if (urls.size >= 64) urls.clear();
-        const host = at.includes(":") ? `[${at}]` : at;
-        text = `${secure ? "https" : "http"}://${host}:${port}${path}`;
-        urls.set(at, text);
-      }
-      return text;
-    },
   };
 }

@@ -3,22 +3,18 @@ import type { Destination } from "./destination.ts";
 import type { HeaderEntry } from "./headers.ts";
 import type { Proxy } from "./proxy.ts";
 
-/**
- * One HTTP exchange with one address, in the way a runtime does it best (exchange-fetch.ts on Bun,
- * exchange-node.ts on Deno).
- */
+/** One HTTP exchange with one address (http1/exchange.ts). */
 export interface Exchange {
   /**
    * POSTs and reads the answer to its end, or 64 KiB of it.
    *
    * Connects to `address` and to nothing else: no proxy from the environment, no redirect, no name
-   * lookup. TLS names and verifies the destination's host. Rejects with the runtime's own error
-   * (classify.ts), and at once when `signal` aborts.
+   * lookup. TLS names and verifies the destination's host. Never sends a request twice. Rejects with the
+   * runtime's own error (classify.ts), and at once when `signal` aborts.
    *
    * With a proxy, `address` is the proxy's and the proxy is told the destination's name: TLS through a
    * CONNECT tunnel, plain HTTP by absolute URL (which carries Host faithfully only with the name). The
-   * proxy then looks the name up itself. (On Bun, a proxy that is itself spoken to over TLS is connected
-   * to by its own name.)
+   * proxy then looks the name up itself.
    */
   post(request: ExchangeRequest): Promise<Answer>;
   /** Closes idle connections. */

@@ -83,7 +83,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const attempts = createAttemptLog({ now: () => clock.now() });
-  const transports = createTransports({ config, log });
+  const transports = createTransports({ config });
   const closing = new AbortController();
   const deps: AdminDeps = {
     config,

@@ -2,19 +2,11 @@ import { systemClock } from "../../src/clock.ts";
 import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
 import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
 import type { Exchange } from "../../src/delivery/exchange.ts";
-import { createFetchExchange } from "../../src/delivery/exchange-fetch.ts";
-import { createNodeExchange } from "../../src/delivery/exchange-node.ts";
 import type { HeaderEntry } from "../../src/delivery/headers.ts";
 import { createHttpTransport } from "../../src/delivery/http.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createResolver, type Resolver } from "../../src/delivery/resolver.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
-
-/** Both ways of exchanging; each claim about delivery holds for either. */
-export const exchanges: [string, () => Exchange][] = [
-  ["fetch", createFetchExchange],
-  ["node:http", createNodeExchange],
-];
 
 /** An HTTP endpoint for tests. */
 export function httpEndpoint(url: string, more: Partial<Endpoint> = {}): Endpoint {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createDestination } from "../../src/delivery/destination.ts";
 import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
-import { createFetchExchange } from "../../src/delivery/exchange-fetch.ts";
+import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
 import { createResolver } from "../../src/delivery/resolver.ts";
 import { startDnsServer } from "../support/dns-server.ts";
 import { startReceiver } from "../support/receiver.ts";
@@ -209,7 +209,7 @@ describe("a delivery", () => {
   test("to a forbidden address is blocked, and nothing is connected to", async () => {
     const receiver = await startReceiver();
     cleanups.push(() => receiver.close());
-    const transport = transportOver(createFetchExchange(), undefined, { rules: { deny: ["127.0.0.0/8"] } });
+    const transport = transportOver(createHttp1Exchange(), undefined, { rules: { deny: ["127.0.0.0/8"] } });
     for (const host of ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]", "localhost", "2130706433"]) {
       const outcome = await attempt(transport, httpEndpoint(`http://${host}:${receiver.port}/`));
       expect(outcome.kind).toBe("blocked");
@@ -221,7 +221,7 @@ describe("a delivery", () => {
     const receiver = await startReceiver();
     cleanups.push(() => receiver.close());
     const transport = transportOver(
-      createFetchExchange(),
+      createHttp1Exchange(),
       fixedResolver({ "two.test": ["127.0.0.2", "127.0.0.1"], "one.test": ["127.0.0.2"] }),
       { rules: { deny: ["127.0.0.2"] } },
     );
@@ -250,7 +250,7 @@ describe("a delivery", () => {
       () => resolver.close(),
     );
     const rules = { deny: ["127.0.0.2"] };
-    const transport = transportOver(createFetchExchange(), resolver, { rules });
+    const transport = transportOver(createHttp1Exchange(), resolver, { rules });
     const endpoint = httpEndpoint(`http://rebind.test:${allowed.port}/`);
     const seen = { delivered: 0, blocked: 0 };
     for (let i = 0; i < 20; i++) {

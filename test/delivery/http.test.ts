@@ -18,7 +18,8 @@ import {
   startReceiver,
 } from "../support/receiver.ts";
 import { until } from "../support/until.ts";
-import { attempt, exchanges, fixedResolver, httpEndpoint, transportOver, trusting } from "./attempts.ts";
+import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
+import { attempt, fixedResolver, httpEndpoint, transportOver, trusting } from "./attempts.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -41,9 +42,9 @@ async function deadPort(): Promise<number> {
   return address.port;
 }
 
-describe.each(exchanges)("over %s", (_name, createExchange) => {
+describe("over HTTP/1.1", () => {
   const connect = (resolver?: Parameters<typeof transportOver>[1]): Transport => {
-    const transport = transportOver(createExchange(), resolver);
+    const transport = transportOver(createHttp1Exchange(), resolver);
     cleanups.push(() => transport.close());
     return transport;
   };

@@ -4,7 +4,6 @@ import type { Config } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
 import { ConfigError } from "../../src/errors.ts";
-import { silentLogger } from "../../src/log.ts";
 import { certificates } from "../support/certificates.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { answer, type Receiver, startReceiver } from "../support/receiver.ts";
@@ -38,7 +37,7 @@ async function proxyOf(): Promise<Proxy> {
 /** What one attempt at a named endpoint of this configuration comes to. */
 async function attemptWith(values: Record<string, unknown>, name = "one") {
   const config = await configOf(values);
-  const transports = createTransports({ config, log: silentLogger });
+  const transports = createTransports({ config });
   cleanups.push(() => transports.close());
   const endpoint = createDirectory(config).findEndpoint(null, name);
   if (endpoint === null) throw new Error(`no endpoint ${name}`);
@@ -107,7 +106,7 @@ test("unknown Lambda options and a forbidden proxy are configuration errors, all
   });
   let thrown: unknown;
   try {
-    createTransports({ config, log: silentLogger });
+    createTransports({ config });
   } catch (error) {
     thrown = error;
   }
@@ -132,7 +131,7 @@ test("a hundred TLS receivers keep their connections", async () => {
       ]),
     ),
   });
-  const transports = createTransports({ config, log: silentLogger });
+  const transports = createTransports({ config });
   cleanups.push(() => transports.close());
   const directory = createDirectory(config);
   for (let round = 0; round < 3; round++) {

@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { systemClock } from "../../src/clock.ts";
-import { createNodeExchange } from "../../src/delivery/exchange-node.ts";
+import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
 import { createLambdaTransport } from "../../src/delivery/lambda.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { isBun } from "../../src/runtime.ts";
@@ -14,7 +14,7 @@ import { startProxy } from "./proxy.ts";
 import { answer, type Behaviour, cut, hang, raw, redirect, startReceiver } from "./receiver.ts";
 
 const names = fixedResolver({ "a.test": ["127.0.0.2", "127.0.0.1"], "wrong.test": ["127.0.0.1"] });
-const http = transportOver(createNodeExchange(), names);
+const http = transportOver(createHttp1Exchange(), names);
 const receiver = await startReceiver();
 const secure = await startReceiver({ tls: certificates().server });
 const results: Record<string, unknown> = { isBun };
@@ -52,7 +52,7 @@ const host = secure.requests[0]?.headers["host"];
 results["hostHeader"] = host === `a.test:${secure.port}`;
 
 const proxy = await startProxy({ credentials: "u:p" });
-const proxied = transportOver(createNodeExchange(), names, { proxy: `http://u:p@127.0.0.1:${proxy.port}` });
+const proxied = transportOver(createHttp1Exchange(), names, { proxy: `http://u:p@127.0.0.1:${proxy.port}` });
 results["proxyPlain"] = await attempt(proxied, httpEndpoint(`http://a.test:${receiver.port}/`));
 results["proxyTls"] = await attempt(proxied, tls("a.test"));
 

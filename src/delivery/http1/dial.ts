@@ -1,0 +1,80 @@
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import type { Destination } from "../destination.ts";
+import type { Proxy } from "../proxy.ts";
+
+/** Where a connection leads: one address, and whom TLS expects there. */
+export interface Dialled {
+  /** IPv4 or IPv6 without brackets. */
+  readonly address: string;
+  readonly port: number;
+  /** Null = no TLS. */
+  readonly tls: ConnectionOptions | null;
+}
+
+/**
+ * Connects, with TLS up and its certificate checked when this resolves.
+ *
+ * Rejects with the runtime's own error (classify.ts), and at once when the signal aborts; no socket is left
+ * open then.
+ */
+export function dial({ address, port, tls }: Dialled, signal: AbortSignal): Promise<Socket> {
+  const socket =
+    tls === null
+      ? connectPlain({ host: address, port, noDelay: true })
+      : connectTls({ ...tls, host: address, port });
+  return whenConnected(socket, tls === null ? "connect" : "secureConnect", signal);
+}
+
+/** TLS over a socket that is open already: the far end of a tunnel. */
+export function secure(socket: Socket, tls: ConnectionOptions, signal: AbortSignal): Promise<Socket> {
+  return whenConnected(connectTls({ ...tls, socket }), "secureConnect", signal);
+}
+
+function whenConnected(socket: Socket, event: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal.removeEventListener("abort", abort);
+      socket.off("error", fail);
+      socket.off("close", closed);
+    };
+    const fail = (error: Error): void => {
+      done();
+      // What else it has to say about its end is nobody's.
+      socket.on("error", () => undefined);
+      socket.destroy();
+      reject(error);
+    };
+    const abort = (): void => fail(signal.reason as Error);
+    const closed = (): void =>
+      fail(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
+    socket.once(event, () => {
+      done();
+      if (socket.destroyed) return;
+      if ("setNoDelay" in socket) socket.setNoDelay(true);
+      resolve(socket);
+    });
+    socket.on("error", fail);
+    socket.on("close", closed);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** What TLS needs for a destination, its address left open. */
+export function destinationTls({ serverName, tls }: Destination): ConnectionOptions {
+  const options: ConnectionOptions = { ALPNProtocols: ["http/1.1"] };
+  if (serverName !== null) options.servername = serverName;
+  if (tls === null) return options;
+  if (tls.ca !== null) options.ca = tls.ca;
+  if (tls.cert !== null) options.cert = tls.cert;
+  if (tls.key !== null) options.key = tls.key;
+  if (tls.minVersion !== null) options.minVersion = tls.minVersion;
+  return options;
+}
+
+/** What TLS needs for a proxy that is itself spoken to over it; null for a plain one. */
+export function proxyTls({ secure: isSecure, isAddress, hostname }: Proxy): ConnectionOptions | null {
+  if (!isSecure) return null;
+  return { ALPNProtocols: ["http/1.1"], ...(isAddress ? {} : { servername: hostname }) };
+}
