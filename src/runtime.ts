@@ -1,3 +1,4 @@
+import { createHmac, createSecretKey } from "node:crypto";
 import process from "node:process";
 
 /** The few things that Bun and Deno do differently. */
@@ -48,4 +49,14 @@ export function raiseFetchLimit(limit: number): void {
   } catch {
     // Refused by the system (no such call, seccomp): the program goes on as it is.
   }
+}
+
+/** Gives the hex HMAC-SHA256 of what it is called with. */
+export type HexHmac = (body: string | Uint8Array) => string;
+
+/** An HMAC with this key. Bun's own hasher takes less than half the time of node:crypto's objects. */
+export function createHexHmac(secret: string): HexHmac {
+  if (isBun) return (body) => new Bun.CryptoHasher("sha256", secret).update(body).digest("hex");
+  const key = createSecretKey(secret, "utf8");
+  return (body) => createHmac("sha256", key).update(body).digest("hex");
 }

@@ -1,3 +1,4 @@
+import { Cut } from "../delivery/cut.ts";
 import { deliveryHeaders } from "../delivery/headers.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
@@ -26,8 +27,8 @@ export async function probeEndpoint(deps: AdminDeps, endpoint: Endpoint): Promis
   if (signature === null) {
     return { deliveryId: id, outcome: { kind: "blocked", code: "no_signing_key", durationMs: 0 } };
   }
-  const cut = new AbortController();
-  const stop = (): void => cut.abort();
+  const cut = new Cut();
+  const stop = (): void => cut.cut();
   if (deps.closing.aborted) stop();
   deps.closing.addEventListener("abort", stop, { once: true });
   try {

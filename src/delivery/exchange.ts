@@ -1,4 +1,5 @@
 import type { JobBody } from "../jobs/job.ts";
+import type { Cut } from "./cut.ts";
 import type { Destination } from "./destination.ts";
 import type { HeaderEntry } from "./headers.ts";
 import type { Proxy } from "./proxy.ts";
@@ -10,7 +11,7 @@ export interface Exchange {
    *
    * Connects to `address` and to nothing else: no proxy from the environment, no redirect, no name
    * lookup. TLS names and verifies the destination's host. Never sends a request twice. Rejects with the
-   * runtime's own error (classify.ts), and at once when `signal` aborts.
+   * runtime's own error (classify.ts), and at once when `cut` is cut.
    *
    * With a proxy, `address` is the proxy's and the proxy is told the destination's name: TLS through a
    * CONNECT tunnel, plain HTTP by absolute URL (which carries Host faithfully only with the name). The
@@ -28,7 +29,7 @@ export interface ExchangeRequest {
   readonly proxy: Proxy | null;
   readonly headers: readonly HeaderEntry[];
   readonly body: JobBody;
-  readonly signal: AbortSignal;
+  readonly cut: Cut;
 }
 
 /** What matters of an answer. */

@@ -1,11 +1,11 @@
 import type { Clock } from "../clock.ts";
 import { classify } from "./classify.ts";
+import { type Cut, orCut } from "./cut.ts";
 import { withDeadline } from "./deadline.ts";
 import { createDestination, type Destination } from "./destination.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Exchange } from "./exchange.ts";
-import { orAborted } from "./or-aborted.ts";
 import type { Verdict } from "./outcome.ts";
 import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
 import { createProxy, type Proxy } from "./proxy.ts";
@@ -48,14 +48,14 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     return route;
   };
 
-  const send = async (request: AttemptRequest, signal: AbortSignal): Promise<Verdict> => {
+  const send = async (request: AttemptRequest, cut: Cut): Promise<Verdict> => {
     const route = routeOf(request.endpoint);
     const { destination, target } = route;
     const proxy = route.proxy?.settings ?? null;
     // With a proxy too: its target is held to the same rules, as far as our own lookup can tell.
-    let reach = target.known() ?? (await orAborted(target.ask(), signal));
+    let reach = target.known() ?? (await orCut(target.ask(), cut));
     if (reach.ok && route.proxy !== null) {
-      reach = route.proxy.peer.known() ?? (await orAborted(route.proxy.peer.ask(), signal));
+      reach = route.proxy.peer.known() ?? (await orCut(route.proxy.peer.ask(), cut));
       // Not the endpoint's fault, and mended by the operator: to be tried again.
       if (!reach.ok) return { kind: "connect", code: `proxy: ${reach.code}` };
     }
@@ -66,12 +66,12 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     let others: string[] | null = null;
     for (;;) {
       try {
-        const answer = await exchange.post({ destination, address, proxy, headers, body, signal });
+        const answer = await exchange.post({ destination, address, proxy, headers, body, cut });
         if (others !== null) prefer(addresses, address);
         if (answer.status === 407 && proxy !== null) return { kind: "connect", code: "proxy: 407" };
         return verdictOf(answer, destination, clock.now());
       } catch (error) {
-        if (signal.aborted) {
+        if (cut.isCut) {
           // It may be the address that is dead: the next attempt starts with another one.
           avoid(addresses, address);
           throw error;
@@ -87,7 +87,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   };
 
   return {
-    attempt: (request) => withDeadline(request, clock, (signal) => send(request, signal)),
+    attempt: (request) => withDeadline(request, clock, () => send(request, request.cut)),
     close() {
       resolver.close();
       exchange.close();

@@ -3,11 +3,11 @@ import type * as Sdk from "@aws-sdk/client-lambda";
 import type { Clock } from "../clock.ts";
 import type { JobBody } from "../jobs/job.ts";
 import { classify } from "./classify.ts";
+import { orCut } from "./cut.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Endpoint, Target } from "./endpoint.ts";
 import type { HeaderEntry } from "./headers.ts";
 import { mapLambdaOptions } from "./lambda-options.ts";
-import { orAborted } from "./or-aborted.ts";
 import type { Verdict } from "./outcome.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { Transport } from "./transport.ts";
@@ -50,14 +50,14 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
 
   return {
     attempt(request) {
-      const { endpoint } = request;
+      const { endpoint, cut } = request;
       const { target } = endpoint;
       if (target.kind !== "lambda") {
         throw new Error("the Lambda transport was given an endpoint without a function");
       }
-      return withDeadline(request, clock, async (signal) => {
+      return withDeadline(request, clock, async () => {
         sdk ??= import("@aws-sdk/client-lambda");
-        const loaded = await orAborted(sdk, signal);
+        const loaded = await orCut(sdk, cut);
         const command = new loaded.InvokeCommand({
           FunctionName: target.functionName,
           InvocationType: target.async ? "Event" : "RequestResponse",
@@ -65,15 +65,15 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
         });
         try {
           const client = clientOf(endpoint, target, loaded);
-          // Raced, for looking up credentials does not listen to the signal.
-          const answer = await orAborted(client.send(command, { abortSignal: signal }), signal);
+          // Raced, for looking up credentials does not listen to its signal.
+          const answer = await orCut(client.send(command, { abortSignal: cut.signal }), cut);
           if (answer.FunctionError !== undefined)
             return { kind: "function_error", code: answer.FunctionError };
           const status = answer.StatusCode ?? answer.$metadata.httpStatusCode ?? 0;
           if (status >= 200 && status <= 299) return { kind: "delivered", status };
           return { kind: "http_status", status, retryAfterMs: null };
         } catch (error) {
-          if (signal.aborted) throw error;
+          if (cut.isCut) throw error;
           return verdictOf(error, clock.now());
         }
       });

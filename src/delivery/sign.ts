@@ -1,13 +1,12 @@
-import { createHmac, createSecretKey } from "node:crypto";
-import type { KeyObject } from "node:crypto";
 import type { JobBody } from "../jobs/job.ts";
+import { createHexHmac, type HexHmac } from "../runtime.ts";
 
-/** Secrets come from the configuration, so that there are few; a ready key saves a third of a signature's time. */
-const keys = new Map<string, KeyObject>();
+/** Secrets come from the configuration, so that there are few. */
+const hmacs = new Map<string, HexHmac>();
 
 /** Hex HMAC-SHA256 of the exact body with the app's secret. */
 export function signPusher(secret: string, body: JobBody): string {
-  let key = keys.get(secret);
-  if (key === undefined) keys.set(secret, (key = createSecretKey(secret, "utf8")));
-  return createHmac("sha256", key).update(body).digest("hex");
+  let hmac = hmacs.get(secret);
+  if (hmac === undefined) hmacs.set(secret, (hmac = createHexHmac(secret)));
+  return hmac(body);
 }

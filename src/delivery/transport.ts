@@ -1,4 +1,5 @@
 import type { JobBody } from "../jobs/job.ts";
+import type { Cut } from "./cut.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeaderEntry } from "./headers.ts";
 import type { Outcome } from "./outcome.ts";
@@ -9,7 +10,7 @@ export interface Transport {
    * Makes one attempt and tells what it came to.
    *
    * Never rejects: whatever goes wrong on the way is an Outcome. Resolves at most a moment after
-   * `timeoutMs` or after `cut` is aborted, whichever comes first, and holds no socket of a broken-off
+   * `timeoutMs` or after `cut` is cut, whichever comes first, and holds no socket of a broken-off
    * exchange from then on.
    */
   attempt(request: AttemptRequest): Promise<Outcome>;
@@ -28,9 +29,8 @@ export interface AttemptRequest {
   /** The one total deadline, from name resolution to the last byte of the answer. */
   readonly timeoutMs: number;
   /**
-   * Aborted by the caller, it cuts the attempt off: its outcome is then `aborted`. The transport aborts it too,
-   * at the deadline; so it is for this attempt only. One controller for both, because a second one and its
-   * listener would be a tenth of what an attempt costs.
+   * The caller cuts the attempt off with it: its outcome is then `aborted`. The transport does so too, at the
+   * deadline; so it is for this attempt only.
    */
-  readonly cut: AbortController;
+  readonly cut: Cut;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { Cut } from "../delivery/cut.ts";
 import { deliveryHeaders } from "../delivery/headers.ts";
 import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
 import { signatureHeaders } from "../delivery/signature-headers.ts";
@@ -21,9 +22,7 @@ export interface AttemptDeps {
  * One log line each: failures at info, deliveries at debug, so that a healthy queue at full speed does
  * not write a line per job. A receiver's failure is never an error of ours.
  */
-export function createAttempter(
-  deps: AttemptDeps,
-): (delivery: Delivery, cut: AbortController) => Promise<Outcome> {
+export function createAttempter(deps: AttemptDeps): (delivery: Delivery, cut: Cut) => Promise<Outcome> {
   const { metrics, log } = deps;
   const inFlight = metrics.inFlight.labels();
   const durations = new Map<string, HistogramSeries>();

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Config, GroupConfig, QueueConfig } from "../config/schema.ts";
+import type { Cut } from "../delivery/cut.ts";
 import type { Directory } from "../delivery/endpoint.ts";
 import type { Outcome } from "../delivery/outcome.ts";
 import { compileRawRoutes } from "../delivery/raw-routes.ts";
@@ -20,7 +21,7 @@ export interface ConsumptionOptions {
   readonly driver: QueueDriver;
   readonly directory: Directory;
   readonly gates: EndpointGates;
-  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
   readonly mask: (text: string) => string;
   readonly supervisor: Supervisor;

@@ -1,3 +1,4 @@
+import type { Cut } from "../delivery/cut.ts";
 import type { Disposition, Lease } from "../queue/driver.ts";
 
 /**
@@ -17,7 +18,7 @@ export interface Held {
   /** Monotonic ms at which the lease has run out unless it is extended before. */
   expiresAt: number;
   /** Cuts the attempt in flight off; set while running. */
-  abort: (() => void) | null;
+  cut: Cut | null;
   /** Hands the lease's end to its queue's settler; does nothing when it is settling or gone. */
   settle(disposition: Disposition): void;
 }
@@ -48,7 +49,7 @@ export function createHeldLeases(settle: (held: Held, disposition: Disposition) 
         learntId: null,
         state: "waiting",
         expiresAt,
-        abort: null,
+        cut: null,
         settle: (disposition) => settle(held, disposition),
       };
       all.add(held);
@@ -57,7 +58,7 @@ export function createHeldLeases(settle: (held: Held, disposition: Disposition) 
     remove,
     lose(held) {
       remove(held);
-      held.abort?.();
+      held.cut?.cut();
     },
     values: () => all.values(),
     get size() {

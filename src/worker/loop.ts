@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { Cut } from "../delivery/cut.ts";
 import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
 import { describeOutcome, type Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
@@ -13,7 +14,7 @@ export interface LoopOptions {
   /** Longest wait for a turn; shorter than the stall limit. */
   readonly waitMs: number;
   /** Makes one attempt; never rejects but for a bug. */
-  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly decide: (delivery: Delivery, outcome: DecidableOutcome) => Decision;
   /** Keeps what an attempt came to, for the delivery log; must not throw. */
   readonly record: AttemptLog["record"];
@@ -32,19 +33,20 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
   const { lanes, clock } = options;
 
   return async (context) => {
-    let inHand: { grant: Grant; cut: AbortController } | null = null;
+    let inHand: { grant: Grant; cut: Cut } | null = null;
     // However this run ends, what it holds is given back; an abandoned run settles nothing afterwards.
     context.onEnd(() => {
       if (inHand === null) return;
       const { grant, cut } = inHand;
       inHand = null;
-      cut.abort();
+      cut.cut();
       grant.delivery.held.settle(unknownOutcome(grant.delivery, options));
       grant.end(null);
     });
 
     while (!context.signal.aborted) {
-      await context.checkpoint();
+      const rehearsed = context.checkpoint();
+      if (rehearsed !== undefined) await rehearsed;
       context.progress();
       const grant = await lanes.take(context.signal, options.waitMs);
       if (grant === null) continue;
@@ -55,10 +57,10 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
         grant.end(null);
         continue;
       }
-      const cut = new AbortController();
+      const cut = new Cut();
       inHand = { grant, cut };
       held.state = "running";
-      held.abort = () => cut.abort();
+      held.cut = cut;
       context.progress(clock.monotonic() + endpoint.requestTimeoutMs);
 
       const outcome = await options.attempt(delivery, cut);

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { Cut } from "../delivery/cut.ts";
 import { backoffMs } from "../delivery/retry.ts";
 import { decide } from "../delivery/decide.ts";
 import type { Outcome } from "../delivery/outcome.ts";
@@ -37,7 +38,7 @@ export interface QueueWorkerOptions {
   readonly turnMs: number;
   readonly plan: PlanContext;
   readonly gateOf: (delivery: Delivery) => Gate;
-  readonly attempt: (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
+  readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
   readonly supervisor: Supervisor;
   readonly clock: Clock;
@@ -215,7 +216,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       for (const { held: lease } of lanes.drain()) lease.settle({ verb: "release" });
       const stopped = supervisor.stop((id) => id === pollerId, 1_000);
       await lanes.idle(softDeadline);
-      for (const lease of held.values()) lease.abort?.();
+      for (const lease of held.values()) lease.cut?.cut();
       await lanes.idle(hardDeadline);
       await Promise.race([stopped, untilAborted(hardDeadline)]);
       await settler.idle(hardDeadline);

@@ -120,7 +120,7 @@ export function createSettler(options: SettlerOptions): Settler {
     settle(held, disposition) {
       if (held.state === "settling" || held.state === "gone") return;
       held.state = "settling";
-      held.abort = null;
+      held.cut = null;
       pending.push({ held, settlement: { ...disposition, lease: held.lease } });
       wake?.();
     },

@@ -1,43 +1,98 @@
 /** Callers that wait for a value which somebody else will have. */
 export interface Waiters<T> {
   /**
-   * Resolves with what `hand` or `handAll` gives; with `otherwise` after `waitMs`, with `aborted` when the signal aborts.
+   * Resolves with what `hand` or `handAll` gives; with `otherwise` after `waitMs` or a little more, with
+   * `aborted` when the signal aborts.
    */
-  wait(options: { signal: AbortSignal; waitMs: number; otherwise: T; aborted: T }): Promise<T>;
+  wait(options: WaitOptions<T>): Promise<T>;
   /** Gives the value to the one who came last: the loop that was busy a moment ago is warmest. False: nobody waits. */
   hand(value: T): boolean;
   handAll(value: T): void;
   readonly count: number;
 }
 
+export interface WaitOptions<T> {
+  readonly signal: AbortSignal;
+  readonly waitMs: number;
+  readonly otherwise: T;
+  readonly aborted: T;
+}
+
+interface Waiter<T> {
+  readonly options: WaitOptions<T>;
+  /** Monotonic ms. */
+  readonly until: number;
+  resolve(value: T): void;
+}
+
+/**
+ * Loops wait and are handed something tens of thousands of times a second: no wait sets a timer or a listener
+ * of its own. One timer stands for all of them, and each signal is listened to once for as long as it lives.
+ */
 export function createWaiters<T>(): Waiters<T> {
-  let waiting: ((value: T) => void)[] = [];
+  let waiting: Waiter<T>[] = [];
+  const heard = new WeakSet<AbortSignal>();
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let timerAt = Number.POSITIVE_INFINITY;
+
+  const disarm = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    timerAt = Number.POSITIVE_INFINITY;
+  };
+
+  const arm = (at: number): void => {
+    if (at >= timerAt) return;
+    disarm();
+    timerAt = at;
+    // setTimeout treats anything above 2^31-1 as 1 ms.
+    timer = setTimeout(expire, Math.min(at - performance.now(), 2_147_483_647));
+  };
+
+  /** Takes those out that the test names, in the order they came. */
+  const leave = (isOver: (waiter: Waiter<T>) => boolean): Waiter<T>[] => {
+    const over = waiting.filter(isOver);
+    if (over.length > 0) waiting = waiting.filter((waiter) => !over.includes(waiter));
+    return over;
+  };
+
+  const expire = (): void => {
+    disarm();
+    const now = performance.now();
+    for (const { options, resolve } of leave(({ until }) => until <= now)) resolve(options.otherwise);
+    for (const { until } of waiting) arm(until);
+  };
+
+  const listen = (signal: AbortSignal): void => {
+    if (heard.has(signal)) return;
+    heard.add(signal);
+    signal.addEventListener("abort", () => {
+      for (const { options, resolve } of leave((waiter) => waiter.options.signal === signal)) {
+        resolve(options.aborted);
+      }
+      if (waiting.length === 0) disarm();
+    });
+  };
+
   return {
-    wait({ signal, waitMs, otherwise, aborted }) {
+    wait(options) {
+      const { signal, waitMs, aborted } = options;
       if (signal.aborted) return Promise.resolve(aborted);
+      listen(signal);
+      const until = performance.now() + waitMs;
+      arm(until);
       return new Promise((resolve) => {
-        const settle = (value: T): void => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", abort);
-          resolve(value);
-        };
-        const leave = (value: T): void => {
-          waiting = waiting.filter((waiter) => waiter !== settle);
-          settle(value);
-        };
-        const abort = (): void => leave(aborted);
-        const timer = setTimeout(() => leave(otherwise), waitMs);
-        signal.addEventListener("abort", abort, { once: true });
-        waiting.push(settle);
+        waiting.push({ options, until, resolve });
       });
     },
     hand(value) {
       const waiter = waiting.pop();
-      waiter?.(value);
+      waiter?.resolve(value);
       return waiter !== undefined;
     },
     handAll(value) {
-      for (const waiter of waiting.splice(0)) waiter(value);
+      for (const { resolve } of waiting.splice(0)) resolve(value);
+      disarm();
     },
     get count() {
       return waiting.length;

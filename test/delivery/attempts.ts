@@ -1,4 +1,5 @@
 import { systemClock } from "../../src/clock.ts";
+import { Cut } from "../../src/delivery/cut.ts";
 import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
 import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
 import type { Exchange } from "../../src/delivery/exchange.ts";
@@ -65,9 +66,9 @@ export function attempt(
     signal?: AbortSignal;
   } = {},
 ): Promise<Outcome> {
-  const cut = new AbortController();
-  if (more.signal?.aborted === true) cut.abort();
-  more.signal?.addEventListener("abort", () => cut.abort(), { once: true });
+  const cut = new Cut();
+  if (more.signal?.aborted === true) cut.cut();
+  more.signal?.addEventListener("abort", () => cut.cut(), { once: true });
   return transport.attempt({
     endpoint,
     headers: more.headers ?? [["content-type", "application/json"]],

@@ -3,6 +3,7 @@ import { systemClock } from "../../src/clock.ts";
 import { configSchema, type Config, type ConfigInput } from "../../src/config/schema.ts";
 import { createMasker } from "../../src/config/masker.ts";
 import { secretsOf } from "../../src/config/redact.ts";
+import type { Cut } from "../../src/delivery/cut.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { restartPolicy } from "../../src/worker/limits.ts";
 import type { Directory } from "../../src/delivery/endpoint.ts";
@@ -20,7 +21,7 @@ import type { Delivery } from "../../src/worker/delivery.ts";
 import { createEndpointGates, type EndpointGates } from "../../src/worker/gates.ts";
 import { until } from "./until.ts";
 
-export type Attempt = (delivery: Delivery, cut: AbortController) => Promise<Outcome>;
+export type Attempt = (delivery: Delivery, cut: Cut) => Promise<Outcome>;
 type Webhook = NonNullable<NonNullable<ConfigInput["apps"]>[number]["webhooks"]>[number];
 
 export interface WorkerSetup {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { type Cut, cutOff } from "../cut.ts";
 import { type AnswerReader, createAnswerReader, type WholeAnswer } from "./answer-reader.ts";
 
 /** An open connection to one peer, for one exchange at a time. */
@@ -7,10 +8,10 @@ export interface Connection {
    * Sends a request and reads its answer.
    *
    * Rejects with the socket's error, with code ECONNRESET when the peer closes first, with malformedAnswer,
-   * and at once when the signal aborts; the connection is gone then. An error here says that the request may
+   * and at once when the attempt is cut off; the connection is gone then. An error here says that the request may
    * have been seen: `isSent` is true on it.
    */
-  exchange(request: string | Uint8Array, signal: AbortSignal): Promise<WholeAnswer>;
+  exchange(request: string | Uint8Array, cut: Cut): Promise<WholeAnswer>;
   /** May be given to the next exchange: the peer has neither closed nor said anything unasked. */
   readonly isOpen: boolean;
   close(): void;
@@ -68,12 +69,12 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
   });
 
   return {
-    exchange(request, signal) {
+    exchange(request, cut) {
       return new Promise((resolve, reject) => {
         const mine = (current = { resolve, reject });
-        // Not taken off again: the signal is this exchange's own and goes with it.
-        signal.addEventListener("abort", () => {
-          if (current === mine) fail(signal.reason as Error);
+        if (cut.isCut) return fail(cutOff());
+        cut.whenCut(() => {
+          if (current === mine) fail(cutOff());
         });
         socket.write(request);
       });

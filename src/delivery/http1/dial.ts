@@ -1,5 +1,6 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { type Cut, cutOff } from "../cut.ts";
 import type { Destination } from "../destination.ts";
 import type { Proxy } from "../proxy.ts";
 
@@ -15,26 +16,26 @@ export interface Dialled {
 /**
  * Connects, with TLS up and its certificate checked when this resolves.
  *
- * Rejects with the runtime's own error (classify.ts), and at once when the signal aborts; no socket is left
+ * Rejects with the runtime's own error (classify.ts), and at once when the attempt is cut off; no socket is left
  * open then.
  */
-export function dial({ address, port, tls }: Dialled, signal: AbortSignal): Promise<Socket> {
+export function dial({ address, port, tls }: Dialled, cut: Cut): Promise<Socket> {
   const socket =
     tls === null
       ? connectPlain({ host: address, port, noDelay: true })
       : connectTls({ ...tls, host: address, port });
-  return whenConnected(socket, tls === null ? "connect" : "secureConnect", signal);
+  return whenConnected(socket, tls === null ? "connect" : "secureConnect", cut);
 }
 
 /** TLS over a socket that is open already: the far end of a tunnel. */
-export function secure(socket: Socket, tls: ConnectionOptions, signal: AbortSignal): Promise<Socket> {
-  return whenConnected(connectTls({ ...tls, socket }), "secureConnect", signal);
+export function secure(socket: Socket, tls: ConnectionOptions, cut: Cut): Promise<Socket> {
+  return whenConnected(connectTls({ ...tls, socket }), "secureConnect", cut);
 }
 
-function whenConnected(socket: Socket, event: string, signal: AbortSignal): Promise<Socket> {
+function whenConnected(socket: Socket, event: string, cut: Cut): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
-      signal.removeEventListener("abort", abort);
+      cut.whenCut(null);
       socket.off("error", fail);
       socket.off("close", closed);
     };
@@ -45,7 +46,7 @@ function whenConnected(socket: Socket, event: string, signal: AbortSignal): Prom
       socket.destroy();
       reject(error);
     };
-    const abort = (): void => fail(signal.reason as Error);
+    const abort = (): void => fail(cutOff());
     const closed = (): void =>
       fail(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
     socket.once(event, () => {
@@ -56,8 +57,8 @@ function whenConnected(socket: Socket, event: string, signal: AbortSignal): Prom
     });
     socket.on("error", fail);
     socket.on("close", closed);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
+    if (cut.isCut) abort();
+    else cut.whenCut(abort);
   });
 }
 

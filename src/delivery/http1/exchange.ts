@@ -1,21 +1,18 @@
 import type { Destination } from "../destination.ts";
 import type { Answer, Exchange, ExchangeRequest } from "../exchange.ts";
-import type { HeaderEntry } from "../headers.ts";
 import type { Proxy } from "../proxy.ts";
 import type { WholeAnswer } from "./answer-reader.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { destinationTls, dial, proxyTls } from "./dial.ts";
 import { createIdleConnections } from "./idle.ts";
-import { writePost } from "./request.ts";
+import { startPost, writePost } from "./request.ts";
 import { openTunnel } from "./tunnel.ts";
 
 /** What an exchange with one destination, through one proxy or none, needs every time. */
 interface Line {
   readonly proxy: Proxy | null;
-  /** The request line's target. */
-  readonly target: string;
-  /** Headers that this way needs besides the delivery's own, host first. */
-  readonly headers: readonly HeaderEntry[];
+  /** What a request begins with: its line, and what this way needs besides the delivery's own headers. */
+  readonly start: string;
   /** What connections may be shared by, but for the address. */
   readonly sharing: string;
 }
@@ -41,13 +38,13 @@ export function createHttp1Exchange(): Exchange {
   };
 
   const connect = async (request: ExchangeRequest): Promise<Connection> => {
-    const { destination, address, proxy, signal } = request;
+    const { destination, address, proxy, cut } = request;
     let socket;
     if (proxy === null) {
       const tls = destination.secure ? destinationTls(destination) : null;
-      socket = await dial({ address, port: destination.port, tls }, signal);
-    } else if (destination.secure) socket = await openTunnel(destination, proxy, address, signal);
-    else socket = await dial({ address, port: proxy.port, tls: proxyTls(proxy) }, signal);
+      socket = await dial({ address, port: destination.port, tls }, cut);
+    } else if (destination.secure) socket = await openTunnel(destination, proxy, address, cut);
+    else socket = await dial({ address, port: proxy.port, tls: proxyTls(proxy) }, cut);
     const connection: Connection = createConnection(socket, () => void open.delete(connection));
     open.add(connection);
     return connection;
@@ -55,12 +52,12 @@ export function createHttp1Exchange(): Exchange {
 
   return {
     async post(request): Promise<Answer> {
-      const { destination, address, proxy, headers, body, signal } = request;
+      const { destination, address, proxy, headers, body, cut } = request;
       const line = lineOf(destination, proxy);
       const key = address + line.sharing;
-      const bytes = writePost(line.target, line.headers, headers, body);
+      const bytes = writePost(line.start, headers, body);
       const connection = idle.take(key) ?? (await connect(request));
-      const answer: WholeAnswer = await connection.exchange(bytes, signal);
+      const answer: WholeAnswer = await connection.exchange(bytes, cut);
       if (connection.isOpen) {
         if (isClosed) connection.close();
         else idle.keep(key, connection, answer.idleSeconds);
@@ -89,12 +86,8 @@ function createLine(destination: Destination, proxy: Proxy | null, names: Map<st
   const isForwarded = proxy !== null && !secure;
   const headers = [...destination.headers];
   if (isForwarded && proxy.authorization !== null) headers.push(["proxy-authorization", proxy.authorization]);
-  return {
-    proxy,
-    target: isForwarded ? `http://${hostWithPort(hostname, port)}${path}` : path,
-    headers,
-    sharing: name,
-  };
+  const target = isForwarded ? `http://${hostWithPort(hostname, port)}${path}` : path;
+  return { proxy, start: startPost(target, headers), sharing: name };
 }
 
 function hostWithPort(hostname: string, port: number): string {

@@ -7,25 +7,35 @@ const unsafe = /[^\t\x20-\x7e\x80-\xff]/;
 const nonAscii = /[\x80-\xff]/;
 
 /**
+ * What every POST to one target begins with: the request line and the headers that do not change.
+ *
+ * @param target A path, or an absolute URL for a proxy (RFC 9112 §3.2).
+ */
+export function startPost(target: string, headers: readonly HeaderEntry[]): string {
+  return `POST ${target} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}`;
+}
+
+/**
  * A POST as it goes over the wire: text where all of it is UTF-8, else bytes.
  *
- * `target` is the request line's: a path, or an absolute URL for a proxy. Throws with code ERR_INVALID_CHAR
- * for a header that cannot be sent; names are checked where they are configured.
+ * Throws with code ERR_INVALID_CHAR for a header that cannot be sent; names are checked where they are
+ * configured.
+ *
+ * @param start As startPost gives it.
  */
 export function writePost(
-  target: string,
-  first: readonly HeaderEntry[],
+  start: string,
   headers: readonly HeaderEntry[],
   body: JobBody,
 ): string | Uint8Array {
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
-  let fields = "";
-  for (const [name, value] of first) fields += `${name}: ${value}\r\n`;
-  for (const [name, value] of headers) {
-    if (unsafe.test(value)) throw invalidHeader(name);
-    fields += `${name}: ${value}\r\n`;
+  let head = start;
+  for (const entry of headers) {
+    const value = entry[1];
+    if (unsafe.test(value)) throw invalidHeader(entry[0]);
+    head += `${entry[0]}: ${value}\r\n`;
   }
-  const head = `POST ${target} HTTP/1.1\r\n${fields}content-length: ${length}\r\n\r\n`;
+  head += `content-length: ${length}\r\n\r\n`;
   if (typeof body === "string" && !nonAscii.test(head)) return head + body;
   // Header values are bytes of their own, not UTF-8.
   return Buffer.concat([Buffer.from(head, "latin1"), typeof body === "string" ? Buffer.from(body) : body]);
