@@ -150,7 +150,15 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
 
   return {
     key,
-    all: look,
+
+    async all() {
+      for (;;) {
+        const before = sets;
+        const values = await look();
+        // Asked once more, because a set may have resolved between the answer and here.
+        if (sets === before) return values;
+      }
+    },
 
     async set(field, value) {
       const args = value === null ? [field] : [field, value];
