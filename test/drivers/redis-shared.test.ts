@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ConfigError, DriverUnavailableError } from "../../src/errors.ts";
+import type { QueueDriver } from "../../src/queue/driver.ts";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
 import type { Logger } from "../../src/log.ts";
 import { sharedKey } from "../../src/queue/drivers/redis/keys.ts";
@@ -21,9 +22,14 @@ afterAll(async () => {
 });
 
 /** A driver as the claims see a process. */
-function processOf(port: number, options: Partial<RedisDriverOptions>, log?: Logger): SharedProcess {
+function processOf(
+  port: number,
+  options: Partial<RedisDriverOptions>,
+  log?: Logger,
+): SharedProcess & { driver: QueueDriver } {
   const driver = redisDriver(port, options, log === undefined ? {} : { log });
   return {
+    driver,
     shared: driver.shared!,
     open: () => driver.open(new AbortController().signal),
     close: () => driver.close(),
@@ -42,17 +48,19 @@ claimSharedState("redis-cluster", () => {
 /** Within two seconds, and what a busy machine needs. */
 const soonMs = 3_000;
 
-/** Two processes on one server, with a prefix of their own. */
+/** Two processes on one server, with a prefix of their own; `driver` is the other's. */
 async function twoProcesses(
   port: number,
   options: Partial<RedisDriverOptions> = {},
-): Promise<AsyncDisposable & { one: Witness; other: Witness; key: string }> {
+): Promise<AsyncDisposable & { one: Witness; other: Witness; driver: QueueDriver; key: string }> {
   const all = { prefix: freshPrefix(), ...options };
   const one = await witness(processOf(port, all));
-  const other = await witness(processOf(port, all));
+  const process = processOf(port, all);
+  const other = await witness(process);
   return {
     one,
     other,
+    driver: process.driver,
     key: sharedKey(all.prefix),
     async [Symbol.asyncDispose]() {
       await Promise.all([one.close(), other.close()]);
@@ -63,6 +71,16 @@ async function twoProcesses(
 /** Clients that listen on the channel, as the server counts them. */
 async function subscribers(redis: RedisProcess, channel: string): Promise<number> {
   return Number(((await redis.client.call("PUBSUB", "NUMSUB", channel)) as unknown[])[1]);
+}
+
+/** Waits for jobs until the signal, as a worker does. */
+async function waitForJobs(driver: QueueDriver, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await driver.lease("webhooks", wish({ waitMs: 5_000, signal })).catch((error: unknown) => {
+      if (!(error instanceof DriverUnavailableError)) throw error;
+      return new Promise((resolve) => setTimeout(resolve, 100));
+    });
+  }
 }
 
 /** Sets until it has resolved: while the backend is away, setting it again is safe. */
@@ -182,29 +200,45 @@ describe("a change is seen within two seconds", () => {
     await both.other.untilSees({ a: "2" }, soonMs);
   }, 30_000);
 
-  test("after a failover to the replica, though the other process has nothing else to do there", async () => {
+  test("after a failover to the replica: of a master that dies, and of one that hangs", async () => {
     await using nodes = await startCluster({ replicas: true });
-    const options = {
-      ...clusterOf(...nodes.masters.map(({ port }) => port)),
-      requestTimeoutMs: 1_000,
-      prefix: "{fail}:",
-    };
-    await using both = await twoProcesses(0, options);
-    await both.one.shared.set("before", "1");
-    await both.other.untilSees({ before: "1" });
-    const master = await nodes.masterOf(both.key);
-    await until(async () => (await master.client.wait(1, 500)) >= 1, { what: "the replica to have it" });
-    await master.kill();
-    await setUntilThere(both.one, "after", "2");
-    await both.other.untilSees({ before: "1", after: "2" }, soonMs);
-    // Heard at the new master: no poll is needed any more.
     const replicas = nodes.nodes.filter((node) => !nodes.masters.includes(node));
-    const counts = async (): Promise<number[]> =>
-      Promise.all(replicas.map((replica) => subscribers(replica, both.key)));
-    await until(async () => (await counts()).includes(2), {
-      what: "both to listen at its successor",
-      timeoutMs: 15_000,
-    });
+    const seeds = clusterOf(...nodes.masters.map(({ port }) => port));
+    const worlds = new Map<RedisProcess, string>();
+    for (const tag of "abcdefghij") {
+      const prefix = `{${tag}}:`;
+      worlds.set(await nodes.masterOf(sharedKey(prefix)), prefix);
+    }
+    const [first, second] = [...worlds] as [[RedisProcess, string], [RedisProcess, string]];
+    const failOver = async (
+      [master, prefix]: [RedisProcess, string],
+      strike: () => unknown,
+      timeoutMs: number,
+      consumes: boolean,
+    ): Promise<void> => {
+      const options = { ...seeds, requestTimeoutMs: 1_000, prefix };
+      await using both = await twoProcesses(0, options);
+      const ended = new AbortController();
+      const consuming = consumes ? waitForJobs(both.driver, ended.signal) : null;
+      await both.one.shared.set("before", "1");
+      await both.other.untilSees({ before: "1" });
+      await until(async () => (await master.client.wait(1, 500)) >= 1, { what: "the replica to have it" });
+      await strike();
+      await setUntilThere(both.one, "after", "2");
+      await both.other.untilSees({ before: "1", after: "2" }, timeoutMs);
+      const counts = (): Promise<number[]> =>
+        Promise.all(replicas.map((replica) => subscribers(replica, both.key)));
+      // Heard at the new master: no poll is needed any more.
+      await until(async () => (await counts()).includes(2), {
+        what: "both to listen at its successor",
+        timeoutMs: 15_000,
+      });
+      ended.abort();
+      await consuming;
+    };
+    await failOver(first, () => first[0].kill(), soonMs, false);
+    // Its connections stay: that it hangs is noticed by what is sent there, which here is the wait for jobs.
+    await failOver(second, () => second[0].signal("SIGSTOP"), 15_000, true);
   }, 60_000);
 });
 

@@ -155,7 +155,7 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
       for (;;) {
         const before = sets;
         const values = await look();
-        // Asked once more, because a set may have resolved between the answer and here.
+        // A set may have resolved between the answer and here.
         if (sets === before) return values;
       }
     },
