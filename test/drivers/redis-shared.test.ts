@@ -242,6 +242,49 @@ describe("a change is seen within two seconds", () => {
   }, 60_000);
 });
 
+test("with Sentinels, a change at the successor of a master that hangs is seen", async () => {
+  await using master = await startRedis();
+  await using replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
+  await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
+    what: "the replica",
+    timeoutMs: 15_000,
+  });
+  await using sentinel = await startRedis({
+    sentinel: true,
+    args: [
+      `sentinel monitor mine 127.0.0.1 ${master.port} 1`,
+      "sentinel down-after-milliseconds mine 500",
+      "sentinel failover-timeout mine 3000",
+    ],
+  });
+  await until(
+    async () => ((await sentinel.client.call("SENTINEL", "REPLICAS", "mine")) as unknown[]).length === 1,
+    { what: "the Sentinel to know the replica", timeoutMs: 20_000 },
+  );
+  await using both = await twoProcesses(0, {
+    requestTimeoutMs: 500,
+    target: {
+      mode: "sentinel",
+      sentinels: [{ host: "127.0.0.1", port: sentinel.port }],
+      masterName: "mine",
+      sentinelPassword: null,
+    },
+  });
+  await until(async () => (await subscribers(master, both.key)) === 2, { what: "both to listen" });
+  // Stays so until the end: the connections that listen there are never closed from its side.
+  master.signal("SIGSTOP");
+  await until(async () => (await replica.client.info("replication")).includes("role:master"), {
+    what: "the failover",
+    timeoutMs: 20_000,
+  });
+  await setUntilThere(both.one, "a", "1");
+  await both.other.untilSees({ a: "1" }, 10_000);
+  await until(async () => (await subscribers(replica, both.key)) === 2, {
+    what: "both to listen at its successor",
+    timeoutMs: 15_000,
+  });
+}, 60_000);
+
 describe("what a Redis user may", () => {
   const least = "+@read +@write +@scripting +@blocking +@connection +@pubsub +info +time".split(" ");
 
