@@ -109,7 +109,7 @@ export interface QueueDriver {
  *   (DriverUnavailableError), the value may be there or not; setting it again is safe.
  * - A listener gets all values, never a part of them: once after `open`, and within 2 seconds of every
  *   change by any process, this one included. Changes in between may be seen as one.
- * - A listener never gets values older than a `set` of this process that has resolved.
+ * - Neither a listener nor who asks for `all` gets values older than a `set` of this process that has resolved.
  * - `all` and `set` may be called once `open` has resolved; listeners may be added before.
  */
 export interface SharedState {

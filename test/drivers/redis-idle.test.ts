@@ -41,9 +41,10 @@ async function waitAndAck(driver: QueueDriver, signal: AbortSignal, onJob: () =>
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("an idle redis driver", () => {
-  test("costs at most two commands a second, those inside scripts counted", async () => {
+  test("costs at most two commands a second, those inside scripts and for what is shared counted", async () => {
     await using redis = await startRedis();
     const driver = redisDriver(redis.port, { prefix: freshPrefix() });
+    driver.shared?.onChange(() => undefined);
     await driver.open(opened);
     const stop = new AbortController();
     const running = waitAndAck(driver, stop.signal, () => undefined);
@@ -129,6 +130,9 @@ describe("an idle redis driver", () => {
     const prefix = freshPrefix();
     const driver = redisDriver(redis.port, { prefix });
     const other = redisDriver(redis.port, { prefix });
+    // Hearing of changes of what is shared costs nothing while nothing changes.
+    let announced = 0;
+    for (const one of [driver, other]) one.shared?.onChange(() => void (announced += 1));
     await driver.open(opened);
     await other.open(opened);
     await driver.pause("webhooks");
@@ -144,6 +148,7 @@ describe("an idle redis driver", () => {
     await redis.client.rpush(`${prefix}queue:webhooks`, "{}");
     await pause(2_500);
     expect((await count()) - 1).toBe(0);
+    expect(announced).toBeGreaterThan(0);
     const resumed = performance.now();
     await other.resume("webhooks");
     await until(() => jobs === 1, { what: "the job" });

@@ -38,13 +38,12 @@ export function freshPrefix(): string {
   return `test-${process.pid}-${prefixes}:`;
 }
 
-/** A driver for a single server on 127.0.0.1 (or what `overrides` say), not yet open. */
-export function redisDriver(
+/** Options of a single server on 127.0.0.1, or what `overrides` say. */
+export function redisOptionsFor(
   port: number,
   overrides: Partial<RedisDriverOptions> = {},
-  context: { readonly log?: Logger; readonly events?: DriverEvents } = {},
-) {
-  const options: RedisDriverOptions = {
+): RedisDriverOptions {
+  return {
     name: "redis",
     target: { mode: "single", address: { host: "127.0.0.1", port } },
     username: null,
@@ -62,7 +61,15 @@ export function redisDriver(
     prefixPath: "queue.redis.prefix",
     ...overrides,
   };
-  return createRedisDriver(options, {
+}
+
+/** A driver for a single server on 127.0.0.1 (or what `overrides` say), not yet open. */
+export function redisDriver(
+  port: number,
+  overrides: Partial<RedisDriverOptions> = {},
+  context: { readonly log?: Logger; readonly events?: DriverEvents } = {},
+) {
+  return createRedisDriver(redisOptionsFor(port, overrides), {
     clock: systemClock,
     log: context.log ?? silentLogger,
     events: context.events ?? countEvents().events,

@@ -9,7 +9,8 @@ import type { RedisServer } from "./server.ts";
 import type { Topology } from "./topology.ts";
 
 /**
- * A Redis Cluster, as far as queues need it: each queue's keys share one slot, a slot lives on one node.
+ * A Redis Cluster, as far as it is needed: each queue's keys share one slot, what processes share is one key, and
+ * a slot lives on one node.
  *
  * ioredis' own Cluster client is not used: it sends a command again when its connection fails, which is
  * a replay of a command whose reply was lost, and it shares one connection per node, which a blocking wait
@@ -131,7 +132,7 @@ export function createCluster(
       prune();
     }
     const label = places.get(key);
-    if (!label) throw new DriverUnavailableError("redis: no cluster node serves this queue's slot");
+    if (!label) throw new DriverUnavailableError(`redis: no cluster node serves the slot of ${key}`);
     return serverAt(label);
   };
 
@@ -149,7 +150,7 @@ export function createCluster(
         suspects.add(key);
         return;
       }
-      log.info("a queue's slot is on another cluster node now", { server: target });
+      log.info("a slot is on another cluster node now", { key, server: target });
       places.set(key, target);
       prune();
     },

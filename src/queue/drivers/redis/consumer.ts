@@ -11,6 +11,7 @@ import { createPushWait } from "./push-wait.ts";
 import { leaseScript } from "./lease-script.ts";
 import { leaveScript } from "./queue-scripts.ts";
 import type { RedisServer } from "./server.ts";
+import type { Subscription } from "./subscriptions.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
@@ -87,7 +88,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let scannedAt = Number.NEGATIVE_INFINITY;
   /** Parked keys to look at once they are open. */
   const candidates = new Set<string>();
-  let attached: { server: RedisServer; detach: () => void } | null = null;
+  let attached: { server: RedisServer; subscription: Subscription } | null = null;
   let active = 0;
   let leaveTimer: ReturnType<typeof setTimeout> | undefined;
   let waitFailures = 0;
@@ -100,9 +101,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const attach = (server: RedisServer): void => {
     if (attached?.server === server) return;
-    attached?.detach();
+    attached?.subscription.stop();
     registeredAt = null;
-    const detach = server.subscribe([wakeChannel, keys.paused], (event) => {
+    const subscription = server.subscribe([wakeChannel, keys.paused], (event) => {
       if (event === "missed") {
         pausedUntil = null;
         // A wake-up among what was missed has taken it off the waiters.
@@ -118,7 +119,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       }
       hear();
     });
-    attached = { server, detach };
+    attached = { server, subscription };
   };
 
   const onItsServer = <T>(what: string, use: (server: RedisServer) => Promise<T>): Promise<T> =>
@@ -208,7 +209,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     if (!answer.registered) registeredAt = null;
     else if (!registered) registeredAt = wakes === woken ? now : null;
     if (answer.paused) {
-      pausedUntil = answeredAt + (attached?.server.isListening === true ? pausedLookMs : pollMs);
+      pausedUntil = answeredAt + (attached?.subscription.isHeard === true ? pausedLookMs : pollMs);
       // A change told while the answer was on its way is newer than the answer.
       if (news !== heard) pausedUntil = null;
       return answer;
@@ -218,7 +219,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     for (const key of answer.parkedKeys) candidates.add(key);
     drainedAt = answer.full ? 0 : heard;
     const dueMs = answer.nextMs === null ? Number.POSITIVE_INFINITY : answer.nextMs;
-    const idleMs = options.blocks() && attached?.server.isListening === true ? idleLookMs : pollMs;
+    const idleMs = options.blocks() && attached?.subscription.isHeard === true ? idleLookMs : pollMs;
     lookAgainAt = answeredAt + Math.min(dueMs, idleMs);
     return answer;
   };
@@ -320,7 +321,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       hear();
       if (registeredAt !== null) leave();
       await Promise.all(loose);
-      attached?.detach();
+      attached?.subscription.stop();
     },
   };
 }

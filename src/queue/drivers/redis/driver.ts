@@ -15,16 +15,17 @@ import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
-import { hashTagProblem, queueKeys } from "./keys.ts";
+import { hashTagProblem, queueKeys, sharedKey } from "./keys.ts";
 import type { QueueKeys } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
-import { checkPermissions } from "./permissions.ts";
+import { checkPermissions, checkSharedPermissions } from "./permissions.ts";
 import type { Script } from "./script.ts";
 import { extendScript } from "./settle-script.ts";
 import { pauseScript, statsScript } from "./queue-scripts.ts";
 import { settleLeases } from "./settle.ts";
+import { createSharedState } from "./shared-state.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
 
@@ -69,6 +70,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
   /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
   const confirmed = new Set<string>();
   let blocks = true;
+  const shared = createSharedState({ key: sharedKey(options.prefix), topology, clock: context.clock, log });
 
   const queueOf = (name: string): RedisQueue => {
     const queue = queues.get(name);
@@ -158,7 +160,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         throw configProblem("database.redis.db", `a Redis Cluster has database 0 only, got ${options.db}`);
       }
       const all = [...queues.values()].map(({ keys }) => keys.ready);
-      await topology.open(all, signal);
+      await topology.open([...all, shared.key], signal);
       const checked = new Set<string>();
       for (const [name, { keys }] of queues) {
         await onServer(topology, keys.ready, "checking the server", async (server) => {
@@ -170,6 +172,14 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         await checkPermissions(topology, keys, options, blocks);
         await checkQueue(topology, keys, name, options, log);
       }
+      const mayPublish = await checkSharedPermissions(topology, shared.key, options);
+      if (!mayPublish) {
+        log.warn(
+          "redis: this user may not PUBLISH: modes of endpoints are polled for once a second, and processes of a user that may can see this one's changes up to 30 s late",
+          { channel: shared.key },
+        );
+      }
+      shared.start(mayPublish);
     },
 
     async enqueue(queue, jobs) {
@@ -196,6 +206,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     settle,
+    shared,
 
     async stats(name) {
       const reply = await run(queueOf(name), statsScript, "counting", []);
@@ -249,6 +260,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async close() {
+      shared.close();
       await Promise.all([...queues.values()].map(({ consumer }) => consumer.close()));
       topology.close();
     },

@@ -69,6 +69,15 @@ export function queueKeys(prefix: string, queue: string): QueueKeys {
   };
 }
 
+/**
+ * The hash of what all processes under a prefix share, the modes of endpoints; also the channel that tells of
+ * changes. No queue's key can be the same: their ready keys begin with the prefix and `queue:`.
+ */
+export function sharedKey(prefix: string): string {
+  const base = `${prefix}hookline`;
+  return `${/[{}]/.test(base) ? base : `{${base}}`}:shared`;
+}
+
 /** The list that producers push to. */
 export function readyKey(prefix: string, queue: string): string {
   return `${prefix}queue:${queue}`;

@@ -3,8 +3,10 @@ import { configProblem, replyCode } from "./errors.ts";
 import { replyList, replyText } from "./evaluate.ts";
 import type { ScriptReply } from "./evaluate.ts";
 import type { QueueKeys } from "./keys.ts";
+import { randomName } from "./look.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { script } from "./script.ts";
+import { setScript } from "./shared-state.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
@@ -12,7 +14,8 @@ import type { Topology } from "./topology.ts";
  * Tries every command that the scripts use, on a key that is gone again at the end. Answers the names of
  * those that the user may not run; every other error is left to those who run them in earnest.
  *
- * PUBLISH is not among them: a user without it is served by looks. Redis 6 words the refusal in its own way.
+ * PUBLISH and HGETALL are not among them: jobs need neither, and checkSharedPermissions asks. Redis 6 words the
+ * refusal in its own way.
  */
 const probeScript = script(
   "probe",
@@ -86,13 +89,13 @@ export async function checkPermissions(
   await onServer(topology, keys.ready, "checking permissions", async (server) => {
     const redis = await server.commands();
     const trial = (name: string, ...args: readonly (string | number)[]): Promise<ScriptReply> =>
-      tryCommand(redis, keys, options, name, args);
+      tryCommand(redis, keys.ready, options, name, args);
     await trial("TYPE", keys.ready);
     await trial("EXISTS", keys.ready);
     // EVAL first: it makes the script known for EVALSHA.
     await trial("EVAL", source, keys.all.length, ...keys.all);
     const denied = replyList(await trial("EVALSHA", sha, keys.all.length, ...keys.all)).map(replyText);
-    if (denied.length > 0) throw refused(`run ${denied.join(", ")}`, keys, options);
+    if (denied.length > 0) throw refused(`run ${denied.join(", ")}`, options);
     if (blocks) {
       await trial("BLMOVE", fence, fence, "LEFT", "RIGHT", 0.001).catch((error: unknown) => {
         // With memory full it is refused, and consuming goes on without.
@@ -103,9 +106,43 @@ export async function checkPermissions(
   });
 }
 
+/**
+ * Proves that the Redis user may read and write what processes share (ConfigError as above), and that the key is
+ * not something else's. Answers whether it may publish, too: without, changes are polled for.
+ */
+export async function checkSharedPermissions(
+  topology: Topology,
+  key: string,
+  options: RedisDriverOptions,
+): Promise<boolean> {
+  return onServer(topology, key, "checking permissions", async (server) => {
+    const redis = await server.commands();
+    const trial = (name: string, ...args: readonly (string | number)[]): Promise<ScriptReply> =>
+      tryCommand(redis, key, options, name, args);
+    try {
+      await trial("HGETALL", key);
+    } catch (error) {
+      if (replyCode(error) !== "WRONGTYPE") throw error;
+      throw configProblem(
+        options.prefixPath,
+        `the key ${key} holds something other than hookline's hash; choose another prefix`,
+      );
+    }
+    // Removes a field that nobody has set.
+    await trial("EVAL", setScript.source, 1, key, `probe:${randomName()}`);
+    try {
+      await redis.publish(key, "");
+      return true;
+    } catch (error) {
+      if (replyCode(error) === "NOPERM") return false;
+      throw error;
+    }
+  });
+}
+
 async function tryCommand(
   redis: Redis,
-  keys: QueueKeys,
+  subject: string,
   options: RedisDriverOptions,
   name: string,
   args: readonly (string | number)[],
@@ -117,16 +154,16 @@ async function tryCommand(
     // The prelude asks for the time before the probe can catch anything.
     const isTime = name.startsWith("EVAL") && /'time'|The user executing the script/.test(text);
     if (replyCode(error) !== "NOPERM" && !isTime) throw error;
-    if (isTime) throw refused("run TIME", keys, options);
-    const what = /\bkeys?\b/.test(text) ? `use the keys of ${keys.ready}` : `run ${name}`;
-    throw refused(what, keys, options);
+    if (isTime) throw refused("run TIME", options);
+    const what = /\bkeys?\b/.test(text) ? `use the keys of ${subject}` : `run ${name}`;
+    throw refused(what, options);
   }
 }
 
-function refused(what: string, keys: QueueKeys, options: RedisDriverOptions): Error {
+function refused(what: string, options: RedisDriverOptions): Error {
   const { prefix } = options;
   // The helper keys of a prefix without a hash tag of its own begin with a brace.
-  const tagged = keys.claimed.startsWith(keys.ready) ? prefix : `{${prefix}`;
+  const tagged = /[{}]/.test(prefix) ? prefix : `{${prefix}`;
   const patterns = [...new Set([prefix, tagged])].map((start) => `~${start}*`).join(" ");
   const wait = options.waitReplicas > 0 ? " +wait" : "";
   return configProblem(

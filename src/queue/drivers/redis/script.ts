@@ -55,6 +55,10 @@ end
 
 /** A script of this body behind the prelude. */
 export function script(name: string, body: string): Script {
-  const source = `${prelude}${body}`;
+  return plainScript(name, `${prelude}${body}`);
+}
+
+/** A script of this text alone, for keys that are not a queue's. */
+export function plainScript(name: string, source: string): Script {
   return { name, source, sha: createHash("sha1").update(source).digest("hex") };
 }

@@ -4,9 +4,8 @@ import type { Logger } from "../../../log.ts";
 import { connectFirst, createConnection, whenReady } from "./connection.ts";
 import type { ConnectionPurpose } from "./connection.ts";
 import type { RedisAddress, RedisDriverOptions } from "./options.ts";
-
-/** What a subscription tells: a message, or that messages may have been missed. */
-export type SubscriptionListener = (event: { channel: string; message: string } | "missed") => void;
+import { createSubscriptions } from "./subscriptions.ts";
+import type { Subscription, SubscriptionListener } from "./subscriptions.ts";
 
 /** One Redis server (or the master that Sentinels name) and hookline's connections to it. */
 export interface RedisServer {
@@ -23,10 +22,8 @@ export interface RedisServer {
   replicated(): Promise<Redis>;
   /** A new connection for blocking waits; the caller closes it. */
   blocking(): Promise<Redis>;
-  /** Hears the channels from now on, over every reconnection. Returns how to stop. */
-  subscribe(channels: readonly string[], listener: SubscriptionListener): () => void;
-  /** Whether subscriptions are heard at this moment. */
-  readonly isListening: boolean;
+  /** Hears the channels from now on, over every reconnection. */
+  subscribe(channels: readonly string[], listener: SubscriptionListener): Subscription;
   close(): void;
 }
 
@@ -44,62 +41,25 @@ export function createRedisServer(
         ? options.target.masterName
         : "redis"
       : `${address.host}:${address.port}`;
-  const listeners = new Map<string, Set<SubscriptionListener>>();
   const connect = (purpose: ConnectionPurpose): Redis => createConnection(options, address, purpose, log);
   const commands = connect("commands");
-  let subscriber: Redis | null = null;
+  const subscriptions = createSubscriptions(() => connect("subscriber"), label, log);
   let replicated: Redis | null = null;
-  let listening = false;
-  let warned = false;
   let closed = false;
 
   let fault = "";
   commands.on("error", (error: Error) => void (fault = error.message));
   commands.on("ready", () => log.debug("redis connected", { server: label }));
   commands.on("close", () => {
-    if (!closed) log.debug("redis connection closed", { server: label });
+    if (closed) return;
+    log.debug("redis connection closed", { server: label });
+    subscriptions.reconnect();
   });
 
   const connected = async (redis: Redis, waitMs: number): Promise<void> => {
     await whenReady(redis, waitMs);
     if (redis.status === "ready") return;
     throw new DriverUnavailableError(`redis: not connected to ${label}${fault === "" ? "" : `: ${fault}`}`);
-  };
-
-  const tellAll = (): void => {
-    for (const listener of new Set([...listeners.values()].flatMap((set) => [...set]))) listener("missed");
-  };
-
-  /** Subscribes by hand at every (re)connection, so that `isListening` is the truth. */
-  const hear = (redis: Redis, channels: readonly string[]): void => {
-    if (channels.length === 0) return;
-    redis.subscribe(...channels).then(
-      () => {
-        listening = true;
-        tellAll();
-      },
-      (error: unknown) => {
-        if (closed || warned || redis.status !== "ready") return;
-        warned = true;
-        log.warn("redis refuses subscriptions; wake-ups and pauses are polled for instead, once a second", {
-          server: label,
-          error,
-        });
-      },
-    );
-  };
-
-  const startSubscriber = (): Redis => {
-    const redis = connect("subscriber");
-    redis.options.autoResubscribe = false;
-    redis.on("ready", () => hear(redis, [...listeners.keys()]));
-    redis.on("close", () => void (listening = false));
-    redis.on("message", (channel: string, message: string) => {
-      for (const listener of listeners.get(channel) ?? []) listener({ channel, message });
-    });
-    // Failing is told by the error event; ioredis goes on trying.
-    redis.connect().catch(() => undefined);
-    return redis;
   };
 
   return {
@@ -126,31 +86,12 @@ export function createRedisServer(
       return redis;
     },
 
-    subscribe(channels, listener) {
-      for (const channel of channels) {
-        const set = listeners.get(channel) ?? new Set();
-        listeners.set(channel, set.add(listener));
-      }
-      if (subscriber === null) subscriber = startSubscriber();
-      else if (subscriber.status === "ready") hear(subscriber, channels);
-      return () => {
-        for (const channel of channels) {
-          const set = listeners.get(channel);
-          set?.delete(listener);
-          if (set?.size !== 0) continue;
-          listeners.delete(channel);
-          if (subscriber?.status === "ready") subscriber.unsubscribe(channel).catch(() => undefined);
-        }
-      };
-    },
-
-    get isListening() {
-      return listening;
-    },
+    subscribe: (channels, listener) => subscriptions.subscribe(channels, listener),
 
     close() {
       closed = true;
-      for (const redis of [commands, subscriber, replicated]) redis?.disconnect();
+      subscriptions.close();
+      for (const redis of [commands, replicated]) redis?.disconnect();
     },
   };
 }
