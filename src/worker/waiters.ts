@@ -22,7 +22,7 @@ interface Waiter<T> {
   readonly options: WaitOptions<T>;
   /** Monotonic ms. */
   readonly until: number;
-  resolve(value: T): void;
+  readonly resolve: (value: T) => void;
 }
 
 /**
@@ -91,7 +91,7 @@ export function createWaiters<T>(): Waiters<T> {
       return waiter !== undefined;
     },
     handAll(value) {
-      for (const { resolve } of waiting.splice(0)) resolve(value);
+      for (const waiter of waiting.splice(0)) waiter.resolve(value);
       disarm();
     },
     get count() {
