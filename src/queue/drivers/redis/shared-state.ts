@@ -45,7 +45,7 @@ export interface SharedStateOptions {
 type Values = ReadonlyMap<string, string>;
 
 const tickMs = 1_000;
-const certainLookMs = 60_000;
+const certainLookMs = 30_000;
 
 /**
  * Sets a field of the hash, or removes it where there is no value, and tells so. ARGV: field, value or
