@@ -52,7 +52,10 @@ export function planJob(job: LeasedJob, context: PlanContext): Plan {
     return { ...dead(job.id, "malformed", decoded.detail, null, kept), learntId: null };
   }
   const isLearnt = decoded.deliveryId === null && decoded.id !== job.id;
-  return { ...planDecoded(decoded, job, context), learntId: isLearnt ? decoded.id : null };
+  const learntId = isLearnt ? decoded.id : null;
+  const step = planDecoded(decoded, job, context);
+  if (step.kind === "attempt") return { kind: step.kind, delivery: step.delivery, learntId };
+  return { ...step, learntId };
 }
 
 function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext): Step {

@@ -146,7 +146,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     }
     lease.jobId = plan.delivery.jobId;
     lease.learntId = plan.learntId;
-    const delivery: Delivery = { ...plan.delivery, held: lease };
+    const delivery: Delivery = Object.assign(plan.delivery, { held: lease });
     const admitted = lanes.admit(delivery);
     if (admitted === "full") park([delivery]);
     if (admitted === "disabled") giveUp([delivery]);

@@ -76,7 +76,7 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
         cut.whenCut(() => {
           if (current === mine) fail(cutOff());
         });
-        socket.write(request);
+        socket.write(request, "latin1");
       });
     },
     get isOpen() {
