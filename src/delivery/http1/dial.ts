@@ -40,17 +40,18 @@ function whenConnected(socket: Socket, event: string, signal: AbortSignal): Prom
     };
     const fail = (error: Error): void => {
       done();
-      // What else it has to say about its end is nobody's.
-      socket.on("error", () => undefined);
       socket.destroy();
       reject(error);
     };
     const abort = (): void => fail(signal.reason as Error);
+    // Unheard, an error would end the process: one may come after the socket's end, or between two listeners.
+    socket.on("error", () => undefined);
     const closed = (): void =>
       fail(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
     socket.once(event, () => {
-      done();
+      // Its end is told by another event.
       if (socket.destroyed) return;
+      done();
       if ("setNoDelay" in socket) socket.setNoDelay(true);
       resolve(socket);
     });
