@@ -41,7 +41,7 @@ function askForTunnel(socket: Socket, request: string, signal: AbortSignal): Pro
     const heads = createHeadReader();
     const done = (): void => {
       signal.removeEventListener("abort", abort);
-      for (const event of ["end", "error", "close"]) socket.off(event, closed);
+      for (const event of ["end", "close"]) socket.off(event, closed);
       socket.off("data", take);
     };
     const fail = (error: Error): void => {
@@ -69,7 +69,7 @@ function askForTunnel(socket: Socket, request: string, signal: AbortSignal): Pro
       resolve();
     };
     socket.on("data", take);
-    for (const event of ["end", "error", "close"]) socket.on(event, closed);
+    for (const event of ["end", "close"]) socket.on(event, closed);
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     socket.write(request);

@@ -173,7 +173,8 @@ describe("a connection that waits for its next attempt", () => {
     const transport = transportOver(createHttp1Exchange());
     await attempt(transport, httpEndpoint(receiver.url));
     expect(receiver.openConnections).toBe(1);
-    receiver.behave(answer(200, { delayMs: 100 }));
+    // It would be kept for a minute: what closes it is that there is nothing left to keep it for.
+    receiver.behave(answer(200, { delayMs: 100, headers: { "keep-alive": "timeout=61" } }));
     const busy = attempt(transport, httpEndpoint(receiver.url));
     await receiver.waitForCount(2);
     await transport.close();

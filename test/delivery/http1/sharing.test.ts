@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
+import { createDestination } from "../../../src/delivery/destination.ts";
 import { createHttp1Exchange } from "../../../src/delivery/http1/exchange.ts";
+import { createProxy } from "../../../src/delivery/proxy.ts";
 import type { Endpoint } from "../../../src/delivery/endpoint.ts";
 import type { Transport } from "../../../src/delivery/transport.ts";
 import { certificates } from "../../support/certificates.ts";
@@ -127,6 +129,35 @@ test("destinations behind one proxy have connections of their own", async () => 
   );
   await deliver(connect(...hosts), endpoints, 2);
   expect([proxy.connections, receiver.connections]).toEqual([2, 2]);
+});
+
+test("a connection to another address of the same name is not used, nor a proxy's where none is wanted", async () => {
+  const here = await receive();
+  const there = await receive({ host: "127.0.0.2", port: here.port, behaviour: answer(201) });
+  // Whoever answers any request is proxy enough.
+  const proxy = createProxy(new URL(`http://proxy.test:${here.port}`));
+  const destination = createDestination(new URL(`http://a.test:${here.port}/`), []);
+  const exchange = createHttp1Exchange();
+  cleanups.push(() => exchange.close());
+  const post = async (address: string, through: typeof proxy | null): Promise<number> => {
+    const { signal } = new AbortController();
+    const answer = await exchange.post({
+      destination,
+      address,
+      proxy: through,
+      headers: [],
+      body: "",
+      signal,
+    });
+    return answer.status;
+  };
+  for (let n = 0; n < 2; n++) {
+    expect(await post("127.0.0.1", null)).toBe(200);
+    // What was looked up and checked last is what is connected to.
+    expect(await post("127.0.0.2", null)).toBe(201);
+    expect(await post("127.0.0.1", proxy)).toBe(200);
+  }
+  expect([here.connections, there.connections]).toEqual([2, 1]);
 });
 
 test("400 attempts that hang do not hold up another", async () => {
