@@ -56,10 +56,15 @@ export function classify(error: unknown): Fault {
   const text = typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
   const kind = kindOf(text);
   return {
-    // ETIMEDOUT and the like come from open connections too: the receiver may have seen the request.
-    kind: kind === "connect" && isSent === true ? "reset" : kind,
+    kind: withSent(kind, isSent),
     code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64),
   };
+}
+
+/** The same codes come before a request is sent and after it, when the receiver may have seen it. */
+function withSent(kind: Fault["kind"], isSent: unknown): Fault["kind"] {
+  if (kind === "connect" && isSent === true) return "reset";
+  return kind === "reset" && isSent === false ? "connect" : kind;
 }
 
 function kindOf(code: string): Fault["kind"] {

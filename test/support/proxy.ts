@@ -20,6 +20,10 @@ export interface ProxyOptions {
   /** Answer instead of forwarding. */
   readonly refuse?: string;
   readonly tls?: TlsOptions;
+  /** What a granted CONNECT is answered with. */
+  readonly grant?: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
 }
 
 /** Starts one. Absolute-form requests are forwarded one per connection, as they stand. */
@@ -44,7 +48,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     const host = options.resolve?.(name) ?? "127.0.0.1";
     const upstream = connect(Number(url.port === "" ? 80 : url.port), host, () => {
       if (method === "CONNECT") {
-        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        socket.write(options.grant ?? "HTTP/1.1 200 Connection established\r\n\r\n");
         if (rest.length > 0) upstream.write(rest);
       } else {
         upstream.write(Buffer.concat([Buffer.from(head, "latin1"), rest]));
@@ -81,7 +85,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const server: Server =
     options.tls === undefined ? createTcpServer(onConnection) : createTlsServer(options.tls, onConnection);
   server.on("tlsClientError", () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, options.host ?? "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the proxy has no port");
   return {

@@ -48,50 +48,56 @@ export function readAnswerHead(text: string): AnswerHead {
     const end = lineEnd(text, at, stop);
     if (end === at) break;
     const first = text.charCodeAt(at);
-    if (first === 0x20 || first === 0x09) {
-      // A folded line (RFC 9112 §5.2) belongs to the one before it, which nobody here reads.
+    if (isBlank(first)) {
+      // A folded line (RFC 9112 §5.2) belongs to the one before it: no matter where nobody here reads that.
       if (isFoldable) continue;
       throw malformedAnswer("a folded header");
     }
     const colon = text.indexOf(":", at);
     if (colon <= at || colon >= end) throw malformedAnswer("a header without a name");
-    const last = text.charCodeAt(colon - 1);
-    if (last === 0x20 || last === 0x09) throw malformedAnswer("a space before a header's colon");
+    if (isBlank(text.charCodeAt(colon - 1))) throw malformedAnswer("a space before a header's colon");
     isFoldable = false;
     // By length first: most headers are none of these.
     switch (colon - at) {
       case 8:
         if (isNamed(text, at, "location")) location ??= valueOf(text, colon, end);
+        else isFoldable = true;
         break;
       case 10:
         if (isNamed(text, at, "connection")) connection += `,${valueOf(text, colon, end)}`;
         else if (isNamed(text, at, "keep-alive")) keepAlive = valueOf(text, colon, end);
+        else isFoldable = true;
         break;
       case 11:
         if (isNamed(text, at, "retry-after")) retryAfter ??= valueOf(text, colon, end);
+        else isFoldable = true;
         break;
       case 14:
         if (isNamed(text, at, "content-length")) {
           const value = valueOf(text, colon, end);
           length = length === null ? value : `${length},${value}`;
-        }
+        } else isFoldable = true;
         break;
       case 17:
         if (isNamed(text, at, "transfer-encoding")) {
           const value = valueOf(text, colon, end);
           coding = coding === null ? value : `${coding},${value}`;
-        }
+        } else isFoldable = true;
         break;
       default:
         isFoldable = true;
     }
   }
-  const words = connection === "" ? "" : `${connection.toLowerCase().replaceAll(/\s/g, "")},`;
+  const words = connection === "" ? "" : `${connection.toLowerCase().replaceAll(/[ \t]/g, "")},`;
   const shared = { status, retryAfter, location, idleSeconds: readIdleSeconds(keepAlive) };
-  const isKept = isOld ? words.includes(",keep-alive,") : !words.includes(",close,");
+  const isKept = !words.includes(",close,") && (!isOld || words.includes(",keep-alive,"));
   const bytes = length === null ? null : readLength(length);
   // What these are to be followed by was fixed before there were lengths (RFC 9110 §6.4.1).
-  if (status < 200 || status === 204 || status === 304) return { ...shared, body: "none", length: 0, isKept };
+  if (status < 200 || status === 204 || status === 304) {
+    // Who announces a body all the same may send it, in front of the next answer.
+    const isBare = coding === null && (bytes ?? 0) === 0;
+    return { ...shared, body: "none", length: 0, isKept: isKept && isBare };
+  }
   if (coding !== null) {
     const isChunked = /(?:^|,)[ \t]*chunked[ \t]*$/i.test(coding);
     // Both, or a coding in HTTP/1.0: what smuggling is made of (RFC 9112 §6.1). Read on, but not reused.
@@ -117,17 +123,26 @@ function isNamed(text: string, at: number, name: string): boolean {
   return text.slice(at, at + name.length).toLowerCase() === name;
 }
 
+/** Without the spaces and tabs around it, and no other white space (RFC 9110 §5.6.3). */
 function valueOf(text: string, colon: number, end: number): string {
-  return text.slice(colon + 1, end).trim();
+  let from = colon + 1;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** Several lengths must be the same one (RFC 9112 §6.3). */
 function readLength(text: string): number {
   let length = -1;
   for (const part of text.split(",")) {
-    const digits = part.trim();
+    const digits = /^[ \t]*(\d{1,15})[ \t]*$/.exec(part)?.[1];
+    if (digits === undefined) throw malformedAnswer("a content-length that is no number");
     const value = Number(digits);
-    if (!/^\d{1,15}$/.test(digits)) throw malformedAnswer("a content-length that is no number");
     if (length !== -1 && value !== length) throw malformedAnswer("two content-lengths");
     length = value;
   }

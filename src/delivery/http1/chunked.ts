@@ -17,10 +17,13 @@ const cr = 0x0d;
 
 export function createChunkedBody(): ChunkedBody {
   let state: "size" | "extension" | "data" | "data_end" | "trailer" = "size";
+  /** The byte before was a carriage return: a line feed must follow where two readers could disagree. */
+  let isReturned = false;
   let size = 0;
   let digits = 0;
-  /** Bytes of the present line, or of all trailers, carriage returns left out. */
+  /** Bytes of the present line, its carriage return left out. */
   let line = 0;
+  /** Bytes of all trailers. */
   let trailers = 0;
 
   const endSize = (): void => {
@@ -42,16 +45,20 @@ export function createChunkedBody(): ChunkedBody {
         }
         const byte = part[at] as number;
         at += 1;
-        if (state === "data_end") {
-          if (byte === lf) state = "size";
-          else if (byte !== cr) throw malformedAnswer("a chunk longer than its size");
-        } else if (state === "trailer") {
-          if (byte === lf) {
-            if (line === 0) return at;
-            line = 0;
-          } else if (byte !== cr) line += 1;
+        if (isReturned && byte !== lf) throw malformedAnswer("a carriage return without its line feed");
+        isReturned = byte === cr;
+        if (state === "trailer") {
           trailers += 1;
           if (trailers > maxLineBytes) throw malformedAnswer("endless trailers");
+        }
+        if (isReturned) continue;
+        if (state === "data_end") {
+          if (byte !== lf) throw malformedAnswer("a chunk longer than its size");
+          state = "size";
+        } else if (state === "trailer") {
+          if (byte !== lf) line += 1;
+          else if (line === 0) return at;
+          else line = 0;
         } else if (byte === lf) {
           endSize();
         } else if (state === "size") {
@@ -62,7 +69,7 @@ export function createChunkedBody(): ChunkedBody {
             size = size * 16 + digit;
           } else if (byte === 0x3b || byte === 0x20 || byte === 0x09) {
             state = "extension";
-          } else if (byte !== cr) {
+          } else {
             throw malformedAnswer("a chunk's size that is no number");
           }
         } else {

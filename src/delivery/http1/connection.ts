@@ -8,8 +8,8 @@ export interface Connection {
    * Sends a request and reads its answer.
    *
    * Rejects with the socket's error, with code ECONNRESET when the peer closes first, with malformedAnswer,
-   * and at once when the attempt is cut off; the connection is gone then. An error here says that the request may
-   * have been seen: `isSent` is true on it.
+   * and at once when the attempt is cut off; the connection is gone then. `isSent` is true on an error once the
+   * request may have been seen. Nothing is sent when it is cut off or the connection is closed already.
    */
   exchange(request: string | Uint8Array, cut: Cut): Promise<WholeAnswer>;
   /** May be given to the next exchange: the peer has neither closed nor said anything unasked. */
@@ -17,8 +17,8 @@ export interface Connection {
   close(): void;
 }
 
-/** @param onClosed Called once, when the connection is closed by whichever side. */
-export function createConnection(socket: Socket, onClosed: () => void): Connection {
+/** The connection over a socket that is connected, and secure where it has to be (dial.ts). */
+export function createConnection(socket: Socket): Connection {
   const reader: AnswerReader = createAnswerReader();
   let isOpen = true;
   let current: { resolve(answer: WholeAnswer): void; reject(error: Error): void } | null = null;
@@ -27,7 +27,6 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
     if (!isOpen) return;
     isOpen = false;
     socket.destroy();
-    onClosed();
   };
 
   const fail = (error: Error): void => {
@@ -59,7 +58,7 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
   const ended = (): void => {
     if (!isOpen) return;
     const answer = current === null ? null : reader.end();
-    if (answer === null) fail(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
+    if (answer === null) fail(closedError());
     else finish(answer);
   };
   socket.on("end", ended);
@@ -70,9 +69,13 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
 
   return {
     exchange(request, cut) {
+      // Either may have come since the connection was made, before anyone listened.
+      if (cut.isCut || !isOpen) {
+        close();
+        return Promise.reject(cut.isCut ? cutOff() : closedError());
+      }
       return new Promise((resolve, reject) => {
         const mine = (current = { resolve, reject });
-        if (cut.isCut) return fail(cutOff());
         cut.whenCut(() => {
           if (current === mine) fail(cutOff());
         });
@@ -84,4 +87,8 @@ export function createConnection(socket: Socket, onClosed: () => void): Connecti
     },
     close,
   };
+}
+
+function closedError(): Error {
+  return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
 }

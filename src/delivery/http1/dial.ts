@@ -16,7 +16,7 @@ export interface Dialled {
 /**
  * Connects, with TLS up and its certificate checked when this resolves.
  *
- * Rejects with the runtime's own error (classify.ts), and at once when the attempt is cut off; no socket is left
+ * Rejects with the runtime's own error, on which `isSent` is false (classify.ts), and at once when the attempt is cut off; no socket is left
  * open then.
  */
 export function dial({ address, port, tls }: Dialled, cut: Cut): Promise<Socket> {
@@ -41,17 +41,18 @@ function whenConnected(socket: Socket, event: string, cut: Cut): Promise<Socket>
     };
     const fail = (error: Error): void => {
       done();
-      // What else it has to say about its end is nobody's.
-      socket.on("error", () => undefined);
       socket.destroy();
-      reject(error);
+      reject(Object.assign(error, { isSent: false }));
     };
     const abort = (): void => fail(cutOff());
+    // Unheard, an error would end the process: one may come after the socket's end, or between two listeners.
+    socket.on("error", () => undefined);
     const closed = (): void =>
       fail(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
     socket.once(event, () => {
-      done();
+      // Its end is told by another event.
       if (socket.destroyed) return;
+      done();
       if ("setNoDelay" in socket) socket.setNoDelay(true);
       resolve(socket);
     });

@@ -25,7 +25,6 @@ interface Line {
  */
 export function createHttp1Exchange(): Exchange {
   const idle = createIdleConnections();
-  const open = new Set<Connection>();
   const lines = new WeakMap<Destination, Line>();
   /** Long texts (certificates) of `sharing`, each under a short one. */
   const names = new Map<string, string>();
@@ -45,9 +44,7 @@ export function createHttp1Exchange(): Exchange {
       socket = await dial({ address, port: destination.port, tls }, cut);
     } else if (destination.secure) socket = await openTunnel(destination, proxy, address, cut);
     else socket = await dial({ address, port: proxy.port, tls: proxyTls(proxy) }, cut);
-    const connection: Connection = createConnection(socket, () => void open.delete(connection));
-    open.add(connection);
-    return connection;
+    return createConnection(socket);
   };
 
   return {

@@ -1,10 +1,9 @@
-import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { type Cut, cutOff } from "../cut.ts";
 import type { Destination } from "../destination.ts";
 import type { Proxy } from "../proxy.ts";
-import { maxHeadBytes, readAnswerHead } from "./answer-head.ts";
 import { destinationTls, dial, proxyTls, secure } from "./dial.ts";
+import { createHeadReader } from "./head-reader.ts";
 
 /**
  * A TLS connection to the destination through a proxy's CONNECT tunnel (RFC 9110 §9.3.6).
@@ -37,19 +36,17 @@ export async function openTunnel(
   }
 }
 
-/** Resolves when the proxy has granted the tunnel; the socket is without listeners then. */
+/** Resolves when the proxy has granted the tunnel; nobody listens to the socket's data then. */
 function askForTunnel(socket: Socket, request: string, cut: Cut): Promise<void> {
   return new Promise((resolve, reject) => {
-    let answer = "";
+    const heads = createHeadReader();
     const done = (): void => {
       cut.whenCut(null);
       for (const event of ["end", "close"]) socket.off(event, closed);
-      socket.off("error", fail);
       socket.off("data", take);
     };
     const fail = (error: Error): void => {
       done();
-      socket.on("error", () => undefined);
       reject(error);
     };
     const refuse = (what: string): void =>
@@ -57,26 +54,22 @@ function askForTunnel(socket: Socket, request: string, cut: Cut): Promise<void> 
     const abort = (): void => fail(cutOff());
     const closed = (): void => refuse("closed the connection");
     const take = (part: Uint8Array): void => {
-      answer += Buffer.from(part).toString("latin1");
-      const end = /\r?\n\r?\n/.exec(answer);
-      if (end === null) {
-        if (answer.length > maxHeadBytes) refuse("sends endless headers");
-        return;
-      }
-      let status: number;
+      let end: number;
       try {
-        ({ status } = readAnswerHead(answer));
+        end = heads.take(part);
       } catch {
         return refuse("does not speak HTTP/1.1");
       }
-      if (status < 200 || status > 299) return refuse(`answered ${status}`);
+      const { head } = heads;
+      if (head === null) return;
+      // Whatever body a 2xx announces, there is none (RFC 9110 §9.3.6).
+      if (head.status < 200 || head.status > 299) return refuse(`answered ${head.status}`);
       // TLS begins with our own greeting: nobody else may have spoken.
-      if (answer.length > end.index + end[0].length) return refuse("sent more than its answer");
+      if (end < part.length) return refuse("sent more than its answer");
       done();
       resolve();
     };
     socket.on("data", take);
-    socket.on("error", fail);
     for (const event of ["end", "close"]) socket.on(event, closed);
     if (cut.isCut) return abort();
     cut.whenCut(abort);
