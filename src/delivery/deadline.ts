@@ -6,7 +6,8 @@ import type { Outcome, Verdict } from "./outcome.ts";
  * Runs one attempt under its one total deadline: `timeout` when that passes, `aborted` when the caller
  * cuts it off, else what the work itself comes to.
  *
- * The work must end at once when `cut` is cut; what it throws then is not looked at. Anything else it throws is passed on.
+ * The work must end at once when `cut` is cut; what it throws then is not looked at. Anything else it throws
+ * is passed on. Its verdict must be an object of its own, for the duration is put into it.
  */
 export async function withDeadline(
   { timeoutMs, cut }: { readonly timeoutMs: number; readonly cut: Cut },
@@ -24,7 +25,7 @@ export async function withDeadline(
   }, timeoutMs);
   try {
     const verdict = await work();
-    return { ...verdict, durationMs: clock.monotonic() - started };
+    return Object.assign(verdict, { durationMs: clock.monotonic() - started });
   } catch (error) {
     const durationMs = clock.monotonic() - started;
     if (timedOut) return { kind: "timeout", durationMs };

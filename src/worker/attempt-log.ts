@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
@@ -113,8 +112,9 @@ export function createAttemptLog(options: AttemptLogOptions): AttemptLog {
         shelves.set(endpoint, (shelf = { endpoint, oldest: null, newest: null, size: 0 }));
       }
       const entry: LoggedAttempt = {
-        deliveryId: detach(delivery.id),
-        jobId: detach(delivery.jobId),
+        // Neither is ever cut out of a body, which it would keep alive.
+        deliveryId: delivery.id,
+        jobId: delivery.jobId,
         queue: delivery.held.lease.queue,
         attempt: delivery.attempt,
         outcome,
@@ -151,9 +151,4 @@ function nextStep(disposition: Disposition): NextStep {
     default:
       return released;
   }
-}
-
-/** A copy with memory of its own: an id cut out of a job's body would keep the whole body alive. */
-function detach(id: string): string {
-  return Buffer.from(id, "latin1").toString("latin1");
 }

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { type Answer, maxAnswerBytes } from "../exchange.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import { type ChunkedBody, createChunkedBody } from "./chunked.ts";
@@ -22,22 +23,36 @@ export interface AnswerReader {
   end(): WholeAnswer | null;
 }
 
+/** Longest answer that is remembered. */
+const maxRememberedBytes = 1024;
+
+/**
+ * A busy receiver sends the same bytes again and again (its Date changes once a second): an answer that is the
+ * one before, byte for byte, is not read anew.
+ */
 export function createAnswerReader(): AnswerReader {
   const heads = createHeadReader();
   let chunked: ChunkedBody | null = null;
   /** Bytes of the body that are still to come, where its length is known. */
   let left = 0;
   let bodyBytes = 0;
+  let isBegun = false;
+  /** The last answer that came in one part and left its connection as it was before. */
+  let last: { readonly bytes: Uint8Array; readonly answer: WholeAnswer } | null = null;
 
   const finish = ({ status, retryAfter, location, idleSeconds }: AnswerHead, isReusable: boolean) => {
     heads.reset();
     chunked = null;
     bodyBytes = 0;
+    isBegun = false;
     return { status, retryAfter, location, idleSeconds, isReusable };
   };
 
   return {
     take(part) {
+      if (!isBegun && last !== null && Buffer.compare(last.bytes, part) === 0) return last.answer;
+      const isWhole = !isBegun;
+      isBegun = true;
       let at = 0;
       let { head } = heads;
       if (head === null) {
@@ -55,7 +70,12 @@ export function createAnswerReader(): AnswerReader {
         if (left === 0) end = at + taken;
       } else if (chunked !== null) end = chunked.skip(part, at);
       // Bytes beyond the end answer nothing that was asked: what comes after them cannot be trusted.
-      if (end !== -1) return finish(head, head.isKept && head.status !== 101 && end === part.length);
+      if (end !== -1) {
+        const answer = finish(head, head.isKept && head.status !== 101 && end === part.length);
+        if (isWhole && answer.isReusable && end <= maxRememberedBytes)
+          last = { bytes: new Uint8Array(part), answer };
+        return answer;
+      }
       bodyBytes += part.length - at;
       return bodyBytes > maxAnswerBytes ? finish(head, false) : null;
     },
