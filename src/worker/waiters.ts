@@ -45,8 +45,9 @@ export function createWaiters<T>(): Waiters<T> {
     if (at >= timerAt) return;
     disarm();
     timerAt = at;
-    // setTimeout treats anything above 2^31-1 as 1 ms.
-    timer = setTimeout(expire, Math.min(at - performance.now(), 2_147_483_647));
+    // setTimeout treats anything above 2^31-1 as 1 ms, and writes a warning to stderr about less than none.
+    const ms = Math.max(0, at - performance.now());
+    timer = setTimeout(expire, Math.min(ms, 2_147_483_647));
   };
 
   /** Takes those out that the test names, in the order they came. */
