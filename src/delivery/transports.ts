@@ -37,7 +37,7 @@ export function createTransports({ config }: TransportsOptions): Transports {
   const http = createHttpTransport({
     clock: systemClock,
     resolver: createResolver({ clock: systemClock }),
-    exchange: createHttp1Exchange(),
+    exchange: createHttp1Exchange(config.webhooks.max_in_flight),
     egress,
     proxy,
   });

@@ -17,14 +17,19 @@ interface Line {
   readonly sharing: string;
 }
 
+/** What webhooks.max_in_flight has as default. */
+const defaultMaxIdle = 1024;
+
 /**
  * Exchanges over HTTP/1.1 connections of our own: half the CPU of Bun's fetch, as many connections kept as
  * are in use (fetch keeps 64 a process, and has 256 in flight at most), the same on Bun and Deno.
  *
  * Connections are shared by what leads to the same address, port, server name, TLS settings and proxy.
+ *
+ * @param maxIdle Most connections that are kept open while nothing is in flight on them.
  */
-export function createHttp1Exchange(): Exchange {
-  const idle = createIdleConnections();
+export function createHttp1Exchange(maxIdle = defaultMaxIdle): Exchange {
+  const idle = createIdleConnections(maxIdle);
   const lines = new WeakMap<Destination, Line>();
   /** Long texts (certificates) of `sharing`, each under a short one. */
   const names = new Map<string, string>();

@@ -4,7 +4,10 @@ import type { Connection } from "./connection.ts";
 export interface IdleConnections {
   /** One that leads there, the last used first; null when there is none. */
   take(key: string): Connection | null;
-  /** Keeps it for as long as the peer is likely to: `seconds` as the peer said, null when it did not. */
+  /**
+   * Keeps it for as long as the peer is likely to: `seconds` as the peer said, null when it did not. Where that
+   * makes too many, the one that has waited longest is closed.
+   */
   keep(key: string, connection: Connection, seconds: number | null): void;
   close(): void;
 }
@@ -16,20 +19,31 @@ const marginMs = 1_000;
 const maxIdleMs = 300_000;
 const sweepMs = 1_000;
 
+interface Entry {
+  readonly connection: Connection;
+  readonly until: number;
+}
+
 /**
  * Connections are closed here before the peer closes them: a request that crosses a closing is lost, and
- * nobody knows whether it was seen. There are never more of them than exchanges were in flight at once.
+ * nobody knows whether it was seen.
+ *
+ * @param max Most of them, whomever they lead to: deliveries in turn to thousands of receivers, each of which
+ * keeps connections for minutes, would otherwise use up the files that a process may have open.
  */
-export function createIdleConnections(): IdleConnections {
-  const stacks = new Map<string, { connection: Connection; until: number }[]>();
+export function createIdleConnections(max: number): IdleConnections {
+  const stacks = new Map<string, Entry[]>();
+  /** All of them, the one that has waited longest first. */
+  const all = new Set<Entry>();
   let sweeper: ReturnType<typeof setInterval> | null = null;
 
   const sweep = (): void => {
     const now = performance.now();
     for (const [key, stack] of stacks) {
-      const kept = stack.filter(({ connection, until }) => {
-        if (connection.isOpen && until > now) return true;
-        connection.close();
+      const kept = stack.filter((entry) => {
+        if (entry.connection.isOpen && entry.until > now) return true;
+        entry.connection.close();
+        all.delete(entry);
         return false;
       });
       if (kept.length === 0) stacks.delete(key);
@@ -40,12 +54,22 @@ export function createIdleConnections(): IdleConnections {
     sweeper = null;
   };
 
+  const closeOldest = (): void => {
+    for (const entry of all) {
+      // It stays in its stack until it is met there: `take` and `sweep` pass over what is closed.
+      entry.connection.close();
+      all.delete(entry);
+      return;
+    }
+  };
+
   return {
     take(key) {
       const stack = stacks.get(key);
       if (stack === undefined) return null;
       for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
         const { connection, until } = entry;
+        all.delete(entry);
         if (connection.isOpen && until > performance.now()) return connection;
         connection.close();
       }
@@ -59,11 +83,14 @@ export function createIdleConnections(): IdleConnections {
       const stack = stacks.get(key);
       if (stack === undefined) stacks.set(key, [entry]);
       else stack.push(entry);
+      all.add(entry);
+      if (all.size > max) closeOldest();
       sweeper ??= setInterval(sweep, sweepMs);
     },
 
     close() {
-      for (const stack of stacks.values()) for (const { connection } of stack) connection.close();
+      for (const { connection } of all) connection.close();
+      all.clear();
       stacks.clear();
       if (sweeper !== null) clearInterval(sweeper);
       sweeper = null;

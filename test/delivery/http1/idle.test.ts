@@ -25,7 +25,7 @@ describe("idle connections", () => {
   let idle: IdleConnections;
   beforeEach(() => {
     jest.useFakeTimers();
-    idle = createIdleConnections();
+    idle = createIdleConnections(4);
   });
   afterEach(() => {
     idle.close();
@@ -110,6 +110,31 @@ describe("idle connections", () => {
     }
   });
 
+  test("there are no more than the most, whomever they lead to: the one that has waited longest goes", () => {
+    const [first, second, third, fourth] = [kept(60), kept(60), kept(60, "b"), kept(60, "c")];
+    const open = (): boolean[] => [first, second, third, fourth].map(({ isOpen }) => isOpen);
+    kept(60, "d");
+    expect(open()).toEqual([false, true, true, true]);
+    expect(idle.take("c")).toBe(fourth);
+    // One was taken: there is room again.
+    kept(60, "e");
+    expect(open()).toEqual([false, true, true, true]);
+    kept(60, "e");
+    expect(open()).toEqual([false, false, true, true]);
+    expect([idle.take("a"), idle.take("b")]).toEqual([null, third]);
+  });
+
+  test("what was swept or has been taken counts no longer", () => {
+    for (let n = 0; n < 4; n++) kept(2, `${n}`);
+    jest.advanceTimersByTime(2_100);
+    const later = [kept(60), kept(60), kept(60)];
+    for (let n = 0; n < 10; n++) {
+      const used = kept(60);
+      expect(idle.take("a")).toBe(used);
+    }
+    expect(later.map(({ isOpen }) => isOpen)).toEqual([true, true, true]);
+  });
+
   test("closing closes all of them, and their timer", () => {
     const all = [kept(), kept(60), kept(null, "b")];
     idle.close();
@@ -117,6 +142,19 @@ describe("idle connections", () => {
     expect(jest.getTimerCount()).toBe(0);
     expect(idle.take("a")).toBeNull();
   });
+});
+
+test("deliveries in turn to many receivers leave no more connections open than the most", async () => {
+  const receivers = await Promise.all(Array.from({ length: 12 }, () => startReceiver()));
+  const transport = transportOver(createHttp1Exchange(5));
+  for (const { url } of receivers) {
+    expect(await attempt(transport, httpEndpoint(url))).toMatchObject({ kind: "delivered" });
+  }
+  const open = (): number => receivers.reduce((sum, { openConnections }) => sum + openConnections, 0);
+  await until(() => open() <= 5, { what: "the oldest to be closed" });
+  expect(receivers.slice(-5).map(({ openConnections }) => openConnections)).toEqual([1, 1, 1, 1, 1]);
+  await transport.close();
+  for (const receiver of receivers) await receiver.close();
 });
 
 describe("a connection that waits for its next attempt", () => {
