@@ -24,9 +24,9 @@ export function fetchLimit(): number {
  *
  * Bun reads its limit from the environment at its own start, and from nowhere else (runtime-facts §4). So
  * the process replaces its own program once, with the variable set: same process id, same arguments, same
- * open files, some 30 ms. To be called first thing, before anything listens or is read. The variable
- * itself guards against doing it again. Getting more threads for file reads and the like in the same
- * step keeps those from waiting behind one another.
+ * standard streams, some 30 ms. To be called before anything listens, and before anything is read that cannot be
+ * read again. The variable itself guards against doing it again. Getting more threads for file reads and the
+ * like in the same step keeps those from waiting behind one another.
  *
  * Returns when nothing has to be done: on Deno, or when the limit is high enough already. Where a program
  * cannot be replaced (Windows) it returns too; `fetchLimit` then tells what there is.

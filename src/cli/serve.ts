@@ -1,16 +1,18 @@
+import { resolve } from "node:path";
 import process from "node:process";
 import { createHookline } from "../app.ts";
 import type { Hookline } from "../app.ts";
 import { parseConfigFlags } from "../config/flags.ts";
-import { loadConfig } from "../config/load.ts";
+import { isReadOnce } from "../config/file.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { ConfigError, HooklineError } from "../errors.ts";
-import { raiseFetchLimit } from "../runtime.ts";
+import { fetchLimit, raiseFetchLimit } from "../runtime.ts";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { endSignals } from "./end-signals.ts";
 
-/** Long polls of SQS are fetches, several a queue; whatever else is sent goes over connections of our own. */
-const fetchLimit = 65_335;
+/** Long polls of SQS are fetches, several a queue; deliveries go over connections of our own. */
+const sqsFetchLimit = 65_335;
 
 /** `hookline serve`: runs until a signal or a failure; 0 when it drained, 1 when it failed. */
 export const serve: RunCommand = async (args, io) => {
@@ -23,10 +25,25 @@ export const serve: RunCommand = async (args, io) => {
     cwd: io.cwd,
     isTerminal: io.stderr.isTerminal,
   });
-  if (loaded.config.queue.driver === "sqs") raiseFetchLimit(fetchLimit);
+  const isLimited = loaded.config.queue.driver === "sqs" && !(await makeRoomForPolls(loaded, io.cwd));
   const hookline = await createHookline({ loaded, write: (line) => io.stderr.write(line) });
+  if (isLimited) {
+    hookline.log.warn(
+      "the configuration came through a pipe, so the limit of requests to SQS at a time could not be raised: with many queues, name a file or set BUN_CONFIG_MAX_HTTP_REQUESTS",
+      { limit: fetchLimit() },
+    );
+  }
   return await runUntilEnd(hookline);
 };
+
+/** Raises the limit of fetches; false where it stays too low. May replace this program (runtime.ts). */
+async function makeRoomForPolls({ file }: LoadedConfig, cwd: string): Promise<boolean> {
+  if (fetchLimit() >= sqsFetchLimit) return true;
+  // The program that takes this one's place reads the configuration again, and a pipe would be empty then.
+  if (file !== null && (await isReadOnce(resolve(cwd, file)))) return false;
+  raiseFetchLimit(sqsFetchLimit);
+  return true;
+}
 
 /** Starts, waits for the first reason to end, stops; resolves with the exit code. */
 async function runUntilEnd(hookline: Hookline): Promise<number> {

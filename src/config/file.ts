@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 
 /** A file's text, or why there is none, as half a sentence that names the file. */
 export type FileReading =
@@ -39,6 +39,12 @@ export async function readTextFile(path: string, shown: string): Promise<FileRea
       message: `${shown} is not UTF-8: the byte at offset ${offset} is wrong`,
     };
   }
+}
+
+/** Whether what stands there can be read once only, as a pipe; false where nothing does. */
+export async function isReadOnce(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  return found !== null && !found.isFile();
 }
 
 /** Offset of the first byte that cannot stand there in UTF-8; the decoder itself does not tell. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { runExecutable, startExecutable, type Executable } from "../support/executable.ts";
+import { ensureExecutable, runExecutable, startExecutable, type Executable } from "../support/executable.ts";
 import { answer, hang, startReceiver, type Receiver } from "../support/receiver.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { until } from "../support/until.ts";
@@ -139,6 +139,22 @@ test("a missing permission ends the start with 78 and its name", async () => {
       QUEUE_SQS_ENDPOINT_URL: model.endpoint,
       SOKETI_QUEUE_SQS_CLIENT_OPTIONS: JSON.stringify(keys),
     },
+  });
+  expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
+}, 30_000);
+
+test("a configuration that comes through a pipe is read, although it can be read once only", async () => {
+  model.create("webhooks");
+  model.create("webhooks-dead");
+  // It ends by itself then, with what only the configuration can have told it to ask.
+  model.faults.denied.add("DeleteMessage");
+  const config = JSON.stringify({
+    server: { port: 0 },
+    queue: { driver: "sqs", sqs: { endpoint_url: model.endpoint, client_options: keys } },
+  });
+  const { code, stderr } = await runExecutable(["serve", "--config", "/dev/stdin"], {
+    command: ["sh", "-c", 'printf %s "$CONFIG" | "$0" "$@"', await ensureExecutable()],
+    env: { CONFIG: config },
   });
   expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
 }, 30_000);
