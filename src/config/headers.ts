@@ -24,7 +24,7 @@ export function headerNameProblem(name: string): string | null {
 
 /** What is expected of a header's value that is not one, or null when it is. */
 export function headerValueProblem(value: string): string | null {
-  // RFC 9110 §5.5: visible characters, space and tab; fetch refuses anything above 0xFF.
+  // RFC 9110 §5.5: visible characters, space and tab, one byte each (delivery/http1/request.ts).
   if (/[^\t\x20-\x7e\x80-\xff]/.test(value))
     return "a header value without control characters, each below U+0100";
   return value === value.trim() ? null : "a header value without spaces around it";

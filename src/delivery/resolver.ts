@@ -147,7 +147,7 @@ function loopbackOf(name: string): readonly string[] | undefined {
 }
 
 /**
- * IPv4 first: fetch cannot race two connects (RFC 8305 §5), and a machine without an IPv6 route is far
+ * IPv4 first: an attempt does not race two connects (RFC 8305 §5), and a machine without an IPv6 route is far
  * more common than one without IPv4.
  */
 function inOrder(addresses: readonly string[]): string[] {

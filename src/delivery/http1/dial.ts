@@ -16,8 +16,8 @@ export interface Dialled {
 /**
  * Connects, with TLS up and its certificate checked when this resolves.
  *
- * Rejects with the runtime's own error, on which `isSent` is false (classify.ts), and at once when the attempt is cut off; no socket is left
- * open then.
+ * Rejects with the runtime's own error, on which `isSent` is false (classify.ts), and at once when the attempt is
+ * cut off; no socket is left open then.
  */
 export function dial({ address, port, tls }: Dialled, cut: Cut): Promise<Socket> {
   const socket =
