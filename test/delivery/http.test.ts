@@ -447,6 +447,18 @@ describe("over HTTP/1.1", () => {
       expect(receiver.count).toBe(0);
     });
 
+    test("the environment cannot switch the check off", async () => {
+      const receiver = await receive({ tls: certificates().selfSigned });
+      process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+      try {
+        const outcome = await attempt(connect(fixedResolver(named)), tlsEndpoint(receiver));
+        expect(outcome.kind).toBe("tls");
+      } finally {
+        delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+      }
+      expect(receiver.count).toBe(0);
+    });
+
     test("TLS to a plain port is a tls failure", async () => {
       const receiver = await receive();
       expect(await attempt(connect(fixedResolver(named)), tlsEndpoint(receiver))).toMatchObject({

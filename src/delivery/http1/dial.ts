@@ -63,9 +63,12 @@ function whenConnected(socket: Socket, event: string, cut: Cut): Promise<Socket>
   });
 }
 
+/** Said, or NODE_TLS_REJECT_UNAUTHORIZED of the environment would switch the check off. */
+const common: ConnectionOptions = { ALPNProtocols: ["http/1.1"], rejectUnauthorized: true };
+
 /** What TLS needs for a destination, its address left open. */
 export function destinationTls({ serverName, tls }: Destination): ConnectionOptions {
-  const options: ConnectionOptions = { ALPNProtocols: ["http/1.1"] };
+  const options: ConnectionOptions = { ...common };
   if (serverName !== null) options.servername = serverName;
   if (tls === null) return options;
   if (tls.ca !== null) options.ca = tls.ca;
@@ -78,5 +81,5 @@ export function destinationTls({ serverName, tls }: Destination): ConnectionOpti
 /** What TLS needs for a proxy that is itself spoken to over it; null for a plain one. */
 export function proxyTls({ secure: isSecure, isAddress, hostname }: Proxy): ConnectionOptions | null {
   if (!isSecure) return null;
-  return { ALPNProtocols: ["http/1.1"], ...(isAddress ? {} : { servername: hostname }) };
+  return { ...common, ...(isAddress ? {} : { servername: hostname }) };
 }
