@@ -20,7 +20,6 @@ const connectCodes = new Set([
   "EACCES",
   "EPERM",
   "FailedToOpenSocket",
-  "ERR_PROXY_TUNNEL",
 ]);
 const dnsCodes = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "ESERVFAIL", "ETIMEOUT"]);
 const resetCodes = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);
@@ -68,7 +67,7 @@ function withSent(kind: Fault["kind"], isSent: unknown): Fault["kind"] {
 }
 
 function kindOf(code: string): Fault["kind"] {
-  if (connectCodes.has(code)) return "connect";
+  if (connectCodes.has(code) || code.startsWith("ERR_PROXY_TUNNEL")) return "connect";
   if (resetCodes.has(code)) return "reset";
   if (dnsCodes.has(code) || code.startsWith("DNS_")) return "dns";
   if (tlsCodes.has(code) || code.startsWith("ERR_TLS_") || code.startsWith("ERR_SSL_")) return "tls";

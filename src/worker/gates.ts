@@ -54,7 +54,8 @@ export function createEndpointGates({ directory, clock, log, shared }: EndpointG
     // Setting the mode it has would close its breaker at every change of another endpoint.
     if (gate === undefined || gate.mode === mode) return;
     gate.setMode(mode);
-    log.info("the endpoint's mode was changed for all processes", { endpoint: label, mode });
+    // As loud as an operator's request here: it was made elsewhere, or the backend has lost what it kept.
+    log.warn("the endpoint's mode was changed for all processes", { endpoint: label, mode });
   };
   const modes: SharedModes | null =
     shared === undefined

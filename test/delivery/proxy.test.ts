@@ -81,7 +81,7 @@ describe("through a proxy", () => {
     const transport = connect(`http://127.0.0.1:${proxy.port}`);
     expect(await attempt(transport, secure(receiver.port))).toMatchObject({
       kind: "connect",
-      code: "ERR_PROXY_TUNNEL",
+      code: "ERR_PROXY_TUNNEL_407",
     });
     expect(await attempt(transport, httpEndpoint(`http://a.test:${receiver.port}/`))).toMatchObject({
       kind: "connect",

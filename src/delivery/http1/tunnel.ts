@@ -8,7 +8,8 @@ import { createHeadReader } from "./head-reader.ts";
 /**
  * A TLS connection to the destination through a proxy's CONNECT tunnel (RFC 9110 §9.3.6).
  *
- * Rejects with code ERR_PROXY_TUNNEL when the proxy refuses, with the certificate's code when the
+ * Rejects with code ERR_PROXY_TUNNEL when the proxy refuses, its status behind it where it gave one
+ * (ERR_PROXY_TUNNEL_407), with the certificate's code when the
  * destination is not who it says, and at once when the attempt is cut off; no socket is left open then.
  *
  * @param address The proxy's address.
@@ -49,8 +50,10 @@ function askForTunnel(socket: Socket, request: string, cut: Cut): Promise<void> 
       done();
       reject(error);
     };
-    const refuse = (what: string): void =>
-      fail(Object.assign(new Error(`the proxy ${what}`), { code: "ERR_PROXY_TUNNEL" }));
+    const refuse = (what: string, status?: number): void => {
+      const code = status === undefined ? "ERR_PROXY_TUNNEL" : `ERR_PROXY_TUNNEL_${status}`;
+      fail(Object.assign(new Error(`the proxy ${what}`), { code }));
+    };
     const abort = (): void => fail(cutOff());
     const closed = (): void => refuse("closed the connection");
     const take = (part: Uint8Array): void => {
@@ -63,7 +66,7 @@ function askForTunnel(socket: Socket, request: string, cut: Cut): Promise<void> 
       const { head } = heads;
       if (head === null) return;
       // Whatever body a 2xx announces, there is none (RFC 9110 §9.3.6).
-      if (head.status < 200 || head.status > 299) return refuse(`answered ${head.status}`);
+      if (head.status < 200 || head.status > 299) return refuse(`answered ${head.status}`, head.status);
       // TLS begins with our own greeting: nobody else may have spoken.
       if (end < part.length) return refuse("sent more than its answer");
       done();

@@ -60,19 +60,19 @@ const mishaps: readonly Omit<Mishap, "https" | "proxied">[] = [
   {
     what: "a proxy that refuses",
     onData: once("HTTP/1.1 503 x\r\ncontent-length: 9\r\n\r\n"),
-    outcomes: [refused],
+    outcomes: ["connect ERR_PROXY_TUNNEL_503"],
     connections: 1,
   },
   {
     what: "a proxy that redirects",
     onData: once("HTTP/1.1 302 x\r\nlocation: http://x/\r\n\r\n"),
-    outcomes: [refused],
+    outcomes: ["connect ERR_PROXY_TUNNEL_302"],
     connections: 1,
   },
   {
     what: "a proxy that upgrades",
     onData: once("HTTP/1.1 101 x\r\n\r\n"),
-    outcomes: [refused],
+    outcomes: ["connect ERR_PROXY_TUNNEL_101"],
     connections: 1,
   },
   {
