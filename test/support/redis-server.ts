@@ -47,8 +47,28 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/**
+ * What `start` starts, again with other ports when its server ended at once: another process may have taken a port
+ * that was free a moment ago.
+ */
+async function onFreePorts<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof EndedAtStart) || attempt === 5) throw error;
+    }
+  }
+}
+
+class EndedAtStart extends Error {}
+
 /** Starts redis-server (Debian's package) on a free port of 127.0.0.1, with a folder of its own, without snapshots. */
 export async function startRedis(options: RedisProcessOptions = {}): Promise<RedisProcess> {
+  return onFreePorts(() => startOnce(options));
+}
+
+async function startOnce(options: RedisProcessOptions): Promise<RedisProcess> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "hookline-redis-"));
   const base = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no"];
@@ -77,8 +97,9 @@ export async function startRedis(options: RedisProcessOptions = {}): Promise<Red
     replyMapping: "legacy",
   });
   client.on("error", () => undefined);
-  const ready = (): Promise<unknown> =>
-    until(
+  const ready = async (): Promise<void> => {
+    const started = child;
+    const answers = until(
       () =>
         client.ping().then(
           () => true,
@@ -86,6 +107,18 @@ export async function startRedis(options: RedisProcessOptions = {}): Promise<Red
         ),
       { what: "redis-server to answer", timeoutMs: 15_000 },
     );
+    answers.catch(() => undefined);
+    // Whoever else listens on the port may never answer.
+    await Promise.race([answers, started.exited]);
+    // One that found its port taken ends within milliseconds, and another Redis there would have answered.
+    await Promise.race([started.exited, new Promise((resolve) => setTimeout(resolve, 20))]);
+    if (started.exitCode !== null || started.signalCode !== null) {
+      throw new EndedAtStart(
+        `redis-server ended at its start with ${started.exitCode ?? started.signalCode}`,
+      );
+    }
+    await answers;
+  };
   const stop = async (): Promise<void> => {
     client.disconnect();
     child.kill("SIGCONT");
@@ -125,9 +158,14 @@ const clusterArguments = (busPort: number): string[] =>
     " ",
   );
 
+/** A process that may become a cluster's node. */
+function startNode(args: readonly string[], aof = false): Promise<RedisProcess> {
+  return onFreePorts(async () => startOnce({ args: [...clusterArguments(await freePort()), ...args], aof }));
+}
+
 /** A cluster of one process that holds all slots. */
 export async function startSingleCluster(args: readonly string[] = []): Promise<RedisProcess> {
-  const server = await startRedis({ args: [...clusterArguments(await freePort()), ...args] });
+  const server = await startNode(args);
   await server.client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
   await until(async () => (await server.client.cluster("INFO")).includes("cluster_state:ok"), {
     what: "the cluster to be ok",
@@ -148,11 +186,7 @@ export interface RedisCluster extends AsyncDisposable {
 /** Three masters, with a replica each when asked for. */
 export async function startCluster(options: { readonly replicas: boolean }): Promise<RedisCluster> {
   const count = options.replicas ? 6 : 3;
-  const nodes = await Promise.all(
-    Array.from({ length: count }, async () =>
-      startRedis({ args: clusterArguments(await freePort()), aof: true }),
-    ),
-  );
+  const nodes = await Promise.all(Array.from({ length: count }, () => startNode([], true)));
   const stop = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
