@@ -13,7 +13,8 @@ import { address, deleteAll, parcelOf, receiveAll, showAgain, type IdRules } fro
 /**
  * `mv FROM TO`: receives, sends, and deletes what was confirmed sent; the rest stays where it was.
  *
- * Without --number as many as are there when it starts. In a FIFO source a message that could not be sent keeps those behind it: they are shown again with it.
+ * Without --number as many as are there when it starts. In a FIFO source a message that could not be sent keeps
+ * those behind it: they are shown again with it.
  */
 export const mv: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
