@@ -1,4 +1,5 @@
 import type { JobBody } from "../jobs/job.ts";
+import type { Finding } from "../problems/finding.ts";
 
 /**
  * The driver: all that hookline knows of a backend.
@@ -31,6 +32,13 @@ export interface QueueDriver {
    * because /health is open to anyone. Absent: nothing is ever found.
    */
   readonly warnings?: readonly string[];
+  /**
+   * What stands wrong at this moment: settings of the backend, a queue that it refuses, room that runs out.
+   * Costs no round trip. Absent: nothing is ever found.
+   */
+  problems?(): readonly Finding[];
+  /** What the backend keeps, known after `open`; "process" = the process' end but no power cut. Absent: `capabilities.durable`. */
+  durable?(): boolean | "process";
 
   /**
    * Connects and proves that every configured queue can be used.
@@ -83,6 +91,11 @@ export interface QueueDriver {
    * Throws HooklineError `bad_cursor` for a cursor that no page gave.
    */
   deadLetters(queue: string, page: DeadLetterPageRequest): Promise<DeadLetterPage>;
+  /**
+   * Dead letters by endpoint and reason, counted as they come and go and never by scanning; null where the
+   * backend cannot tell. Absent: as null.
+   */
+  deadCounts?(queue: string): Promise<DeadCounts | null>;
   /** Makes dead letters ready again, attempts 0, enqueued now, ids and bytes kept. Returns how many. */
   redrive(queue: string, which: RedriveSelection): Promise<number>;
   /** Removes one dead letter for good; false when there is none of that id. */
@@ -318,6 +331,21 @@ export interface DeadLetterPage {
   readonly cursor: string | null;
   /** False where a page is a sample of what is there. */
   readonly complete: boolean;
+}
+
+export interface DeadCounts {
+  readonly groups: readonly DeadCount[];
+  /** Bytes that the queue's dead letters take, their bodies and what is kept beside them. */
+  readonly bytes: number;
+  /** False until the counts of a store that older versions filled are complete. */
+  readonly complete: boolean;
+}
+
+export interface DeadCount {
+  /** Endpoint label `app/name`; null where the job never reached routing. */
+  readonly endpoint: string | null;
+  readonly reason: string;
+  readonly count: number;
 }
 
 export type RedriveSelection = { readonly ids: readonly string[] } | { readonly max: number };
