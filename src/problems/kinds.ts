@@ -28,7 +28,8 @@ export const problemKinds = {
   queue_broken: {
     severity: "error",
     object: "queue",
-    remedy: "a key of this queue has the wrong type, or the backend's user lacks a right: mend it; hookline tries again by itself",
+    remedy:
+      "a key of this queue has the wrong type, or the backend's user lacks a right: mend it; hookline tries again by itself",
   },
   not_durable: {
     severity: "warning",
@@ -48,7 +49,8 @@ export const problemKinds = {
   undrained_jobs: {
     severity: "warning",
     object: "queue",
-    remedy: "jobs lie where nothing drains them: set queue.redis.prefix or the producers' driver, as the detail says",
+    remedy:
+      "jobs lie where nothing drains them: set queue.redis.prefix or the producers' driver, as the detail says",
   },
   unsettled_deliveries: {
     severity: "warning",
