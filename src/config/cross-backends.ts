@@ -14,6 +14,24 @@ export function checkBackends(view: CrossView, findings: CrossFindings): void {
   checkRedis(view, findings);
   checkCluster(view, findings);
   checkSqs(view, findings);
+  warnOfUnused(view, findings);
+}
+
+/** What was written into queue.reliability and means nothing to the driver in use. */
+function warnOfUnused({ config, input }: CrossView, { warn }: CrossFindings): void {
+  const driver = config.queue?.driver;
+  const written = input.queue?.reliability ?? {};
+  if (driver === undefined || driver === "none") return;
+  const onSqs: Readonly<Record<string, string>> = {
+    failed_retention: "SQS keeps dead letters as long as their queue's MessageRetentionPeriod says",
+    failed_retention_ms: "SQS keeps dead letters as long as their queue's MessageRetentionPeriod says",
+  };
+  const elsewhere: Readonly<Record<string, string>> = {
+    unknown_grace_ms: "only the sqs driver puts back a job that it cannot route",
+  };
+  for (const [key, reason] of Object.entries(driver === "sqs" ? onSqs : elsewhere)) {
+    if (key in written) warn(`queue.reliability.${key} has no effect on the driver ${driver}: ${reason}`);
+  }
 }
 
 function checkStall({ config }: CrossView, { issue }: CrossFindings): void {

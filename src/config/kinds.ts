@@ -36,6 +36,11 @@ export function milliseconds(min: number, description: string) {
   );
 }
 
+/** A duration in whole milliseconds that is compared with clocks and that no timer waits for: months are fine. */
+export function longMilliseconds(min: number, description: string) {
+  return integer({ min }, description);
+}
+
 /** A number from 0 to 1. */
 export function share(description: string) {
   const expectation = "a number from 0 to 1";

@@ -4,6 +4,7 @@ import {
   choice,
   flag,
   integer,
+  longMilliseconds,
   milliseconds,
   receiverName,
   secretAddress,
@@ -145,8 +146,27 @@ export const queueSchema = v.strictObject({
         milliseconds(0, "Longest wait for attempts in flight at shutdown."),
         8000,
       ),
-      failed_retention: v.optional(integer({ min: 0 }, "Dead letters kept per queue."), 10_000),
+      failed_retention: v.optional(
+        v.nullable(
+          integer(
+            { min: 0 },
+            "Dead letters kept per queue; null = as many as there is room for (memory: 100,000 and 64 MiB).",
+          ),
+        ),
+        null,
+      ),
+      failed_retention_ms: v.optional(
+        longMilliseconds(1, "How long a dead letter is kept. What retention removes is logged and counted."),
+        2_592_000_000,
+      ),
       deduplication_ttl_ms: v.optional(milliseconds(1, "How long an enqueued id is remembered."), 300_000),
+      unknown_grace_ms: v.optional(
+        milliseconds(
+          0,
+          "sqs: a job that this process cannot route goes back for so long before it is dead: another may know better.",
+        ),
+        900_000,
+      ),
     }),
     {},
   ),

@@ -49,6 +49,10 @@ export const redisSchema = v.strictObject({
     flag("Own jobs go to the producers' list in Sockudo's full form, app_secret included."),
     false,
   ),
+  look_for_others: v.optional(
+    flag("Look for jobs that Sockudo or Soketi left where nothing drains them, and warn of them."),
+    true,
+  ),
   wait_replicas: v.optional(integer({ min: 0 }, "Enqueue waits for so many replicas (WAIT)."), 0),
 });
 

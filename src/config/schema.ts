@@ -63,6 +63,16 @@ const supervisorSchema = v.strictObject({
   allow_crash: v.optional(flag("Crash and stall may be rehearsed over the API; needs a token."), false),
 });
 
+const metricsSchema = v.strictObject({
+  endpoint_series: v.optional(
+    integer(
+      { min: 0, max: 100_000 },
+      "Endpoints with metrics of their own: those not enabled and closed, then those with most backlog.",
+    ),
+    500,
+  ),
+});
+
 /** Where `log.format` depends on the terminal, the loader fills it in before this schema is applied. */
 const logSchema = v.strictObject({
   level: v.optional(choice(["debug", "info", "warn", "error"], "Least severe line that is written."), "info"),
@@ -77,6 +87,7 @@ export const configSchema = v.strictObject({
   webhooks: v.optional(webhooksSchema, {}),
   supervisor: v.optional(supervisorSchema, {}),
   log: v.optional(logSchema, {}),
+  metrics: v.optional(metricsSchema, {}),
   egress: v.optional(egressSchema, {}),
   apps: v.optional(v.array(appSchema, "an array of apps"), []),
   endpoints: v.optional(endpointsSchema, {}),

@@ -69,7 +69,7 @@ function commonOptions(config: Config) {
   const { queues, reliability } = config.queue;
   return {
     queues: queues.map(({ name }) => name),
-    deadLetterRetention: reliability.failed_retention,
+    deadLetterRetention: reliability.failed_retention ?? Number.MAX_SAFE_INTEGER,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
   };
 }

@@ -12,6 +12,9 @@ export interface DriverContext {
   readonly events: DriverEvents;
 }
 
+/** Dead letters that memory keeps at most where failed_retention is null (contract §2). */
+const memoryDeadLetters = 100_000;
+
 type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
 
 /**
@@ -39,7 +42,7 @@ async function makeMemory(config: Config, { clock, events }: DriverContext): Pro
     queues: queues.map(({ name }) => name),
     capacity: memory.capacity,
     whenFull: memory.when_full,
-    deadLetterRetention: reliability.failed_retention,
+    deadLetterRetention: reliability.failed_retention ?? memoryDeadLetters,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
     // Memory has no limit of its own: what the HTTP server lets in must fit.
     maxPayloadBytes: Math.max(config.server.max_body_bytes, 64 * 1024 * 1024),

@@ -411,6 +411,16 @@ describe("backends", () => {
       },
       "database.redis.host: not used",
     ],
+    [
+      "a retention that SQS decides itself",
+      { queue: { driver: "sqs", reliability: { failed_retention_ms: 1000 } } },
+      "queue.reliability.failed_retention_ms has no effect on the driver sqs",
+    ],
+    [
+      "a grace that only SQS has",
+      { queue: { reliability: { unknown_grace_ms: 1000 } } },
+      "queue.reliability.unknown_grace_ms has no effect on the driver memory",
+    ],
     ["nobody to deliver to", {}, "there are no apps and no endpoints"],
   ])("%s is a warning, no issue", async (_, file, warning) => {
     const { warnings } = await load(file);

@@ -19,6 +19,7 @@ test("the defaults are those of contract §2", async () => {
         url_override: null,
         cluster_mode: false,
         write_for_sockudo: false,
+        look_for_others: true,
         wait_replicas: 0,
       },
       redis_cluster: {
@@ -49,8 +50,10 @@ test("the defaults are those of contract §2", async () => {
       reliability: {
         lease_duration_ms: 30_000,
         shutdown_timeout_ms: 8000,
-        failed_retention: 10_000,
+        failed_retention: null,
+        failed_retention_ms: 2_592_000_000,
         deduplication_ttl_ms: 300_000,
+        unknown_grace_ms: 900_000,
       },
     },
     database: {
@@ -91,6 +94,7 @@ test("the defaults are those of contract §2", async () => {
       allow_crash: false,
     },
     log: { level: "info", format: "json" },
+    metrics: { endpoint_series: 500 },
     egress: { deny: [], allow: [], deny_private: false, ports: null, proxy: null },
     apps: [],
     endpoints: {},
@@ -368,6 +372,7 @@ describe("JSON Schema", () => {
       "webhooks",
       "supervisor",
       "log",
+      "metrics",
       "egress",
       "apps",
       "endpoints",

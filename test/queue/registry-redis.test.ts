@@ -20,7 +20,7 @@ describe("redis options from the configuration", () => {
       prefix: "sockudo_queue:",
       queues: ["webhooks"],
       requestTimeoutMs: 5_000,
-      deadLetterRetention: 10_000,
+      deadLetterRetention: Number.MAX_SAFE_INTEGER,
       deduplicationTtlMs: 300_000,
       waitReplicas: 0,
       encodeForSockudo: null,
