@@ -323,6 +323,11 @@ export interface DeadLetterPageRequest {
   readonly limit: number;
   /** The previous page's cursor; null for the first. */
   readonly cursor: string | null;
+  /**
+   * Most bytes of what is stored that the page holds, so that no page costs more memory than this. A larger letter
+   * comes on a page of its own. Absent: `limit` alone counts.
+   */
+  readonly maxBytes?: number;
 }
 
 export interface DeadLetterPage {

@@ -1,4 +1,5 @@
 import { HooklineError } from "../../../errors.ts";
+import { bodyBytes } from "../../../jobs/body.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterPageRequest } from "../../driver.ts";
 
 /** The dead letters of one queue, in the order they came. */
@@ -82,16 +83,19 @@ export function createDeadLetterShelf(retention: number): DeadLetterShelf {
       return shelved === undefined ? undefined : removeShelved(id, shelved);
     },
     takeOldest,
-    page({ limit, cursor }) {
+    page({ limit, cursor, maxBytes = Infinity }) {
       if (cursor !== null && !/^\d+$/.test(cursor)) {
         throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
       }
       const items: DeadLetter[] = [];
       let last = 0;
+      let bytes = 0;
       let place = (cursor === null ? order.length : placeOf(Number(cursor))) - 1;
       for (; place >= 0 && items.length < limit; place -= 1) {
         const { letter, number } = order[place] as Shelved;
         if (letter === null) continue;
+        bytes += bodyBytes(letter.body);
+        if (bytes > maxBytes && items.length > 0) break;
         items.push(letter);
         last = number;
       }

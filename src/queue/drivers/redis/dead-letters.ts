@@ -23,17 +23,20 @@ export function createDeadLetters(topology: Topology, keys: QueueKeys) {
 
   return {
     /** Newest first; the cursor is the time of the last one, unique to the microsecond. */
-    async page({ limit, cursor }: DeadLetterPageRequest): Promise<DeadLetterPage> {
+    async page({ limit, cursor, maxBytes }: DeadLetterPageRequest): Promise<DeadLetterPage> {
       if (cursor !== null && !/^\d+$/.test(cursor)) {
         throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
       }
       const start = cursor === null ? "+inf" : `(${cursor}`;
-      const reply = replyList(await run(deadPageScript, "listing dead letters", [limit, start]));
+      const most = maxBytes ?? Number.MAX_SAFE_INTEGER;
+      const [isCut, ...reply] = replyList(
+        await run(deadPageScript, "listing dead letters", [limit, start, most]),
+      );
       const items: DeadLetter[] = [];
       for (let at = 0; at < reply.length; at += 3) {
         items.push(readDeadLetter(replyText(reply[at]), reply[at + 2] as Buffer));
       }
-      const last = items.length === limit ? replyText(reply[reply.length - 2]) : null;
+      const last = isCut === 1 || items.length === limit ? replyText(reply[reply.length - 2]) : null;
       return { items, cursor: last, complete: true };
     },
 

@@ -1,15 +1,25 @@
 import { script } from "./script.ts";
 
-/** A page of dead letters, newest first. ARGV: limit, cursor ("+inf" or "(" + score). Answers {id, score, content…}. */
+/**
+ * A page of dead letters, newest first. ARGV: limit, cursor ("+inf" or "(" + score), most bytes. Answers
+ * {1 where the page ends before its limit, else 0, id, score, content…}.
+ */
 export const deadPageScript = script(
   "dead-page",
   `
 local page = redis.call('ZREVRANGEBYSCORE', dead, ARGV[2], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-local out = {}
+local out = {0}
+local bytes = 0
 for i = 1, #page, 2 do
+  local content = redis.call('HGET', deadjobs, page[i]) or ''
+  bytes = bytes + #content
+  if bytes > tonumber(ARGV[3]) and i > 1 then
+    out[1] = 1
+    break
+  end
   out[#out + 1] = page[i]
   out[#out + 1] = page[i + 1]
-  out[#out + 1] = redis.call('HGET', deadjobs, page[i]) or ''
+  out[#out + 1] = content
 end
 return out
 `,

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { DriverUnavailableError, PayloadTooLargeError, UnsupportedByDriverError } from "../../../errors.ts";
+import { bodyBytes } from "../../../jobs/body.ts";
 import type { EnqueueResult, NewJob } from "../../driver.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
@@ -8,7 +9,7 @@ import { dedupName } from "./keys.ts";
 import { chunk, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverOptions } from "./options.ts";
-import { bodyArgument, bodyBytes } from "./record.ts";
+import { bodyArgument } from "./record.ts";
 import { enqueueScript } from "./enqueue-script.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";

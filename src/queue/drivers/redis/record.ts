@@ -46,11 +46,6 @@ export function bodyArgument(body: JobBody): string | Buffer {
   return typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
-/** Bytes of UTF-8. */
-export function bodyBytes(body: JobBody): number {
-  return typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
-}
-
 /** What a dead letter keeps beside the job: one line of JSON. */
 export interface DeadMeta {
   readonly reason: string;

@@ -1,10 +1,11 @@
 import { DriverUnavailableError } from "../../../errors.ts";
+import { bodyBytes } from "../../../jobs/body.ts";
 import type { SettleResult, Settlement } from "../../driver.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
 import type { QueueKeys } from "./keys.ts";
 import { chunk } from "./limits.ts";
-import { bodyArgument, bodyBytes } from "./record.ts";
+import { bodyArgument } from "./record.ts";
 import type { DeadMeta } from "./record.ts";
 import { settleScript } from "./settle-script.ts";
 import { onServer } from "./topology.ts";

@@ -1,5 +1,6 @@
 import { sleep, type Clock } from "../../../clock.ts";
 import { HooklineError } from "../../../errors.ts";
+import { bodyBytes } from "../../../jobs/body.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { DeadLetter, RedriveSelection } from "../../driver.ts";
 import type { Message, OutgoingMessage, SqsApi } from "./api.ts";
@@ -20,7 +21,8 @@ const maxListed = 100;
 
 /** Dead letters of one queue: in SQS they can be received, not read, so that a page is what we hold for 30 s. */
 export interface DeadLetters {
-  list(limit: number): Promise<DeadLetter[]>;
+  /** @param maxBytes Most bytes of bodies in the answer; one letter is always in it. Absent: `limit` alone counts. */
+  list(limit: number, maxBytes?: number): Promise<DeadLetter[]>;
   /** @throws HooklineError `list_first` for an id that this process has not listed in the last 30 s. */
   redrive(which: RedriveSelection): Promise<number>;
   remove(id: string): Promise<boolean>;
@@ -44,11 +46,15 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
     for (const [id, until] of removed) if (until <= now) removed.delete(id);
   };
 
-  /** Receives up to `count` more and holds them; stops when two looks in a row find nothing. */
-  const fetch = async (count: number): Promise<Listed[]> => {
+  /**
+   * Receives up to `count` more and holds them; stops when two looks in a row find nothing, and at the first look
+   * that brings the bodies to `maxBytes`.
+   */
+  const fetch = async (count: number, maxBytes = Infinity): Promise<Listed[]> => {
     const found: Listed[] = [];
     const foreign: HeldMessage[] = [];
-    for (let empty = 0; found.length < count && empty < 2;) {
+    let bytes = 0;
+    for (let empty = 0; found.length < count && bytes < maxBytes && empty < 2;) {
       const max = Math.min(10, count - found.length);
       const at = clock.monotonic();
       const received = await call(() =>
@@ -62,6 +68,7 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       empty = received.length === 0 ? empty + 1 : 0;
       for (const message of received) {
         const held = readMessage(message, at, listedMs);
+        bytes += bodyBytes(held.body);
         if (originOf(message, queue.name) === queue.name) found.push(read(message, held, listed));
         else foreign.push(held);
         const last = found.at(-1);
@@ -121,12 +128,16 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
   };
 
   return {
-    async list(limit) {
+    async list(limit, maxBytes = Infinity) {
       sweep();
       const most = Math.min(limit, maxListed);
-      if (listed.size < most) await fetch(most - listed.size);
+      const held = [...listed.values()].reduce((sum, { letter }) => sum + bodyBytes(letter.body), 0);
+      if (listed.size < most) await fetch(most - listed.size, maxBytes - held);
       const letters = [...listed.values()].map(({ letter }) => letter);
-      return letters.sort((a, b) => b.failedAt - a.failedAt).slice(0, most);
+      const newest = letters.sort((a, b) => b.failedAt - a.failedAt).slice(0, most);
+      let bytes = 0;
+      const end = newest.findIndex(({ body }, at) => (bytes += bodyBytes(body)) > maxBytes && at > 0);
+      return end === -1 ? newest : newest.slice(0, end);
     },
 
     async redrive(which) {

@@ -235,8 +235,8 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     pause: (queue) => Promise.resolve(of(queue).consumer.pause(queue)),
     resume: (queue) => Promise.resolve(of(queue).consumer.resume(queue)),
 
-    async deadLetters(queue, { limit }) {
-      return { items: await of(queue).deadLetters.list(limit), cursor: null, complete: false };
+    async deadLetters(queue, { limit, maxBytes }) {
+      return { items: await of(queue).deadLetters.list(limit, maxBytes), cursor: null, complete: false };
     },
     redrive: (queue, which) => of(queue).deadLetters.redrive(which),
     removeDead: (queue, id) => of(queue).deadLetters.remove(id),
