@@ -8,7 +8,8 @@ import { isoTime } from "./json.ts";
 /**
  * One endpoint as the API shows it: its settings without secrets, and how it stands in this process.
  *
- * `mode` holds within `scope`; `breaker`, `held_ms` and `in_flight` are this process's own.
+ * `mode` holds within `scope`; `breaker`, `held_ms`, `in_flight` and `window` are this process's own. `window`
+ * is the most that answers of 429 leave in flight; null = they limit nothing.
  *
  * @param appId Null for a named endpoint.
  */
@@ -31,6 +32,7 @@ export function describeEndpoint(
     breaker: gate.breaker,
     held_ms: gate.heldMs,
     in_flight: gate.inFlight,
+    window: Number.isFinite(gate.window) ? gate.window : null,
     signing: [
       ...(endpoint.pusher === null ? [] : ["pusher"]),
       ...new Set(keys.map(({ key }) => key.version)),

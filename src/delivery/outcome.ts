@@ -59,7 +59,7 @@ export const outcomeKinds: readonly OutcomeKind[] = [
 
 /**
  * Whether an outcome says that the endpoint itself is unwell, for its breaker: no answer, 408, 5xx, or a
- * function that failed. A 4xx is about the one request, and a 429 holds the lane by itself.
+ * function that failed. A 4xx is about the one request, and a 429 narrows the endpoint's window by itself.
  */
 export function isEndpointFailure(outcome: Outcome): boolean {
   switch (outcome.kind) {

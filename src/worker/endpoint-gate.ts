@@ -3,7 +3,7 @@ import { createBreaker, type BreakerState } from "../delivery/breaker.ts";
 import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
 import { createRateLimit } from "../delivery/rate-limit.ts";
-import { backoffMs } from "../delivery/retry.ts";
+import { createWindow } from "../delivery/window.ts";
 import type { Gate } from "./gate.ts";
 
 /** What an operator or the endpoint's own answers have made of it. */
@@ -18,6 +18,8 @@ export interface EndpointGate extends Gate {
   readonly heldMs: number;
   /** Starts that were taken and have not ended, over all queues. */
   readonly inFlight: number;
+  /** Most attempts in flight that its answers of 429 leave it; Infinity = they limit nothing. */
+  readonly window: number;
   setMode(mode: EndpointMode): void;
   /** Lets go of timers. */
   close(): void;
@@ -34,10 +36,11 @@ export interface EndpointGateOptions {
 const parkAboveMs = 1_000;
 
 /**
- * One endpoint's rules in this process: mode, breaker, the receiver's own Retry-After, rate limit.
+ * One endpoint's rules in this process: mode, breaker, the receiver's own Retry-After, window, rate limit.
  *
- * A 429 or 503, and any answer with Retry-After, holds the lane and not only the job: what the receiver
- * says of one request holds for the next one too.
+ * An answer with Retry-After holds the endpoint and not only the job: what the receiver says of one request
+ * holds for the next one too. A 429 without one narrows the window (window.ts). A 503 without one is a failure
+ * like any 5xx, for one bad node behind a load balancer must not stop the others.
  */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const { endpoint, clock } = options;
@@ -46,13 +49,19 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
   const listeners: (() => void)[] = [];
   let mode: EndpointMode = "enabled";
+  const window = createWindow();
   let heldUntil = 0;
-  let holdsInRow = 0;
+  /** The window has kept somebody from starting, who waits to be told. */
+  let isAwaited = false;
   let goneInRow = 0;
   let inFlight = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
   const announce = (): void => {
+    isAwaited = false;
+    // Where only one may start, it is not always the same queue's turn.
+    const first = listeners.shift();
+    if (first !== undefined) listeners.push(first);
     for (const listener of listeners) listener();
   };
   /** Milliseconds of a wait that is known: the hold's or the breaker's. */
@@ -71,15 +80,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   };
 
   const hold = (outcome: Outcome): void => {
-    if (outcome.kind === "delivered") holdsInRow = 0;
-    if (outcome.kind !== "http_status") return;
-    const asks = outcome.status === 429 || outcome.status === 503;
-    if (outcome.retryAfterMs === null && !asks) return;
-    holdsInRow += 1;
-    const waitMs =
-      outcome.retryAfterMs === null
-        ? backoffMs(holdsInRow, endpoint.retry, 0.5)
-        : Math.min(outcome.retryAfterMs, endpoint.retry.maxBackoffMs);
+    if (outcome.kind !== "http_status" || outcome.retryAfterMs === null) return;
+    const waitMs = Math.min(outcome.retryAfterMs, endpoint.retry.maxBackoffMs);
     heldUntil = Math.max(heldUntil, clock.monotonic() + waitMs);
   };
 
@@ -105,6 +107,9 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     get inFlight() {
       return inFlight;
     },
+    get window() {
+      return window.size;
+    },
     get isClosed() {
       return mode === "paused" || knownWaitMs() > parkAboveMs;
     },
@@ -119,6 +124,10 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         announceWhenOver();
         return waitMs;
       }
+      if (!window.admits(inFlight)) {
+        isAwaited = true;
+        return Infinity;
+      }
       const limitedMs = rateLimit?.take(now) ?? 0;
       if (limitedMs > 0) return limitedMs;
       breaker.started(now);
@@ -127,6 +136,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     },
     ended(outcome) {
       const now = clock.monotonic();
+      window.ended(inFlight, windowAnswer(outcome));
       inFlight -= 1;
       const before = breaker.state(now);
       breaker.ended(now, outcome === null ? null : isEndpointFailure(outcome));
@@ -135,7 +145,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         countGone(outcome);
       }
       announceWhenOver();
-      const changed = before !== breaker.state(now) || before === "half_open";
+      const hasRoom = isAwaited && inFlight < window.size;
+      const changed = before !== breaker.state(now) || before === "half_open" || hasRoom;
       if (changed || mode === "disabled" || knownWaitMs() > parkAboveMs) announce();
     },
     onChange: (listener) => void listeners.push(listener),
@@ -144,6 +155,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       goneInRow = 0;
       if (next === "enabled") {
         breaker.reset();
+        window.reset();
         heldUntil = 0;
       }
       announce();
@@ -152,4 +164,12 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       if (timer !== null) clearTimeout(timer);
     },
   };
+}
+
+/** A 429 that asks for no wait says only that this was too much at once. */
+function windowAnswer(outcome: Outcome | null): "accepted" | "full" | "other" {
+  if (outcome === null) return "other";
+  if (outcome.kind === "delivered") return "accepted";
+  if (outcome.kind !== "http_status" || outcome.status !== 429) return "other";
+  return (outcome.retryAfterMs ?? 0) === 0 ? "full" : "other";
 }

@@ -89,6 +89,7 @@ describe("GET /v1/endpoints", () => {
       breaker: "closed",
       held_ms: 0,
       in_flight: 0,
+      window: null,
       signing: ["pusher"],
       signing_keys: [],
       limits: {

@@ -133,6 +133,108 @@ describe("rate limit", () => {
   });
 });
 
+describe("a 429 without Retry-After", () => {
+  /** Starts as many attempts as the gate allows, at most `most`. */
+  const startAll = (gate: ReturnType<typeof gateOf>["gate"], most = 100): number => {
+    let started = 0;
+    while (started < most && gate.tryStart() === 0) started += 1;
+    return started;
+  };
+  const endAll = (gate: ReturnType<typeof gateOf>["gate"], outcome: Outcome): void => {
+    while (gate.inFlight > 0) gate.ended(outcome);
+  };
+
+  test("halves what may be in flight, once for all that were in flight together, down to 1", () => {
+    const { gate } = gateOf({});
+    const sizes: number[] = [];
+    expect(startAll(gate, 16)).toBe(16);
+    for (let round = 0; round < 5; round += 1) {
+      endAll(gate, status(429));
+      sizes.push(startAll(gate));
+    }
+    expect(sizes).toEqual([8, 4, 2, 1, 1]);
+    expect(gate.window).toBe(1);
+    expect([gate.heldMs, gate.isClosed]).toEqual([0, false]);
+  });
+
+  test("counts from what is in flight, and nothing starts until that is below the window", () => {
+    const { gate } = gateOf({});
+    startAll(gate, 8);
+    gate.ended(status(429));
+    expect(gate.window).toBe(4);
+    for (let ended = 1; ended < 4; ended += 1) {
+      expect(gate.tryStart()).toBe(Infinity);
+      gate.ended(ok);
+    }
+    expect(gate.tryStart()).toBe(Infinity);
+    gate.ended(ok);
+    expect(gate.tryStart()).toBe(0);
+    expect(gate.tryStart()).toBe(Infinity);
+  });
+
+  test("each window's worth of accepted deliveries opens it by one, and others do not", () => {
+    const { gate } = gateOf({});
+    startAll(gate, 4);
+    endAll(gate, status(429));
+    expect(startAll(gate)).toBe(2);
+    gate.ended(ok);
+    gate.ended(status(500));
+    gate.ended(null);
+    expect(gate.window).toBe(2);
+    startAll(gate);
+    gate.ended(ok);
+    expect(gate.window).toBe(3);
+    for (let accepted = 0; accepted < 3; accepted += 1) {
+      startAll(gate);
+      gate.ended(ok);
+    }
+    expect(gate.window).toBe(4);
+  });
+
+  test("opens no further than the endpoint has a use for", () => {
+    const { gate } = gateOf({});
+    startAll(gate, 8);
+    endAll(gate, status(429));
+    for (let accepted = 0; accepted < 100; accepted += 1) {
+      // Its share of the slots is 3.
+      startAll(gate, 3 - gate.inFlight);
+      gate.ended(ok);
+    }
+    expect(gate.window).toBe(4);
+  });
+
+  test("says when there is room again, to each queue in turn", () => {
+    const { gate } = gateOf({});
+    startAll(gate, 2);
+    const starts = [0, 0];
+    const queue = (index: number) => (): void => {
+      if (gate.tryStart() === 0) starts[index] = (starts[index] ?? 0) + 1;
+    };
+    gate.onChange(queue(0));
+    gate.onChange(queue(1));
+    endAll(gate, status(429));
+    expect(gate.window).toBe(1);
+    startAll(gate);
+    for (let round = 0; round < 20; round += 1) {
+      queue(round % 2)();
+      gate.ended(status(500));
+    }
+    expect(Math.min(...starts)).toBeGreaterThanOrEqual(8);
+  });
+
+  test("enabling the endpoint forgets it; one that names a wait holds instead", () => {
+    const { gate } = gateOf({});
+    startAll(gate, 4);
+    endAll(gate, status(429));
+    gate.setMode("enabled");
+    expect(gate.window).toBe(Infinity);
+    startAll(gate, 4);
+    endAll(gate, status(429, 500));
+    expect([gate.window, gate.heldMs]).toEqual([Infinity, 500]);
+    gate.close();
+  });
+});
+
 describe("gate", () => {
   test("Retry-After holds the lane and not only the job", () => {
     const { gate, pass } = gateOf({});
@@ -147,17 +249,22 @@ describe("gate", () => {
     gate.close();
   });
 
-  test("429 and 503 without Retry-After hold it for the backoff, longer each time in a row", () => {
-    const { gate, pass } = gateOf({});
+  test("a 503 without Retry-After is a failure like any 5xx: only the breaker counts it", () => {
+    const breaker = { failureShare: 0.5, minAttempts: 4, windowMs: 60_000, openMs: 30_000 };
+    const { gate } = gateOf({ breaker });
+    for (let index = 0; index < 3; index += 1) {
+      gate.ended(status(503));
+      expect([gate.heldMs, gate.window, gate.tryStart()]).toEqual([0, Infinity, 0]);
+    }
     gate.ended(status(503));
-    expect(gate.heldMs).toBe(2_000);
-    pass(2_000);
-    gate.ended(status(429));
-    expect(gate.heldMs).toBe(4_000);
-    pass(4_000);
-    gate.ended(ok);
-    gate.ended(status(429));
-    expect(gate.heldMs).toBe(2_000);
+    expect(gate.breaker).toBe("open");
+    gate.close();
+  });
+
+  test("a 503 with Retry-After holds it", () => {
+    const { gate } = gateOf({});
+    gate.ended(status(503, 5_000));
+    expect([gate.heldMs, gate.isClosed, gate.window]).toEqual([5_000, true, Infinity]);
     gate.close();
   });
 
