@@ -1,5 +1,13 @@
 import { genericContent } from "../jobs/generic.ts";
-import type { DecodedJob, GenericJob, JobBody, JobEvent, PusherJob, RawJob } from "../jobs/job.ts";
+import type {
+  BoundEvents,
+  DecodedJob,
+  GenericJob,
+  JobBody,
+  JobEvent,
+  PusherJob,
+  RawJob,
+} from "../jobs/job.ts";
 import { payloadText, splitPayload } from "../jobs/payload.ts";
 import { verifySoketiSignature } from "../jobs/soketi.ts";
 import type { App, Directory, Endpoint } from "./endpoint.ts";
@@ -8,6 +16,8 @@ import type { App, Directory, Endpoint } from "./endpoint.ts";
 export interface Delivery {
   readonly endpoint: Endpoint;
   readonly content: JobBody;
+  /** Which of a Pusher job's events the content holds; null for other jobs. */
+  readonly boundEvents: BoundEvents | null;
 }
 
 /** Why a job is given up before any attempt (contract §3). */
@@ -16,16 +26,22 @@ export type RoutingFailure =
   | "bad_signature"
   | "format_not_accepted"
   | "unknown_endpoint"
+  | "not_wanted"
   | "no_route";
 
 /** What is to be done with a job. */
 export type Routing =
   /** At least one delivery; `app` is null for named endpoints. */
   | { readonly kind: "deliver"; readonly app: App | null; readonly deliveries: readonly Delivery[] }
-  /** No endpoint wants it: done. */
+  /** No endpoint of the app wants a job that is bound to none: done. */
   | { readonly kind: "nothing" }
-  /** Given up; `detail` is one sentence without secrets. */
-  | { readonly kind: "dead"; readonly reason: RoutingFailure; readonly detail: string };
+  /** Given up; `detail` is one sentence without secrets, `endpoint` the label of the one it was bound to. */
+  | {
+      readonly kind: "dead";
+      readonly reason: RoutingFailure;
+      readonly detail: string;
+      readonly endpoint: string | null;
+    };
 
 /** A raw queue's way to its endpoints (raw-routes.ts). */
 export interface RawRoutes {
@@ -39,8 +55,11 @@ export interface RawRoutes {
  * Finds a job's receivers and the body each of them gets. Never throws, and changes nothing.
  *
  * A Pusher payload that an endpoint wants as a whole is its content as it stands; a filtered one keeps each
- * event's bytes and the spelling of time_ms. A job that is bound goes to its endpoint only, and is
- * filtered again: the configuration may have changed since.
+ * event's bytes and the spelling of time_ms.
+ *
+ * A job that is bound goes to its endpoint only, with the events it was bound with, whatever the filter has
+ * become: under one delivery id the receiver always gets the same bytes. When the filter wants none of them any
+ * more, it is dead as `not_wanted`: somebody was promised this delivery, so that an ack would lose it.
  *
  * @param rawRoutes The queue's, where it is a raw one.
  */
@@ -54,58 +73,65 @@ const nothing: Routing = { kind: "nothing" };
 
 function routePusher(job: PusherJob, directory: Directory): Routing {
   const app = directory.findApp(job.appId, job.appKey);
-  if (app === null) return dead("unknown_app", "the configuration has no app of this id or key");
+  const label = boundLabel(app?.id ?? job.appId, job.endpoint);
+  if (app === null) return dead("unknown_app", "the configuration has no app of this id or key", label);
   if (!app.accept.has(job.source)) {
-    return dead("format_not_accepted", `app ${app.id} does not accept ${job.source} jobs`);
+    return dead("format_not_accepted", `app ${app.id} does not accept ${job.source} jobs`, label);
   }
   if (job.signature !== null) {
     const secrets = [app.secret, ...app.previousSecrets];
     if (!verifySoketiSignature(job.payload, job.signature, secrets)) {
-      return dead("bad_signature", `originalPusherSignature does not match any secret of app ${app.id}`);
+      const detail = `originalPusherSignature does not match any secret of app ${app.id}`;
+      return dead("bad_signature", detail, label);
     }
   }
   const endpoints = endpointsOf(app, job.endpoint);
-  if (endpoints === null) return unknownEndpoint(app);
+  if (endpoints === null) return unknownEndpoint(app, label);
   const deliveries: Delivery[] = [];
-  const filtered = createPayloadFilter(job);
+  const contentOf = createPayloadCut(job);
   for (const endpoint of endpoints) {
-    const content = filtered(endpoint);
-    if (content !== null) deliveries.push({ endpoint, content });
+    const boundEvents = eventsFor(endpoint, job);
+    if (boundEvents !== null) deliveries.push({ endpoint, content: contentOf(boundEvents), boundEvents });
   }
-  return deliveries.length === 0 ? nothing : { kind: "deliver", app, deliveries };
+  if (deliveries.length > 0) return { kind: "deliver", app, deliveries };
+  return job.endpoint === null ? nothing : notWanted(label);
 }
 
 function routeGeneric(job: GenericJob, directory: Directory): Routing {
   if (job.appId === null) {
     const endpoint = job.endpoint === null ? null : directory.findEndpoint(null, job.endpoint);
-    if (endpoint === null) return unknownEndpoint(null);
-    return { kind: "deliver", app: null, deliveries: [{ endpoint, content: genericContent(job) }] };
+    if (endpoint === null) return unknownEndpoint(null, job.endpoint);
+    const delivery = { endpoint, content: genericContent(job), boundEvents: null };
+    return { kind: "deliver", app: null, deliveries: [delivery] };
   }
   const app = directory.findApp(job.appId, null);
-  if (app === null) return dead("unknown_app", "the configuration has no app of this id");
+  const label = boundLabel(job.appId, job.endpoint);
+  if (app === null) return dead("unknown_app", "the configuration has no app of this id", label);
   if (!app.accept.has("native")) {
-    return dead("format_not_accepted", `app ${app.id} does not accept native jobs`);
+    return dead("format_not_accepted", `app ${app.id} does not accept native jobs`, label);
   }
   const endpoints = endpointsOf(app, job.endpoint);
-  if (endpoints === null) return unknownEndpoint(app);
+  if (endpoints === null) return unknownEndpoint(app, label);
   const content = genericContent(job);
   const event: JobEvent = { name: job.type, channel: null };
   const deliveries = endpoints
     .filter((endpoint) => wants(endpoint, event))
-    .map((endpoint) => ({ endpoint, content }));
-  return deliveries.length === 0 ? nothing : { kind: "deliver", app, deliveries };
+    .map((endpoint) => ({ endpoint, content, boundEvents: null }));
+  if (deliveries.length > 0) return { kind: "deliver", app, deliveries };
+  return job.endpoint === null ? nothing : notWanted(label);
 }
 
 function routeRaw(job: RawJob, directory: Directory, rawRoutes: RawRoutes | null): Routing {
   const name = job.endpoint ?? rawRoutes?.pick(job) ?? null;
-  if (name === null) return dead("no_route", "no route of this queue takes the message");
+  if (name === null) return dead("no_route", "no route of this queue takes the message", null);
   // A producer's content can look like an envelope: it must not reach what the queue does not lead to.
   if (rawRoutes !== null && !rawRoutes.endpoints.has(name)) {
-    return dead("unknown_endpoint", "the endpoint the job is bound to is not one of this queue's");
+    return dead("unknown_endpoint", "the endpoint the job is bound to is not one of this queue's", name);
   }
   const endpoint = directory.findEndpoint(null, name);
-  if (endpoint === null) return unknownEndpoint(null);
-  return { kind: "deliver", app: null, deliveries: [{ endpoint, content: job.content }] };
+  if (endpoint === null) return unknownEndpoint(null, name);
+  const delivery = { endpoint, content: job.content, boundEvents: null };
+  return { kind: "deliver", app: null, deliveries: [delivery] };
 }
 
 /** All endpoints of an app, or the one a job is bound to; null when that one is gone. */
@@ -115,18 +141,27 @@ function endpointsOf(app: App, bound: string | null): readonly Endpoint[] | null
   return endpoint === undefined ? null : [endpoint];
 }
 
-/** The payload text an endpoint gets, or null when it wants none of the events; the text is taken apart at most once. */
-function createPayloadFilter(job: PusherJob): (endpoint: Endpoint) => string | null {
+/** The events of a job that an endpoint gets; null when it wants none of them. */
+function eventsFor(endpoint: Endpoint, { events, boundEvents }: PusherJob): BoundEvents | null {
+  if (boundEvents !== null && boundEvents !== "all") {
+    return boundEvents.some((place) => wants(endpoint, events[place] as JobEvent)) ? boundEvents : null;
+  }
+  let wanted = 0;
+  for (const event of events) if (wants(endpoint, event)) wanted += 1;
+  if (wanted === 0) return null;
+  if (wanted === events.length || boundEvents === "all") return "all";
+  return events.flatMap((event, place) => (wants(endpoint, event) ? [place] : []));
+}
+
+/** Cuts a payload down to some of its events, each with its bytes; the text is taken apart at most once. */
+function createPayloadCut({ payload }: PusherJob): (bound: BoundEvents) => string {
   let parts: ReturnType<typeof splitPayload> | null = null;
-  return (endpoint) => {
-    let wanted = 0;
-    for (const event of job.events) if (wants(endpoint, event)) wanted += 1;
-    if (wanted === 0) return null;
-    if (wanted === job.events.length) return job.payload;
-    const { timeMs, events } = (parts ??= splitPayload(job.payload));
+  return (bound) => {
+    if (bound === "all") return payload;
+    const { timeMs, events } = (parts ??= splitPayload(payload));
     return payloadText(
       timeMs,
-      events.filter((_, index) => wants(endpoint, job.events[index] as JobEvent)),
+      bound.map((place) => events[place] as string),
     );
   };
 }
@@ -144,11 +179,22 @@ function wants(endpoint: Endpoint, event: JobEvent): boolean {
   return acceptsChannel === null || (event.channel !== null && acceptsChannel(event.channel));
 }
 
-function unknownEndpoint(app: App | null): Routing {
-  const where = app === null ? "endpoints" : `the webhooks of app ${app.id}`;
-  return dead("unknown_endpoint", `${where} of the configuration have no endpoint of this name`);
+/** `app/name` of the endpoint that a job is bound to; null where it is bound to none. */
+function boundLabel(appId: string | null, endpoint: string | null): string | null {
+  return endpoint === null || appId === null ? endpoint : `${appId}/${endpoint}`;
 }
 
-function dead(reason: RoutingFailure, detail: string): Routing {
-  return { kind: "dead", reason, detail };
+function unknownEndpoint(app: App | null, label: string | null): Routing {
+  const where = app === null ? "endpoints" : `the webhooks of app ${app.id}`;
+  return dead("unknown_endpoint", `${where} of the configuration have no endpoint of this name`, label);
+}
+
+function notWanted(label: string | null): Routing {
+  const detail =
+    "event_types or filter of the endpoint take none of the events that the job is bound to it with; change them and redrive, or remove it";
+  return dead("not_wanted", detail, label);
+}
+
+function dead(reason: RoutingFailure, detail: string, endpoint: string | null): Routing {
+  return { kind: "dead", reason, detail, endpoint };
 }

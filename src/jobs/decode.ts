@@ -21,9 +21,10 @@ export interface DecodeOptions {
 export function decodeJob(body: JobBody, options: DecodeOptions): DecodedJob | MalformedJob {
   if (options.format === "raw") return decodeRaw(body);
   if (typeof body !== "string") return malformed(describeBytes(body));
-  const value = parseJson(body);
-  if (value === undefined) return malformed(describeText(body));
-  return decodeObject(body, value, options.now ?? Date.now());
+  const text = withoutByteOrderMark(body);
+  const value = parseJson(text);
+  if (value === undefined) return malformed(describeText(text));
+  return decodeObject(text, value, options.now ?? Date.now());
 }
 
 const noOptions: ReadonlySet<string> = new Set();
@@ -89,6 +90,14 @@ export function parseJson(text: string): unknown {
 const binaryFrame =
   "looks like Sockudo v5's packed binary frame (it begins with B), which only Sockudo reads";
 
+/**
+ * A text without a byte order mark at its head: files and .NET producers put one there, and JSON.parse takes
+ * none (RFC 8259 §8.1 lets a reader skip it). The usual text is given back as it is.
+ */
+function withoutByteOrderMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
 function describeBytes(body: Uint8Array): string {
   return body[0] === 0x42 ? binaryFrame : "not UTF-8 text";
 }
@@ -98,7 +107,17 @@ function describeText(text: string): string {
   return text.startsWith("B") ? binaryFrame : "not JSON";
 }
 
+/** The values of `Type` in what SNS sends to a queue whose subscription has no raw delivery (AWS SNS, "message formats"). */
+const snsTypes: ReadonlySet<unknown> = new Set([
+  "Notification",
+  "SubscriptionConfirmation",
+  "UnsubscribeConfirmation",
+]);
+
 function describeShape(object: JsonObject): string {
+  if (snsTypes.has(object["Type"]) && object["TopicArn"] !== undefined) {
+    return 'an SNS envelope around the message: switch on "SNS raw message delivery" for this queue\'s subscription';
+  }
   if (object["events"] !== undefined) return "a payload without the app it belongs to";
   if (object["payload"] !== undefined) return "a payload without app_id and app_key";
   return "no known form of job: expected Sockudo's, Soketi's, hookline's own, or {type, data}";

@@ -74,6 +74,7 @@ export function createEventsJob(appId: string, timeMs: number, events: readonly 
       events,
       signature: null,
       endpoint: null,
+      boundEvents: null,
       deliveryId: null,
     },
     { id, endpoint: null, deliveryId: null },

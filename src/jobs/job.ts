@@ -20,6 +20,11 @@ export interface JobEvent {
   readonly channel: string | null;
 }
 
+/**
+ * Which of a payload's events a delivery consists of: all of them, or those at these places, ascending.
+ */
+export type BoundEvents = "all" | readonly number[];
+
 /** A Pusher-style job: one payload `{time_ms, events}` for the webhooks of one app. */
 export interface PusherJob {
   readonly kind: "pusher";
@@ -40,6 +45,11 @@ export interface PusherJob {
    * A delivery that is retried, and a child of a fan-out, are bound.
    */
   readonly endpoint: string | null;
+  /**
+   * The events that a bound job was bound with; null before, and in envelopes of version 0.1, which did not
+   * say. The payload stays whole, because Soketi's signature covers all of it.
+   */
+  readonly boundEvents: BoundEvents | null;
   /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
   readonly deliveryId: string | null;
 }

@@ -3,7 +3,7 @@ import { describeType, idField, isJsonObject, isMalformed, malformed, nameField 
 import type { JsonObject } from "./fields.ts";
 import { isTimestamp } from "./generic.ts";
 import { deliveryIdPattern } from "./id.ts";
-import type { DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
+import type { BoundEvents, DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
 import { memberText } from "./spans.ts";
 
@@ -11,13 +11,15 @@ import { memberText } from "./spans.ts";
  * The native envelope: what hookline itself writes into a backend. One JSON text, without any secret:
  *
  *     {"hookline":1,"id":"…","kind":"pusher","app_id":"…","app_key":"…","source":"soketi","signature":"…",
- *      "endpoint":"…","delivery_id":"…","payload":{…}}
+ *      "endpoint":"…","delivery_id":"…","bound_events":[0,2],"payload":{…}}
  *     {"hookline":1,"id":"…","kind":"generic","app_id":"…","endpoint":"…","type":"…","timestamp":"…","data":…}
  *     {"hookline":1,"id":"…","kind":"raw","endpoint":"…","attributes":{…},"content_encoding":"base64","content":"…"}
  *
  * Fields that are null are left out; payload and data stand last, byte for byte. `endpoint` and `delivery_id`
  * are there once the job is bound to one endpoint: when it was retried, parked or given up, and in the
- * children of a fan-out. `source` is the form the job came in, where that was not native.
+ * children of a fan-out. `bound_events` beside them says which of the payload's events the delivery consists
+ * of ("all", or their places), so that another filter does not change what is delivered under one id; the
+ * payload stays whole for the sake of its signature. `source` is the form the job came in, where that was not native.
  *
  * Soketi's signature stays with its payload and is checked again at each routing: otherwise whoever can
  * write to the backend could pass an unsigned job off as one that was checked.
@@ -34,6 +36,8 @@ export interface Binding {
   readonly endpoint: string | null;
   /** The delivery's id (jobs/id.ts); null while the job is not bound. */
   readonly deliveryId: string | null;
+  /** The events the delivery consists of; absent = those that the job itself says. */
+  readonly boundEvents?: BoundEvents;
 }
 
 /** The envelope of a job; never holds app_secret. */
@@ -43,7 +47,8 @@ export function encodeNative(job: DecodedJob, binding: Binding): string {
     (job.kind === "raw" ? "" : field("app_id", job.appId)) +
     (job.kind === "pusher" ? pusherHead(job) : "") +
     field("endpoint", binding.endpoint) +
-    field("delivery_id", binding.deliveryId);
+    field("delivery_id", binding.deliveryId) +
+    (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "");
   if (job.kind === "pusher") return `${head},"payload":${job.payload}}`;
   if (job.kind === "generic") {
     return `${head}${field("type", job.type)}${field("timestamp", job.timestamp)},"data":${job.data}}`;
@@ -96,6 +101,10 @@ function readPusher(text: string, object: JsonObject, common: Common): PusherJob
   }
   const events = readEvents(object["payload"]);
   if (typeof events === "string") return malformed(events);
+  const boundEvents = object["bound_events"] ?? null;
+  if (!isBoundEvents(boundEvents, events.length)) {
+    return malformed('bound_events: expected "all", or places of the payload\'s events in ascending order');
+  }
   return {
     kind: "pusher",
     source,
@@ -104,8 +113,18 @@ function readPusher(text: string, object: JsonObject, common: Common): PusherJob
     payload: memberText(text, "payload") ?? "",
     events,
     signature: typeof signature === "string" ? signature : null,
+    boundEvents,
     ...common,
   };
+}
+
+function isBoundEvents(value: unknown, count: number): value is BoundEvents | null {
+  if (value === null || value === "all") return true;
+  if (!Array.isArray(value) || value.length === 0) return false;
+  return value.every(
+    (place, at) =>
+      Number.isSafeInteger(place) && place < count && place > (at === 0 ? -1 : (value[at - 1] as number)),
+  );
 }
 
 function readGeneric(text: string, object: JsonObject, common: Common): GenericJob | MalformedJob {

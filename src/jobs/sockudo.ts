@@ -44,6 +44,7 @@ export function readSockudoJob(text: string, object: JsonObject): PusherJob | Ma
     events,
     signature: null,
     endpoint: null,
+    boundEvents: null,
     deliveryId: null,
   };
 }

@@ -44,6 +44,7 @@ export function readSoketiJob(text: string, object: JsonObject): PusherJob | Mal
     events,
     signature,
     endpoint: null,
+    boundEvents: null,
     deliveryId: null,
   };
 }

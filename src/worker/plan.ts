@@ -3,8 +3,8 @@ import type { Directory } from "../delivery/endpoint.ts";
 import { route, type RawRoutes } from "../delivery/router.ts";
 import { decodeJob } from "../jobs/decode.ts";
 import { deliveryId } from "../jobs/id.ts";
-import type { DecodedJob, JobBody } from "../jobs/job.ts";
-import { encodeNative } from "../jobs/native.ts";
+import type { BoundEvents, DecodedJob, JobBody } from "../jobs/job.ts";
+import { encodeNative, type Binding } from "../jobs/native.ts";
 import type { ChildJob, Disposition, LeasedJob } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
 
@@ -64,28 +64,30 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
   const routing = route(withMessage, context.directory, context.rawRoutes);
   if (routing.kind === "nothing") return { kind: "settle", jobId, disposition: { verb: "ack" } };
   if (routing.kind === "dead") {
-    const body = keptBody(withMessage, job.body, jobId, decoded.endpoint, decoded.deliveryId);
-    return dead(jobId, routing.reason, routing.detail, decoded.endpoint, body);
+    const { endpoint, deliveryId: delivery } = decoded;
+    const body = keptBody(withMessage, job.body, { id: jobId, endpoint, deliveryId: delivery });
+    return dead(jobId, routing.reason, routing.detail, routing.endpoint, body);
   }
 
-  const bound = routing.deliveries.map(({ endpoint, content }) => {
+  const bound = routing.deliveries.map(({ endpoint, content, boundEvents }) => {
     const id = decoded.deliveryId ?? deliveryId(jobId, endpoint.nameHash);
-    return { endpoint, content, id };
+    return { endpoint, content, boundEvents, id };
   });
   const isExpanded =
     bound.length > 1 ||
     (context.expandsAlways && decoded.endpoint === null && (routing.app?.endpoints.length ?? 0) > 1);
   if (isExpanded) {
-    const jobs = bound.map(({ endpoint, id }): ChildJob => ({
+    const jobs = bound.map(({ endpoint, boundEvents, id }): ChildJob => ({
       id,
-      body: encodeNative(withMessage, { id: jobId, endpoint: endpoint.name, deliveryId: id }),
+      body: encodeNative(withMessage, bindingOf(jobId, endpoint.name, id, boundEvents)),
       endpoint: endpoint.label,
     }));
     return { kind: "settle", jobId, disposition: { verb: "replace", jobs } };
   }
 
-  const { endpoint, content, id } = bound[0] as (typeof bound)[number];
-  const keep = (): JobBody | undefined => keptBody(withMessage, job.body, jobId, endpoint.name, id);
+  const { endpoint, content, boundEvents, id } = bound[0] as (typeof bound)[number];
+  const keep = (): JobBody | undefined =>
+    keptBody(withMessage, job.body, bindingOf(jobId, endpoint.name, id, boundEvents));
   if (job.attempts >= endpoint.retry.maxAttempts) {
     const detail = "its last lease ended before the attempt was settled";
     return dead(jobId, "attempts_exhausted", detail, endpoint.label, keep());
@@ -112,15 +114,14 @@ function addAttributes(decoded: DecodedJob, job: LeasedJob): DecodedJob {
   return { ...decoded, attributes: job.message.attributes };
 }
 
+function bindingOf(id: string, endpoint: string, delivery: string, boundEvents: BoundEvents | null): Binding {
+  const binding = { id, endpoint, deliveryId: delivery };
+  return boundEvents === null ? binding : { ...binding, boundEvents };
+}
+
 /** The envelope to keep a job as; undefined when its stored bytes are that already. */
-function keptBody(
-  decoded: DecodedJob,
-  stored: JobBody,
-  id: string,
-  endpoint: string | null,
-  delivery: string | null,
-): JobBody | undefined {
-  const body = encodeNative(decoded, { id, endpoint, deliveryId: delivery });
+function keptBody(decoded: DecodedJob, stored: JobBody, binding: Binding): JobBody | undefined {
+  const body = encodeNative(decoded, binding);
   return body === stored ? undefined : body;
 }
 

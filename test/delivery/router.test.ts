@@ -169,7 +169,44 @@ describe("a bound job", () => {
     expect(contents(routeBody(bound("occupied")))).toEqual({
       occupied: '{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c"}]}',
     });
-    expect(routeBody(bound("private"))).toEqual({ kind: "nothing" });
+  });
+
+  // Finding: after event_types had changed, a redriven job was acked without a word (faults.md A10).
+  test("is dead when its endpoint wants none of its events, never acked", () => {
+    expect(routeBody(bound("private"))).toMatchObject({
+      kind: "dead",
+      reason: "not_wanted",
+      endpoint: "app-1/private",
+    });
+    const generic = (endpoint: string): string =>
+      `{"hookline":1,"id":"j","kind":"generic","app_id":"app-1","endpoint":"${endpoint}","type":"a.b","timestamp":"2026-01-01T00:00:00Z","data":1}`;
+    expect(reasonOf(routeBody(generic("all")))).toBe("deliver");
+    expect(reasonOf(routeBody(generic("orders")))).toBe("not_wanted");
+    expect(reasonOf(routeBody(bound("private").replace(payload, '{"time_ms":1,"events":[]}')))).toBe(
+      "not_wanted",
+    );
+  });
+
+  test("that says its events gets those, whatever the filter has become", () => {
+    const events = [
+      '{"name":"channel_occupied","channel":"private-a"}',
+      '{"name":"b"}',
+      '{"name":"c", "n":1.0}',
+    ];
+    const whole = `{"time_ms":1.0, "events":[${events.join(" , ")}]}`;
+    const told = (endpoint: string, places: string): string =>
+      `{"hookline":1,"id":"j","kind":"pusher","app_id":"app-1","endpoint":"${endpoint}","delivery_id":"d","bound_events":${places},"payload":${whole}}`;
+    // `occupied` wants one of the two today.
+    expect(contents(routeBody(told("occupied", "[0,2]")))).toEqual({
+      occupied: `{"time_ms":1.0,"events":[${events[0]},${events[2]}]}`,
+    });
+    expect(contents(routeBody(told("occupied", '"all"')))).toEqual({ occupied: whole });
+    // `all` would take the others as well: it gets what it was promised.
+    expect(contents(routeBody(told("all", "[1]")))).toEqual({
+      all: `{"time_ms":1.0,"events":[${events[1]}]}`,
+    });
+    expect(reasonOf(routeBody(told("occupied", "[1,2]")))).toBe("not_wanted");
+    expect(reasonOf(routeBody(told("orders", '"all"')))).toBe("not_wanted");
   });
 
   test("whose endpoint is gone is dead", () => {

@@ -40,6 +40,7 @@ describe("Sockudo", () => {
       events,
       signature: null,
       endpoint: null,
+      boundEvents: null,
       deliveryId: null,
     });
     expect(JSON.stringify(job)).not.toContain("s3cret");
@@ -170,6 +171,21 @@ describe("raw", () => {
   });
 });
 
+// Finding: a byte order mark, which .NET's writers put in front, made a job malformed (faults.md C17).
+describe("a byte order mark at the head of a message", () => {
+  test.each([
+    `{"app_id":"a","payload":${payload}}`,
+    `{"appId":"a","payload":${payload},"originalPusherSignature":"x"}`,
+    `{"version":2,"id":"j","data":{"app_id":"a","payload":${payload}}}`,
+    `{"hookline":1,"id":"j","kind":"pusher","app_id":"a","payload":${payload}}`,
+    '{"type":"t","data":1,"endpoint":"e"}',
+  ])("is passed over: %s", (text) => expect(decode(`\ufeff${text}`)).toEqual(decode(text)));
+
+  test("stays on a raw queue, where the bytes are the receiver's", () => {
+    expect(decode("\ufeff{}", "raw")).toMatchObject({ kind: "raw", content: "\ufeff{}" });
+  });
+});
+
 describe("malformed", () => {
   const good = '{"time_ms":1,"events":[]}';
 
@@ -178,7 +194,15 @@ describe("malformed", () => {
     [" \n", "empty"],
     ["nope", "not JSON"],
     ["{", "not JSON"],
-    ["\ufeff{}", "not JSON"],
+    ["\ufeff\ufeff{}", "not JSON"],
+    [
+      `{"Type":"Notification","MessageId":"m","TopicArn":"arn:aws:sns:eu-west-1:1:t","Message":${JSON.stringify(payload)}}`,
+      "SNS raw message delivery",
+    ],
+    [
+      '{"Type":"SubscriptionConfirmation","TopicArn":"arn:aws:sns:eu-west-1:1:t","Token":"x"}',
+      "SNS raw message delivery",
+    ],
     ["B\u0001\u0002", "Sockudo v5's packed binary frame"],
     [new Uint8Array([0x42, 0xff]), "Sockudo v5's packed binary frame"],
     [new Uint8Array([0xff]), "not UTF-8"],

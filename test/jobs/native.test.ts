@@ -59,6 +59,7 @@ describe("the native envelope", () => {
         payload: odd,
         events: [{ name: "a", channel: null }],
         signature: null,
+        boundEvents: null,
         endpoint: JSON.parse(json.string()) as string,
         deliveryId: null,
       };

@@ -170,6 +170,36 @@ describe("one endpoint", () => {
     expect(delivery.id).toBe("kept_0badf00d");
   });
 
+  test("a bound job that its endpoint no longer wants is dead under the endpoint's label, and kept as it was", () => {
+    const body = native(payload(["cache_miss", "room"]), `,"endpoint":"one","delivery_id":"kept_0badf00d"`);
+    const disposition = dead(planJob(leased(body), context));
+    expect(disposition).toMatchObject({ reason: "not_wanted", endpoint: "shop/one", attempted: false });
+    expect(disposition.detail).toContain("redrive");
+    expect(disposition.body).toBeUndefined();
+  });
+
+  test("a filtered delivery is kept with its events, and delivered so under another filter", () => {
+    const wire = soketi(payload(["member_added", "room"], ["cache_miss", "room"]), secret);
+    const first = attempt(planJob(leased(wire), context));
+    const kept = text(first.keep());
+    expect(kept).toContain('"bound_events":[0]');
+    const later = createDirectory(
+      v.parse(configSchema, {
+        apps: [
+          {
+            id: "shop",
+            key: "shop-key",
+            secret,
+            webhooks: [{ name: "one", url: "http://one.test/", event_types: ["member_added", "cache_miss"] }],
+          },
+        ],
+      }),
+    );
+    const again = attempt(planJob(leased(kept, { attempts: 1 }), { ...context, directory: later }));
+    expect(again).toMatchObject({ id: first.id, content: first.content });
+    expect(again.keep()).toBeUndefined();
+  });
+
   test("leases that ended unsettled use its attempts up", () => {
     const body = native(payload(["channel_occupied", "vip-1"]), `,"endpoint":"two"`);
     expect(attempt(planJob(leased(body, { attempts: 2 }), context)).attempt).toBe(3);
