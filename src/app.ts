@@ -9,6 +9,9 @@ import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
 import { createProcessMask } from "./masking.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import type { Finding } from "./problems/finding.ts";
+import { createProblemList } from "./problems/list.ts";
+import { loopFindings } from "./problems/loops.ts";
 import { createDriver } from "./queue/registry.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
@@ -16,6 +19,7 @@ import { deadlineIn, untilAborted } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
 import { createAttempter } from "./worker/attempt.ts";
 import { createAttemptLog } from "./worker/attempt-log.ts";
+import { createBackendFaults, openingFinding } from "./worker/backend-health.ts";
 import { createBackoff } from "./worker/backoff.ts";
 import { createEndpointGates } from "./worker/gates.ts";
 import { createConsumption } from "./worker/consumption.ts";
@@ -80,6 +84,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
   });
 
+  const faults = createBackendFaults(log, clock);
   const consumption = createConsumption({
     config,
     driver,
@@ -88,6 +93,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     attempt,
     record: (...made) => attempts.record(...made),
     mask,
+    faults,
     supervisor,
     clock,
     metrics,
@@ -95,7 +101,8 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   });
 
   let driverOpen = false;
-  let openFault: string | null = null;
+  /** Why the driver could not be opened at the last try; empty when it could. */
+  let openFault: readonly Finding[] = [];
   let stopping: Promise<DrainReport> | null = null;
   const hurry = new AbortController();
   const closing = new AbortController();
@@ -120,12 +127,13 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     state: () => ({
       draining: stopping !== null,
       driverOpen,
-      degraded: [
-        ...(openFault === null ? [] : [{ name: "driver", detail: openFault }]),
-        ...(driver.warnings ?? []).map((detail) => ({ name: "queue_settings", detail })),
-        ...consumption.faults(),
-      ],
     }),
+    problems: createProblemList([
+      () => openFault,
+      () => driver.problems?.() ?? [],
+      () => faults.findings(),
+      () => loopFindings(supervisor.children()),
+    ]),
   });
   let server: AdminServer | null = null;
 
@@ -133,7 +141,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     if (!driverOpen) await driver.open(closing.signal);
     driverOpen = true;
     await gates.load();
-    openFault = null;
+    openFault = [];
     if (closing.signal.aborted) return;
     consumption.start();
   };
@@ -152,7 +160,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
           fail(error instanceof Error ? error : new Error(String(error)));
           return;
         }
-        openFault = error.message;
+        openFault = [openingFinding(error, openFault[0]?.since ?? clock.now())];
       }
     }
   };
@@ -209,7 +217,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
           await driver.close();
           throw error;
         }
-        openFault = error.message;
+        openFault = [openingFinding(error, clock.now())];
         log.warn("the backend does not answer yet; trying until it does", { driver: driver.name, error });
         void openLater();
       }

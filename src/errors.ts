@@ -45,8 +45,14 @@ export class HooklineError extends Error {
 /** The backend cannot be reached or refuses for now. Loops back off and try again; HTTP answers 503. */
 export class DriverUnavailableError extends HooklineError {
   override readonly name = "DriverUnavailableError";
-  constructor(message: string, options?: ErrorOptions) {
+  /**
+   * The backend's own code where it answers and refuses, as READONLY or AccessDenied; null where it does not
+   * answer. /health shows it: no names, no secrets.
+   */
+  readonly refusal: string | null;
+  constructor(message: string, options?: ErrorOptions & { readonly refusal?: string }) {
     super("driver_unavailable", message, options);
+    this.refusal = options?.refusal ?? null;
   }
 }
 

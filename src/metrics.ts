@@ -210,6 +210,7 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
     ),
     memory: registry.gauge("hookline_process_resident_memory_bytes", "Resident memory of the process."),
     uptime: registry.gauge("hookline_process_uptime_seconds", "Time since start."),
+    problems: registry.gauge("hookline_problems", "Problems that stand now, by kind and severity."),
     httpRequests: registry.counter(
       "hookline_http_requests_total",
       "Admin API requests, by route and status.",

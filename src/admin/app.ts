@@ -12,6 +12,7 @@ import type { Incoming } from "./incoming.ts";
 import { jobRoutes } from "./jobs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problemResponse } from "./problem.ts";
+import { problemRoutes } from "./problems.ts";
 import { queueRoutes } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
 import type { AdminContext, Route } from "./route.ts";
@@ -102,6 +103,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...eventRoutes(deps, writer),
     ...healthRoutes(deps),
     ...metricsRoutes(deps),
+    ...problemRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
     ...endpointRoutes(deps),

@@ -5,6 +5,7 @@ import type { Directory, Endpoint } from "../delivery/endpoint.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { ProblemList } from "../problems/list.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
 import type { AttemptLog } from "../worker/attempt-log.ts";
@@ -16,8 +17,6 @@ export interface ProcessState {
   readonly draining: boolean;
   /** driver.open has resolved. */
   readonly driverOpen: boolean;
-  /** What works less well than it should, as a driver that backs off; shown by /health. */
-  readonly degraded: readonly { readonly name: string; readonly detail: string }[];
 }
 
 /** Everything the admin API needs of the process; built in src/app.ts. */
@@ -45,4 +44,6 @@ export interface AdminDeps {
   readonly startedAt: number;
   configEntries(): readonly ConfigEntry[];
   state(): ProcessState;
+  /** What stands wrong: behind /health, /metrics and GET /v1/problems. */
+  readonly problems: ProblemList;
 }

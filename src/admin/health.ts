@@ -1,19 +1,30 @@
+import { problemKinds, type Kind, type ProblemKind, type Severity } from "../problems/kinds.ts";
+import type { Problem } from "../problems/list.ts";
 import { createDriverProbe } from "./driver-probe.ts";
 import type { AdminDeps } from "./deps.ts";
-import { jsonResponse } from "./json.ts";
+import { isoTime, jsonResponse } from "./json.ts";
 import type { Route } from "./route.ts";
 
 /** One line of `checks` in GET /health. */
 interface Check {
-  readonly status: "ok" | "degraded" | "draining" | "down";
+  readonly status: "ok" | "note" | "degraded" | "draining" | "down";
   /** Why, in words; masked. Missing where all is well. */
   readonly detail?: string;
+  /** Of a kind of problem (problems/kinds.ts); ISO time at which the first one began. */
+  readonly severity?: Severity;
+  readonly since?: string | null;
+  readonly queues?: readonly string[];
+  /** How many endpoints. */
+  readonly count?: number;
 }
+
+const longestDetail = 500;
+const mostQueues = 50;
 
 /**
  * GET /health, /health/live and /health/ready (contract §4), none of which needs a token.
  *
- * They hold no names of queues or endpoints, and an error's text only masked, because anyone may read them.
+ * Anyone may read them: they name queues, but no endpoint, app, token or host, and an error's text is masked.
  */
 export function healthRoutes(deps: AdminDeps): Route[] {
   const probe = createDriverProbe(deps.driver, deps.clock);
@@ -28,12 +39,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
     const state = deps.state();
     const all: Record<string, Check> = { driver: await checkDriver(), loops: checkLoops(deps) };
     if (state.draining) all["drain"] = { status: "draining", detail: "shutting down" };
-    for (const { name, detail } of state.degraded) {
-      // What is down stays down, whatever else is said of it.
-      if (all[name] !== undefined && all[name].status !== "ok") continue;
-      all[name] = { status: "degraded", detail: deps.mask(detail) };
-    }
-    return all;
+    return { ...all, ...problemChecks(deps) };
   };
 
   return [
@@ -49,7 +55,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
           version: deps.version,
           uptime_ms: Math.round(deps.clock.monotonic() - deps.startedAt),
           driver: deps.driver.name,
-          durable: deps.driver.capabilities.durable,
+          durable: deps.driver.durable?.() ?? deps.driver.capabilities.durable,
           checks: all,
         };
         return jsonResponse(body, status === "ok" || status === "degraded" ? 200 : 503);
@@ -87,6 +93,27 @@ function checkLoops(deps: AdminDeps): Check {
     return { status: "degraded", detail: `${children.length - alive} of ${children.length} are not running` };
   }
   return { status: "ok" };
+}
+
+/** One check for each kind of problem that stands. */
+function problemChecks(deps: AdminDeps): Record<string, Check> {
+  const byKind = Map.groupBy(deps.problems.list(), ({ kind }) => kind);
+  return Object.fromEntries([...byKind].map(([kind, problems]) => [kind, checkOf(deps, kind, problems)]));
+}
+
+function checkOf(deps: AdminDeps, kind: ProblemKind, problems: readonly Problem[]): Check {
+  const { severity, object, summary }: Kind = problemKinds[kind];
+  const status = severity === "note" ? "note" : "degraded";
+  const since = isoTime(Math.min(...problems.map((problem) => problem.since)));
+  const common = { status, severity, since } as const;
+  if (object === "endpoint") return { ...common, count: problems.length, detail: summary };
+  const details = new Set(problems.map(({ openDetail = summary }) => openDetail));
+  const detail = deps.mask([...details].join("; ").slice(0, longestDetail));
+  if (object !== "queue") return { ...common, detail };
+  const queues = problems.flatMap((problem) => (problem.object === "" ? [] : [problem.object]));
+  return queues.length === 0
+    ? { ...common, detail }
+    : { ...common, queues: queues.slice(0, mostQueues).map(deps.mask), detail };
 }
 
 function overall(checks: Record<string, Check>): Check["status"] {

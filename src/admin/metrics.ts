@@ -1,4 +1,6 @@
 import process from "node:process";
+import { problemKinds } from "../problems/kinds.ts";
+import { countByKind } from "../problems/list.ts";
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { withDeadline } from "./driver-probe.ts";
@@ -35,6 +37,9 @@ function createRefresh(deps: AdminDeps): () => Promise<void> {
     metrics.memory.labels().set(process.memoryUsage().rss);
     for (const child of deps.supervisor.children()) {
       metrics.progressAge.labels({ child: child.id }).set(child.progressAgeMs / 1000);
+    }
+    for (const [kind, count] of countByKind(deps.problems.list())) {
+      metrics.problems.labels({ kind, severity: problemKinds[kind].severity }).set(count);
     }
     if (!deps.state().driverOpen) return;
     running ??= Promise.all(deps.queues.map((queue) => refreshDepth(deps, queue))).finally(() => {

@@ -5,6 +5,8 @@ export interface Kind {
   readonly severity: Severity;
   /** What `object` names. /health is open to anyone: it shows queues by name, and of endpoints only how many. */
   readonly object: "process" | "backend" | "queue" | "endpoint" | "loop";
+  /** What is wrong, without a name or a figure, for /health. */
+  readonly summary: string;
   /** One sentence that a person can act on. */
   readonly remedy: string;
 }
@@ -12,66 +14,88 @@ export interface Kind {
 /**
  * Every kind of problem, the one table behind /health, metrics, the log and the API.
  *
- * An error or a warning makes /health say `degraded`; a note is shown there and changes nothing.
+ * An error or a warning makes /health say `degraded`; a note is shown there and changes nothing. The names are
+ * part of the API: they are keys of `checks` in /health and labels of `hookline_problems`.
  */
 export const problemKinds = {
   backend_unreachable: {
     severity: "error",
     object: "queue",
+    summary: "the backend does not answer",
     remedy: "see that the backend runs and that this machine reaches it; hookline goes on by itself",
   },
   backend_refuses_writes: {
     severity: "error",
     object: "queue",
+    summary: "the backend refuses writes",
     remedy: "look at what the backend says: memory, disk, replicas or rights; hookline goes on by itself",
   },
   queue_broken: {
     severity: "error",
     object: "queue",
+    summary: "the backend refuses what hookline does with this queue",
     remedy:
       "a key of this queue has the wrong type, or the backend's user lacks a right: mend it; hookline tries again by itself",
   },
   not_durable: {
     severity: "warning",
     object: "backend",
+    summary: "the backend may lose jobs that it has confirmed",
     remedy: "switch the backend's persistence on (Redis: appendonly yes)",
   },
   backend_settings: {
     severity: "warning",
-    object: "backend",
+    object: "queue",
+    summary: "a setting of the backend does not fit",
     remedy: "change the setting that the detail names",
   },
   dead_letters_fill: {
     severity: "warning",
     object: "queue",
+    summary: "dead letters take most of the room that the backend has",
     remedy: "mend the endpoints with most dead letters, then redrive or remove them",
   },
   undrained_jobs: {
     severity: "warning",
     object: "queue",
+    summary: "jobs lie where nothing drains them",
     remedy:
       "jobs lie where nothing drains them: set queue.redis.prefix or the producers' driver, as the detail says",
   },
   unsettled_deliveries: {
     severity: "warning",
     object: "queue",
+    summary: "the backend keeps jobs that have been delivered",
     remedy: "the backend does not delete what was delivered; see its permissions and state",
   },
   breaker_open: {
     severity: "warning",
     object: "endpoint",
+    summary: "the breaker is open, because attempts fail",
     remedy: "the receiver fails: look at its last attempts; deliveries go on by themselves when it answers",
   },
   endpoint_disabled: {
     severity: "warning",
     object: "endpoint",
+    summary: "disabled: jobs become dead letters",
     remedy: "enable it when the receiver is back, then redrive its dead letters",
   },
-  endpoint_paused: { severity: "note", object: "endpoint", remedy: "resume it" },
-  queue_paused: { severity: "note", object: "queue", remedy: "resume it" },
+  endpoint_paused: {
+    severity: "note",
+    object: "endpoint",
+    summary: "paused by an operator: jobs wait",
+    remedy: "resume it",
+  },
+  queue_paused: {
+    severity: "note",
+    object: "queue",
+    summary: "paused by an operator: jobs wait",
+    remedy: "resume it",
+  },
   loop_restarting: {
     severity: "warning",
     object: "loop",
+    summary: "a worker loop crashed and is restarted",
     remedy: "see the loop's last error in GET /v1/workers",
   },
 } as const satisfies Record<string, Kind>;

@@ -28,11 +28,6 @@ export interface QueueDriver {
   readonly name: DriverName;
   readonly capabilities: DriverCapabilities;
   /**
-   * What `open` found that works, but not as it should: /health shows it as degraded. Names no queue,
-   * because /health is open to anyone. Absent: nothing is ever found.
-   */
-  readonly warnings?: readonly string[];
-  /**
    * What stands wrong at this moment: settings of the backend, a queue that it refuses, room that runs out.
    * Costs no round trip. Absent: nothing is ever found.
    */

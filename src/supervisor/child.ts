@@ -44,6 +44,8 @@ export interface ChildStatus {
   readonly state: ChildState;
   readonly restarts: number;
   readonly lastError: string | null;
+  /** Epoch ms of the crash that it is being restarted after, or that ended it; null while it runs. */
+  readonly downSince: number | null;
   /** Epoch ms; null before the first progress. */
   readonly lastProgressAt: number | null;
   readonly progressAgeMs: number;

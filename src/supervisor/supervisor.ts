@@ -51,6 +51,7 @@ interface Child {
   run: ChildRun | null;
   restarts: number;
   lastError: string | null;
+  downSince: number | null;
   readonly stopping: AbortController;
   /** Ends the wait before the next run. */
   waking: AbortController;
@@ -74,6 +75,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     for (;;) {
       const startedAt = clock.monotonic();
       child.state = "running";
+      child.downSince = null;
       child.waking = new AbortController();
       child.run = startRun(child.spec, clock, log);
       if (child.stopping.signal.aborted) child.run.stop(0);
@@ -83,6 +85,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         return;
       }
       child.state = "restarting";
+      child.downSince = clock.now();
       if (end.kind === "asked") {
         child.restarts += 1;
         options.onRestart(child.spec.id);
@@ -144,6 +147,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       state: child.state,
       restarts: child.restarts,
       lastError: child.lastError,
+      downSince: child.downSince,
       lastProgressAt: child.run === null ? null : Math.round(clock.now() - ageMs),
       progressAgeMs: Math.round(ageMs),
     };
@@ -166,6 +170,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         run: null,
         restarts: 0,
         lastError: null,
+        downSince: null,
         stopping: new AbortController(),
         waking: new AbortController(),
         done: Promise.resolve(),

@@ -9,6 +9,7 @@ import type { Metrics } from "../metrics.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "./attempt-log.ts";
+import type { BackendFaults } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "./gates.ts";
 import { createGroupSlots } from "./group-slots.ts";
@@ -24,6 +25,8 @@ export interface ConsumptionOptions {
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
   readonly mask: (text: string) => string;
+  /** Where the queues' children report what the backend does not do. */
+  readonly faults: BackendFaults;
   readonly supervisor: Supervisor;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -35,8 +38,6 @@ export interface Consumption {
   start(): void;
   /** As QueueWorker.drain, for all queues at once. */
   drain(softDeadline: AbortSignal, hardDeadline: AbortSignal): Promise<void>;
-  /** Operations that the backend does not answer now. */
-  faults(): { name: string; detail: string }[];
 }
 
 /**
@@ -68,6 +69,7 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       ...options,
       ...own,
       queue: queue.name,
+      health: options.faults.of(queue.name),
       extra,
       leaseMs: leaseDurationMs(config),
       waitMs: leaseWaitMs(config),
@@ -116,9 +118,5 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
     async drain(softDeadline, hardDeadline) {
       await Promise.all(workers.map((worker) => worker.drain(softDeadline, hardDeadline)));
     },
-    faults: () =>
-      workers.flatMap((worker) =>
-        worker.faults().map(({ operation, message }) => ({ name: operation, detail: message })),
-      ),
   };
 }

@@ -9,7 +9,7 @@ import type { Disposition, QueueDriver } from "../queue/driver.ts";
 import { untilAborted } from "../supervisor/shutdown.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "./attempt-log.ts";
-import { createBackendHealth } from "./backend-health.ts";
+import type { BackendHealth } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import { createHeartbeat } from "./heartbeat.ts";
@@ -40,6 +40,7 @@ export interface QueueWorkerOptions {
   readonly gateOf: (delivery: Delivery) => Gate;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
+  readonly health: BackendHealth;
   readonly supervisor: Supervisor;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -58,13 +59,10 @@ export interface QueueWorker {
    * back what was not finished; resolves when that is confirmed or `hardDeadline` aborts.
    */
   drain(softDeadline: AbortSignal, hardDeadline: AbortSignal): Promise<void>;
-  /** What the backend does not answer now. */
-  faults(): { operation: string; message: string }[];
 }
 
 export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
-  const { queue, driver, concurrency, clock, log, metrics, supervisor } = options;
-  const health = createBackendHealth(queue, log);
+  const { queue, driver, concurrency, clock, log, metrics, supervisor, health } = options;
   let isDraining = false;
   let loops = 0;
 
@@ -221,7 +219,6 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       await Promise.race([stopped, untilAborted(hardDeadline)]);
       await settler.idle(hardDeadline);
     },
-    faults: () => health.faults(),
   };
 }
 

@@ -9,6 +9,8 @@ import { createLogger } from "../../src/log.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
 import { createMetrics } from "../../src/metrics.ts";
+import type { Finding } from "../../src/problems/finding.ts";
+import { createProblemList } from "../../src/problems/list.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import { until } from "../support/until.ts";
@@ -58,8 +60,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const state: { -readonly [Key in keyof ProcessState]: ProcessState[Key] } = {
     draining: false,
     driverOpen: true,
-    degraded: [],
   };
+  const findings: Finding[] = [];
   const asked: string[] = [];
   const children = setup.children ?? [runningChild("webhooks/loop-0"), runningChild("webhooks/settler")];
   const ask =
@@ -108,6 +110,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     startedAt: clock.monotonic() - 5000,
     configEntries: setup.configEntries ?? (() => []),
     state: () => state,
+    problems: createProblemList([() => findings]),
   };
   const app = createAdminApp(deps);
   const server = await startAdminServer({ app, host: config.server.host, port: 0, mask, log });
@@ -136,6 +139,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
     closing,
     metrics,
     state,
+    /** What the parts of the process report. */
+    findings,
     asked,
     logged,
     request,
@@ -173,6 +178,7 @@ export function runningChild(id: string): ChildStatus {
     state: "running",
     restarts: 0,
     lastError: null,
+    downSince: null,
     lastProgressAt: 1_700_000_000_000,
     progressAgeMs: 12,
   };

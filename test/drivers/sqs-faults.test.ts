@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { DriverUnavailableError, PayloadTooLargeError } from "../../src/errors.ts";
 import type { Disposition, Lease, NewJob, OwnDeadLetter, QueueDriver } from "../../src/queue/driver.ts";
-import type { SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { until } from "../support/until.ts";
@@ -21,7 +20,7 @@ afterEach(async () => {
 /** What the driver said that it gave up by itself. */
 let givenUp: [queue: string, letter: OwnDeadLetter][] = [];
 
-async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
+async function open(overrides: Partial<SqsOptions> = {}): Promise<QueueDriver> {
   givenUp = [];
   const events = {
     ...noEvents,

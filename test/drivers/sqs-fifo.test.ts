@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Disposition, Lease, NewJob, QueueDriver } from "../../src/queue/driver.ts";
-import type { SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { until } from "../support/until.ts";
@@ -17,7 +16,7 @@ afterEach(async () => {
   await model.stop();
 });
 
-async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
+async function open(overrides: Partial<SqsOptions> = {}): Promise<QueueDriver> {
   const driver = await openSqs(model.endpoint, {
     fifo: true,
     messageGroupId: "{group}",

@@ -3,7 +3,7 @@ import { systemClock } from "../../src/clock.ts";
 import { ConfigError, DriverUnavailableError } from "../../src/errors.ts";
 import { createLogger, silentLogger } from "../../src/log.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
-import { createSqsDriver, type SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
+import { createSqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { noEvents, openSqs, sqsOptions } from "./sqs-subject.ts";
@@ -13,13 +13,17 @@ const opened: QueueDriver[] = [];
 beforeEach(() => {
   model = createSqsModel();
 });
+/** What a driver says stands wrong. */
+function problemDetails(driver: QueueDriver): string[] {
+  return (driver.problems?.() ?? []).map(({ detail }) => detail);
+}
 afterEach(async () => {
   model.endPolls();
   for (const driver of opened.splice(0)) await driver.close();
   await model.stop();
 });
 
-async function open(overrides: Partial<SqsOptions> = {}): Promise<SqsDriver> {
+async function open(overrides: Partial<SqsOptions> = {}): Promise<QueueDriver> {
   const driver = await openSqs(model.endpoint, overrides);
   opened.push(driver);
   return driver;
@@ -129,7 +133,7 @@ describe("queues", () => {
     });
     const driver = await open();
     expect([...model.queues.keys()]).toEqual(["their-dead", "webhooks"]);
-    const warnings = driver.warnings.join("\n");
+    const warnings = problemDetails(driver).join("\n");
     expect(warnings).toContain("at most 3 attempts, not 12");
   });
 
@@ -155,7 +159,7 @@ describe("queues", () => {
     });
     const driver = await openSqs(model.endpoint, { fifo: true }, { log });
     opened.push(driver);
-    expect(driver.warnings).toHaveLength(2);
+    expect(problemDetails(driver)).toHaveLength(2);
     expect(lines.join("")).toContain("MessageRetentionPeriod to 1209600");
     expect(lines.join("")).toContain("FifoThroughputLimit=perMessageGroupId");
   });

@@ -1,7 +1,7 @@
 import { silentLogger, type Logger } from "../../src/log.ts";
 import { systemClock } from "../../src/clock.ts";
-import type { DriverCapabilities, DriverEvents } from "../../src/queue/driver.ts";
-import { createSqsDriver, type SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
+import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../src/queue/driver.ts";
+import { createSqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 
 /** Client options that no test needs to change: credentials the model takes, and quick repetitions. */
@@ -48,7 +48,7 @@ export async function openSqs(
   endpoint: string,
   overrides: Partial<SqsOptions> = {},
   context: { log?: Logger; events?: DriverEvents } = {},
-): Promise<SqsDriver> {
+): Promise<QueueDriver> {
   const driver = createSqsDriver(sqsOptions(endpoint, overrides), {
     clock: systemClock,
     log: context.log ?? silentLogger,

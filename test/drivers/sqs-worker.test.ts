@@ -184,13 +184,13 @@ test("without sqs:SendMessage a fan-out fails, and the fault names permission an
     { queues: ["webhooks"], sqs: { fifo: true } },
     { apps: [{ id: "app-1", key: "app-key", secret: "app-secret", webhooks }] },
   );
-  await until(() => bench.consumption.faults().length > 0, { what: "the fault" });
+  await until(() => bench.faults.findings().length > 0, { what: "the fault" });
   const said = "sqs:SendMessage on queue webhooks.fifo is denied: ";
-  expect(bench.consumption.faults()).toMatchObject([{ detail: expect.stringContaining(said) as unknown }]);
+  expect(bench.faults.findings()).toMatchObject([{ detail: expect.stringContaining(said) as unknown }]);
   expect(bench.logged.filter((line) => line.includes(said))).not.toEqual([]);
   model.faults.denied.clear();
   await receiver.waitFor(2);
-  await until(() => bench.consumption.faults().length === 0, { what: "the end of the fault" });
+  await until(() => bench.faults.findings().length === 0, { what: "the end of the fault" });
   await stop(bench);
 });
 

@@ -16,6 +16,7 @@ import { createDriver } from "../../src/queue/registry.ts";
 import { deadlineIn } from "../../src/supervisor/shutdown.ts";
 import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
 import { createAttempter } from "../../src/worker/attempt.ts";
+import { createBackendFaults, type BackendFaults } from "../../src/worker/backend-health.ts";
 import { createConsumption, type Consumption } from "../../src/worker/consumption.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
 import { createEndpointGates, type EndpointGates } from "../../src/worker/gates.ts";
@@ -48,6 +49,7 @@ export interface WorkerBench extends AsyncDisposable {
   readonly metrics: Metrics;
   readonly supervisor: Supervisor;
   readonly consumption: Consumption;
+  readonly faults: BackendFaults;
   /** The memory driver itself, without the wrapping. */
   readonly memory: QueueDriver;
   /** Log lines so far. */
@@ -118,7 +120,9 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     metrics,
     log,
   });
+  const faults = createBackendFaults(log, clock);
   const consumption = createConsumption({
+    faults,
     config,
     driver,
     directory,
@@ -150,6 +154,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     metrics,
     supervisor,
     consumption,
+    faults,
     memory,
     logged,
     async put(jobs, queue = "webhooks") {

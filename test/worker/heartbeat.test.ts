@@ -91,11 +91,11 @@ test("while the backend does not answer, an attempt goes on until its lease has 
   await bench.put([newJob("job")]);
   await until(() => cutAfterMs.length === 2, { what: "two attempts to be cut off" });
   for (const ms of cutAfterMs) expect(ms).toBeGreaterThan(leaseMs / 3);
-  expect(bench.consumption.faults().map(({ name }) => name)).toContain("extend");
+  expect(bench.faults.findings().map(({ detail }) => detail.split(":")[0])).toContain("extend");
   isAway = false;
   receiver.behave(answer(200));
   await bench.untilEmpty();
-  expect(bench.consumption.faults()).toEqual([]);
+  expect(bench.faults.findings()).toEqual([]);
 });
 
 test("a lease that came late out of a long wait is renewed and not taken for lost", async () => {

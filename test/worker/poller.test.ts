@@ -37,11 +37,13 @@ describe("an outage of the backend", () => {
     // 100 ms doubling, each with the upper half of its jitter.
     expect(pauses[0]).toBeGreaterThan(45);
     expect(pauses[2]).toBeGreaterThan(190);
-    expect(bench.consumption.faults()).toEqual([{ name: "lease", detail: "away" }]);
+    expect(bench.faults.findings()).toMatchObject([
+      { kind: "backend_unreachable", object: "webhooks", detail: "lease: away" },
+    ]);
     isAway = false;
     await bench.untilEmpty();
     expect(receiver.count).toBe(20);
-    expect(bench.consumption.faults()).toEqual([]);
+    expect(bench.faults.findings()).toEqual([]);
     expect(bench.supervisor.children().every(({ restarts }) => restarts === 0)).toBe(true);
     const warnings = bench.logged.filter((line) => line.includes("the backend does not answer"));
     expect(warnings).toHaveLength(1);

@@ -63,12 +63,12 @@ describe("the settler", () => {
     await bench.put(newJobs(40));
     await receiver.waitForCount(10);
     await until(() => refused >= 3, { what: "three refused calls" });
-    expect(bench.consumption.faults().map(({ name }) => name)).toEqual(["settle"]);
+    expect(bench.faults.findings().map(({ detail }) => detail)).toEqual(["settle: away"]);
     isAway = false;
     await bench.untilEmpty();
     expect(receiver.requests.map(jobIdOf).sort()).toEqual(ids(40).sort());
     expect(bench.settled("ack")).toBe(40);
-    expect(bench.consumption.faults()).toEqual([]);
+    expect(bench.faults.findings()).toEqual([]);
     expect(bench.supervisor.children().every(({ restarts }) => restarts === 0)).toBe(true);
   });
 

@@ -56,8 +56,9 @@ export function translateError(error: unknown, what: string): Error {
       cause: error,
     });
   }
-  if (code === null || passing.has(code)) {
-    return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error });
+  if (code === null) return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error });
+  if (passing.has(code)) {
+    return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error, refusal: code });
   }
   return error;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import { ConfigError, DriverUnavailableError, type ConfigIssue } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
+import type { Finding } from "../../../problems/finding.ts";
 import type {
   DriverCapabilities,
   DriverEvents,
@@ -30,12 +31,6 @@ export interface SqsContext {
   readonly events: DriverEvents;
 }
 
-/** The driver, and what an operator should know of the queues it found. */
-export interface SqsDriver extends QueueDriver {
-  /** Usable, but not as it should be; empty before `open`. For /health. */
-  readonly warnings: readonly string[];
-}
-
 /** SQS deduplicates for five minutes, whatever is configured: using-messagededuplicationid-property.html. */
 const deduplicationMs = 300_000;
 /** Left of the shutdown deadline for giving back what the last poll brought. */
@@ -54,7 +49,7 @@ const shutdownMarginMs = 2_000;
  *
  * @throws ConfigError where client_options hold what the client does not know.
  */
-export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDriver {
+export function createSqsDriver(options: SqsOptions, context: SqsContext): QueueDriver {
   const { clock, log, events } = context;
   const memory = createAttemptMemory();
   const settings = mapClientOptions(options.clientOptions);
@@ -62,7 +57,8 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
   if (settings.issues.length > 0) throw new ConfigError(settings.issues);
   const byName = new Map<string, { consumer: Consumer; deadLetters: DeadLetters; queue: SqsQueue }>();
   const consumers: Consumer[] = [];
-  const warnings: string[] = [];
+  /** What `open` found that works, but not as it should. */
+  let unfit: readonly Finding[] = [];
   let client: SqsApi | null = null;
   let smallestMaxBytes = sqsMaxBytes;
 
@@ -112,9 +108,9 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
     return consumer;
   };
 
-  const driver: SqsDriver = {
+  const driver: QueueDriver = {
     name: "sqs",
-    warnings,
+    problems: () => unfit,
 
     get capabilities(): DriverCapabilities {
       return {
@@ -164,15 +160,21 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): SqsDr
         byName.clear();
         throw error;
       }
-      warnings.splice(0);
-      for (const message of options.notes) {
-        warnings.push(message);
-        log.warn(`sqs: ${message}`);
+      const found = [
+        ...options.notes.map((message) => ({ queue: "", message })),
+        ...(opened?.warnings ?? []),
+      ];
+      for (const { queue, message } of found) {
+        log.warn(`sqs: ${message}`, queue === "" ? {} : { queue });
       }
-      for (const { queue, message } of opened?.warnings ?? []) {
-        warnings.push(message);
-        log.warn(`sqs: ${message}`, { queue });
-      }
+      const since = clock.now();
+      unfit = found.map(({ queue, message }) => ({
+        kind: "backend_settings",
+        object: queue,
+        since,
+        detail: message,
+        openDetail: message,
+      }));
       if (pollSeconds < options.waitTimeSeconds && options.consume) {
         log.info("polls are shorter than wait_time_seconds, so that none is cut off at shutdown", {
           wait_time_seconds: options.waitTimeSeconds,

@@ -121,5 +121,9 @@ function explain(kind: SqsErrorKind, action: string, queue: string, code: string
 export function unavailable(error: unknown): DriverUnavailableError {
   if (error instanceof DriverUnavailableError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new DriverUnavailableError(`sqs: ${message}`, { cause: error });
+  const isRefused = error instanceof SqsCallError && error.kind !== "unavailable";
+  return new DriverUnavailableError(`sqs: ${message}`, {
+    cause: error,
+    ...(isRefused ? { refusal: error.sqsCode } : {}),
+  });
 }
