@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { until } from "../support/until.ts";
+import type { BackendFaults } from "./fault.ts";
 import type { JobBody } from "../../src/jobs/job.ts";
 import type {
   DeadLetter,
@@ -30,6 +31,8 @@ export interface DriverUnderTest {
   readonly peer?: () => Promise<QueueDriver>;
   /** Puts one message as a foreign producer does (RPUSH, SendMessage). Absent: there are none. */
   readonly produce?: (queue: string, body: JobBody) => Promise<void>;
+  /** Ways in which the backend's commands fail, see fault.ts. Absent: it cannot fail; name `faults` in skips. */
+  readonly faults?: BackendFaults;
   /** Removes what the test left in the backend. Drivers are closed before. */
   readonly dispose?: () => Promise<void>;
 }
@@ -52,7 +55,7 @@ export interface DriverSubject {
   readonly timing?: Partial<Timing>;
   /** Jobs that load claims move; lower it for a slow backend. */
   readonly loadJobs?: number;
-  /** Claim name, or a need (`peer`, `produce`, a capability that is false or 0) → why it does not hold here. */
+  /** Claim name, or a need (`peer`, `produce`, `faults`, a capability that is false or 0) → why it does not hold here. */
   readonly skips?: Readonly<Record<string, string>>;
 }
 
@@ -61,6 +64,7 @@ export type Need =
   | keyof DriverCapabilities
   | "peer"
   | "produce"
+  | "faults"
   | "clusterPause"
   | "smallPayload"
   | "noGroups"
@@ -88,6 +92,8 @@ export interface Bench {
   /** Opens another driver on the same jobs. */
   readonly peer: () => Promise<QueueDriver>;
   readonly produce: (body: JobBody) => Promise<void>;
+  /** Ways in which the backend's commands fail. */
+  readonly faults: () => BackendFaults;
   /** Enqueues and expects every job to be accepted; returns the ids. */
   readonly put: (...jobs: readonly (NewJob | JobBody)[]) => Promise<string[]>;
   readonly lease: (wish?: LeaseWish, driver?: QueueDriver) => Promise<Lease[]>;
@@ -191,6 +197,10 @@ export async function withBench(
     async produce(body) {
       if (under.produce === undefined) throw new Error("nobody else produces: name `produce` in skips");
       await under.produce(queue, body);
+    },
+    faults() {
+      if (under.faults === undefined) throw new Error("this backend cannot fail: name `faults` in skips");
+      return under.faults;
     },
     async put(...jobs) {
       const written = jobs.map((item) =>

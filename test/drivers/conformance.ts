@@ -3,6 +3,7 @@ import type { Claim, DriverSubject, Need } from "./conformance-bench.ts";
 import { withBench } from "./conformance-bench.ts";
 import { deadLetterClaims } from "./conformance-dead.ts";
 import { enqueueClaims } from "./conformance-enqueue.ts";
+import { faultClaims } from "./conformance-faults.ts";
 import { leaseClaims } from "./conformance-lease.ts";
 import { loadClaims } from "./conformance-load.ts";
 import { lostClaims } from "./conformance-lost.ts";
@@ -21,6 +22,7 @@ const chapters: Readonly<Record<string, readonly Claim[]>> = {
   "dead letters": deadLetterClaims,
   load: loadClaims,
   walk: walkClaims,
+  faults: faultClaims,
 };
 
 /**
@@ -65,9 +67,9 @@ export function describeDriver(name: string, subject: DriverSubject): void {
   });
 }
 
-/** `peer` and `produce` cannot be seen before a driver is made: they are missing when skips name them. */
+/** `peer`, `produce` and `faults` cannot be seen before a driver is made: they are missing when skips name them. */
 function meets(subject: DriverSubject, need: Need): boolean {
-  if (need === "peer" || need === "produce") return !(need in (subject.skips ?? {}));
+  if (need === "peer" || need === "produce" || need === "faults") return !(need in (subject.skips ?? {}));
   if (need === "clusterPause") return subject.capabilities.pauseScope === "cluster";
   if (need === "smallPayload") return subject.capabilities.maxPayloadBytes <= largestTriedPayloadBytes;
   if (need === "noGroups") return !subject.capabilities.ordersGroups;

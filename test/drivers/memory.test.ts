@@ -39,6 +39,7 @@ describeDriver("memory", {
     produce: "nobody else can write to this process",
     durable: "contract §1: nothing survives the process",
     clusterPause: "there is one process",
+    faults: "the backend is this process: no command of it can fail",
   },
 });
 

@@ -1,11 +1,21 @@
 import { afterAll, beforeAll } from "bun:test";
 import { Buffer } from "node:buffer";
 import { redisCapabilities } from "../../src/queue/drivers/redis/driver.ts";
+import { queueKeys } from "../../src/queue/drivers/redis/keys.ts";
 import { clusterOf, freshPrefix, redisDriver } from "../support/redis-driver.ts";
+import {
+  allScripts,
+  commandsOf,
+  deniedCommand,
+  refusedBySetting,
+  wrongType,
+} from "../support/redis-faults.ts";
 import { startRedis, startSingleCluster } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
 import { describeDriver } from "./conformance.ts";
 
+/** Every command that any script runs, and those that run scripts. */
+const commands = [...new Set(["EVALSHA", "BLMOVE", ...(await allScripts()).flatMap(commandsOf)])];
 let single: RedisProcess;
 let cluster: RedisProcess;
 
@@ -21,23 +31,40 @@ for (const name of ["redis", "redis-cluster"] as const) {
   describeDriver(name, {
     capabilities: redisCapabilities,
     timing: { leaseMs: 150, delayMs: 100 },
-    create(options) {
+    skips: { faults: "the scripts are rewritten for it" },
+    async create(options) {
       const server = name === "redis" ? single : cluster;
       const prefix = freshPrefix();
+      const user = `user-${prefix.slice(0, -1)}`;
+      const { client } = server;
+      await client.call("ACL", "SETUSER", user, "on", ">secret", "~*", "&*", "+@all");
+      const { all } = queueKeys(prefix, "webhooks");
+      const keys = [...all.slice(0, -1), ...["lane-a", "lane-b"].map((lane) => `${all[7]}:${lane}`)];
       const create = () =>
         redisDriver(
           server.port,
           {
             ...(name === "redis" ? {} : clusterOf(server.port)),
             prefix,
+            username: user,
+            password: "secret",
             queues: options.queues,
             deadLetterRetention: options.deadLetterRetention,
             deduplicationTtlMs: options.deduplicationTtlMs,
           },
           { events: options.events },
         );
-      return Promise.resolve({
+      return {
         driver: create(),
+        faults: {
+          mayDouble: false,
+          kinds: [
+            ...commands.map((command) => deniedCommand(client, user, command)),
+            ...keys.map((key) => wrongType(client, key)),
+            refusedBySetting(client, "min-replicas-to-write", "1", "0"),
+            refusedBySetting(client, "maxmemory", "1", "0"),
+          ],
+        },
         peer: () => Promise.resolve(create()),
         async produce(queue, body) {
           await server.client.rpush(
@@ -46,9 +73,10 @@ for (const name of ["redis", "redis-cluster"] as const) {
           );
         },
         async dispose() {
-          await server.client.flushall();
+          await client.flushall();
+          await client.call("ACL", "DELUSER", user);
         },
-      });
+      };
     },
   });
 }

@@ -85,6 +85,7 @@ export const commonSkips = {
   listsDeadLetters: "SQS shows messages by receiving them: a page is a sample",
   exactStats: "SQS counts approximately",
   clusterPause: "a pause is this process's: SQS has none",
+  faults: "the model's faults have not joined the walk yet",
 };
 
 /** And on no standard one. */
