@@ -6,7 +6,6 @@ import { ConfigError, DriverUnavailableError } from "../../src/errors.ts";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
 import { certificates } from "../support/certificates.ts";
 import { clusterOf, freshPrefix, newJob, redisDriver, warningLogger, wish } from "../support/redis-driver.ts";
-import { consume, produce, untilReceived } from "../support/redis-load.ts";
 import { freePort, startRedis, startSingleCluster } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -212,53 +211,6 @@ describe("ways to connect", () => {
     });
     await driver.close();
   });
-
-  test("Sentinel leads to the master, and to its successor", async () => {
-    await using master = await startRedis();
-    await using replica = await startRedis({
-      args: ["--replicaof", "127.0.0.1", String(master.port)],
-    });
-    await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
-      what: "the replica",
-      timeoutMs: 15_000,
-    });
-    await using sentinel = await startRedis({
-      sentinel: true,
-      args: [
-        `sentinel monitor mine 127.0.0.1 ${master.port} 1`,
-        "sentinel down-after-milliseconds mine 500",
-        "sentinel failover-timeout mine 3000",
-      ],
-    });
-    await until(
-      async () => ((await sentinel.client.call("SENTINEL", "REPLICAS", "mine")) as unknown[]).length === 1,
-      { what: "the Sentinel to know the replica", timeoutMs: 20_000 },
-    );
-    const driver = redisDriver(0, {
-      requestTimeoutMs: 500,
-      target: {
-        mode: "sentinel",
-        sentinels: [{ host: "127.0.0.1", port: sentinel.port }],
-        masterName: "mine",
-        sentinelPassword: null,
-      },
-    });
-    await driver.open(opened);
-    await driver.enqueue("webhooks", [newJob("before")]);
-    await master.client.wait(1, 1_000);
-    const consumer = consume(driver);
-    await untilReceived(consumer.received, ["before"]);
-    await master.kill();
-    await until(async () => (await replica.client.info("replication")).includes("role:master"), {
-      what: "the failover",
-      timeoutMs: 20_000,
-    });
-    const { done, confirmed } = produce(replica.port, "sockudo_queue:queue:webhooks", 50);
-    await done;
-    await untilReceived(consumer.received, confirmed);
-    await consumer.stop();
-    await driver.close();
-  }, 60_000);
 
   test("wait_replicas holds an enqueue until a replica has it, and fails when none does", async () => {
     const prefix = freshPrefix();

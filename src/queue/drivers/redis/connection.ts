@@ -80,7 +80,29 @@ export function createConnection(
   }
   const redis = new Redis(settings);
   redis.on("error", (error: Error) => log.debug("redis connection", { purpose, error: error.message }));
+  if (reconnects) connectAgainAtEnd(redis);
   return redis;
+}
+
+/** Clients that hookline has let go of. */
+const ended = new WeakSet<Redis>();
+
+/** Closes a client for good. Any other way to disconnect one is followed by a new connection. */
+export function endConnection(redis: Redis): void {
+  ended.add(redis);
+  redis.disconnect();
+}
+
+/**
+ * ioredis gives a client up for good when it is told to disconnect while it asks a Sentinel for the master: its
+ * own failover detector does that when the two meet (SentinelConnector's `connecting`, ioredis 6.0.0).
+ */
+function connectAgainAtEnd(redis: Redis): void {
+  redis.on("end", () => {
+    setTimeout(() => {
+      if (!ended.has(redis) && redis.status === "end") redis.connect().catch(() => undefined);
+    }, reconnectDelayMs(1));
+  });
 }
 
 /** Delay before reconnecting: 50 ms doubling to 2 s, the upper half of it random. */
@@ -102,7 +124,7 @@ export async function connectFirst(
 ): Promise<void> {
   const seen: Error[] = [];
   const note = (error: Error): void => void seen.push(error);
-  const stop = (): void => redis.disconnect();
+  const stop = (): void => endConnection(redis);
   redis.on("error", note);
   signal.addEventListener("abort", stop, { once: true });
   // The address can be up and silent: neither connectTimeout nor commandTimeout bounds the sum.
@@ -110,7 +132,7 @@ export async function connectFirst(
   try {
     await redis.connect();
   } catch (error) {
-    redis.disconnect();
+    endConnection(redis);
     throw firstProblem([...seen, error], options);
   } finally {
     clearTimeout(timer);
@@ -119,7 +141,7 @@ export async function connectFirst(
   }
   // ioredis goes on with database 0 when SELECT fails.
   if (seen.length > 0) {
-    redis.disconnect();
+    endConnection(redis);
     throw firstProblem(seen, options);
   }
 }

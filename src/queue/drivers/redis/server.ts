@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { DriverUnavailableError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
-import { connectFirst, createConnection, whenReady } from "./connection.ts";
+import { connectFirst, createConnection, endConnection, whenReady } from "./connection.ts";
 import type { ConnectionPurpose } from "./connection.ts";
 import type { RedisAddress, RedisDriverOptions } from "./options.ts";
 import { createSubscriptions } from "./subscriptions.ts";
@@ -91,7 +91,7 @@ export function createRedisServer(
     close() {
       closed = true;
       subscriptions.close();
-      for (const redis of [commands, replicated]) redis?.disconnect();
+      for (const redis of [commands, replicated]) if (redis !== null) endConnection(redis);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "../../../log.ts";
+import { endConnection } from "./connection.ts";
 
 /** What a subscription tells: a message, or that messages may have been missed. */
 export type SubscriptionListener = (event: { channel: string; message: string } | "missed") => void;
@@ -97,7 +98,7 @@ export function createSubscriptions(connect: () => Redis, label: string, log: Lo
 
     close() {
       closed = true;
-      subscriber?.disconnect();
+      if (subscriber !== null) endConnection(subscriber);
     },
   };
 }
