@@ -1,6 +1,6 @@
 import type { Endpoint } from "../delivery/endpoint.ts";
 import { HooklineError } from "../errors.ts";
-import { deliveryId, safeJobId } from "../jobs/id.ts";
+import { deliveryId, endpointNameHash, safeJobId } from "../jobs/id.ts";
 import type { AdminDeps } from "./deps.ts";
 
 /** What became of a redrive by ids. */
@@ -32,7 +32,10 @@ export function createNamedRedrive(
     ...directory.apps.flatMap((app) => app.endpoints),
     ...(directory.named ?? []),
   ];
-  const hashes = [...new Set(endpoints.map((endpoint) => endpoint.nameHash))];
+  const formers = endpoints.flatMap(({ formerName }) => (formerName === undefined ? [] : [formerName]));
+  const hashes = [
+    ...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)]),
+  ];
 
   return async (queue, given) => {
     const ids = [...new Set(given)];

@@ -1,13 +1,10 @@
 import { checkLimit } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross.ts";
-import { defaultWebhookName } from "./endpoint-name.ts";
+import { checkWebhookNames, type WebhookInput } from "./cross-names.ts";
 import { headerNameProblem } from "./headers.ts";
-import type { Loose } from "./loose.ts";
-import type { ConfigInput } from "./schema.ts";
 import { quote } from "./showable.ts";
+import { checkUnique } from "./unique.ts";
 
-type AppInput = NonNullable<NonNullable<Loose<ConfigInput>["apps"]>[number]>;
-type WebhookInput = NonNullable<NonNullable<AppInput["webhooks"]>[number]>;
 type ReceiverInput = Omit<WebhookInput, "name" | "event_types" | "filter">;
 type Path = readonly (string | number)[];
 
@@ -31,13 +28,7 @@ export function checkApps(view: CrossView, findings: CrossFindings): void {
   const keyOwners = new Map<string, string>();
   for (const [at, app] of apps.entries()) {
     const webhooks = (app.webhooks ?? []).map((webhook) => webhook ?? {});
-    checkUnique(webhooks.map(nameOf), (index, earlier, name) => {
-      const path = `apps.${at}.webhooks.${earlier}`;
-      issue(
-        ["apps", at, "webhooks", index, "name"],
-        `"${name}" is the name of ${path} too; give one another name`,
-      );
-    });
+    checkWebhookNames(at, webhooks, findings);
     for (const [index, webhook] of webhooks.entries()) {
       checkReceiver(["apps", at, "webhooks", index], webhook, view, findings, keyOwners);
     }
@@ -56,26 +47,6 @@ export function checkApps(view: CrossView, findings: CrossFindings): void {
 }
 
 const isSet = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
-
-function checkUnique(
-  values: readonly (string | undefined)[],
-  report: (index: number, earlier: number, value: string) => void,
-): void {
-  const first = new Map<string, number>();
-  for (const [index, value] of values.entries()) {
-    if (value === undefined) continue;
-    const earlier = first.get(value);
-    if (earlier === undefined) first.set(value, index);
-    else report(index, earlier, value);
-  }
-}
-
-/** The name it has or gets; undefined where what it follows from is wrong. */
-function nameOf(webhook: WebhookInput): string | undefined {
-  if ("name" in webhook) return webhook.name;
-  const target = webhook.url ?? webhook.lambda?.function_name ?? webhook.lambda_function;
-  return target === undefined ? undefined : defaultWebhookName(webhook);
-}
 
 function checkReceiver(
   path: Path,

@@ -1,3 +1,4 @@
+import { unnamedWebhook } from "./endpoint-name.ts";
 import { urlSecrets, type Secret } from "./secret-url.ts";
 import { configSchema } from "./schema.ts";
 import { childNode, secrecyOf, type SchemaNode } from "./schema-tree.ts";
@@ -59,7 +60,7 @@ function namesOf(config: unknown): Set<string> {
   const list = <T>(value: T[] | undefined): T[] => (Array.isArray(value) ? value : []);
   const found: unknown[] = [
     ...list(apps).flatMap((app) => {
-      const webhooks = list(app?.webhooks).map((webhook) => webhook?.name);
+      const webhooks = list(app?.webhooks).map((webhook) => webhook?.name ?? unnamedWebhook);
       return [app?.id, ...webhooks, ...webhooks.map((name) => labelOf(app?.id, name))];
     }),
     ...list(queue?.groups).map((group) => group?.name),

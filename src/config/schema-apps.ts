@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { compileChannelPattern } from "../delivery/channel-pattern.ts";
 import { parseSigningKey } from "../delivery/signing-keys.ts";
-import { defaultWebhookName } from "./endpoint-name.ts";
+import { unnamedWebhook } from "./endpoint-name.ts";
 import {
   checkedText,
   choice,
@@ -147,7 +147,9 @@ const sharedEntries = {
 
 const endpointEntries = v.strictObject(sharedEntries);
 const webhookEntries = v.strictObject({
-  name: v.optional(receiverName("Unique in its app.")),
+  name: v.optional(
+    receiverName('Unique in its app. One webhook of an app may be without; it is called "webhook".'),
+  ),
   ...sharedEntries,
   event_types: v.pipe(
     v.array(text("An event type."), "an array of event types"),
@@ -174,7 +176,7 @@ function resolveTarget(from: v.InferOutput<typeof endpointEntries>) {
 const webhookSchema = v.pipe(
   webhookEntries,
   v.transform(({ name, event_types, filter, ...shared }) => ({
-    name: name ?? defaultWebhookName(shared),
+    name: name ?? unnamedWebhook,
     event_types,
     filter,
     ...resolveTarget(shared),

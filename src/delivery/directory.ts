@@ -1,6 +1,7 @@
+import { formerNames } from "../config/endpoint-name.ts";
 import type { AppConfig, Config, EndpointConfig, WebhookConfig } from "../config/schema.ts";
 import { standardScheduleMs } from "../config/schema-retry.ts";
-import { sha256Hex } from "../jobs/id.ts";
+import { endpointNameHash } from "../jobs/id.ts";
 import type { App, Directory, Endpoint, EndpointLimits, Target, TlsSettings } from "./endpoint.ts";
 import { compileFilter, compileTypePatterns } from "./filter.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -31,7 +32,7 @@ export function createDirectory(config: DirectoryConfig): Directory {
   );
   const byId = new Map(apps.map((app) => [app.id, app]));
   const byKey = new Map(apps.map((app) => [app.key, app]));
-  const byName = new Map(apps.map((app) => [app, new Map(app.endpoints.map((e) => [e.name, e]))]));
+  const byName = new Map(apps.map((app) => [app, indexByName(app.endpoints)]));
   return {
     apps,
     named: [...named.values()],
@@ -41,14 +42,28 @@ export function createDirectory(config: DirectoryConfig): Directory {
   };
 }
 
+/** Endpoints by name and by former name; formerNames() has seen to it that none is another's. */
+function indexByName(endpoints: readonly Endpoint[]): ReadonlyMap<string, Endpoint> {
+  return new Map(
+    endpoints.flatMap((endpoint) => {
+      const { name, formerName } = endpoint;
+      return [name, ...(formerName === undefined ? [] : [formerName])].map((key) => [key, endpoint]);
+    }),
+  );
+}
+
 function compileApp(app: AppConfig, config: DirectoryConfig): App {
+  const formers = formerNames(app.webhooks);
   return {
     id: app.id,
     key: app.key,
     secret: app.secret,
     previousSecrets: app.previous_secrets,
     accept: new Set(app.accept),
-    endpoints: app.webhooks.map((webhook) => compileWebhook(webhook, app, config)),
+    endpoints: app.webhooks.map((webhook, index) => {
+      const formerName = formers[index] ?? null;
+      return { ...compileWebhook(webhook, app, config), ...(formerName === null ? {} : { formerName }) };
+    }),
   };
 }
 
@@ -70,7 +85,7 @@ function compileReceiver(name: string, label: string, receiver: EndpointConfig, 
   return {
     name,
     label,
-    nameHash: sha256Hex(name).slice(0, 8),
+    nameHash: endpointNameHash(name),
     target: compileTarget(receiver, config.queue.sqs.region),
     headers: Object.entries(receiver.headers),
     retry: compileRetry(receiver.retry, config.webhooks.retry),

@@ -32,6 +32,8 @@ export interface TlsSettings {
 export interface Endpoint {
   /** Unique in its app, or among the named `endpoints`. */
   readonly name: string;
+  /** The name under which 0.1 stored its jobs and its mode, where that is no other's; absent = none. */
+  readonly formerName?: string;
   /** `app-id/name`, or `name` for a named endpoint: for logs, metrics and dead letters. Never a URL. */
   readonly label: string;
   /** First 8 hex of SHA-256(name): the second half of a delivery's id (contract §3). */
@@ -98,6 +100,6 @@ export interface Directory {
   readonly named?: readonly Endpoint[];
   /** By id, else by key. */
   findApp(id: string | null, key: string | null): App | null;
-  /** An app's endpoint, or with app null a named one. */
+  /** An app's endpoint by its name, else by its former one; with app null a named one. */
   findEndpoint(app: App | null, name: string): Endpoint | null;
 }

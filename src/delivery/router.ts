@@ -85,7 +85,7 @@ function routePusher(job: PusherJob, directory: Directory): Routing {
       return dead("bad_signature", detail, label);
     }
   }
-  const endpoints = endpointsOf(app, job.endpoint);
+  const endpoints = endpointsOf(directory, app, job.endpoint);
   if (endpoints === null) return unknownEndpoint(app, label);
   const deliveries: Delivery[] = [];
   const contentOf = createPayloadCut(job);
@@ -110,7 +110,7 @@ function routeGeneric(job: GenericJob, directory: Directory): Routing {
   if (!app.accept.has("native")) {
     return dead("format_not_accepted", `app ${app.id} does not accept native jobs`, label);
   }
-  const endpoints = endpointsOf(app, job.endpoint);
+  const endpoints = endpointsOf(directory, app, job.endpoint);
   if (endpoints === null) return unknownEndpoint(app, label);
   const content = genericContent(job);
   const event: JobEvent = { name: job.type, channel: null };
@@ -135,10 +135,10 @@ function routeRaw(job: RawJob, directory: Directory, rawRoutes: RawRoutes | null
 }
 
 /** All endpoints of an app, or the one a job is bound to; null when that one is gone. */
-function endpointsOf(app: App, bound: string | null): readonly Endpoint[] | null {
+function endpointsOf(directory: Directory, app: App, bound: string | null): readonly Endpoint[] | null {
   if (bound === null) return app.endpoints;
-  const endpoint = app.endpoints.find((candidate) => candidate.name === bound);
-  return endpoint === undefined ? null : [endpoint];
+  const endpoint = directory.findEndpoint(app, bound);
+  return endpoint === null ? null : [endpoint];
 }
 
 /** The events of a job that an endpoint gets; null when it wants none of them. */

@@ -21,10 +21,15 @@ export function safeJobId(id: string): string {
  * The id of one job's delivery to one endpoint: the receiver's idempotency key (`webhook-id`), the same
  * over all attempts and all doubles.
  *
- * @param nameHash Endpoint.nameHash: 8 hex of the SHA-256 of the endpoint's name.
+ * @param nameHash Endpoint.nameHash, as endpointNameHash makes it.
  */
 export function deliveryId(jobId: string, nameHash: string): string {
   return `${jobId}_${nameHash}`;
+}
+
+/** What stands for an endpoint in the ids of its deliveries: the first 8 hex of the SHA-256 of its name (contract §3). */
+export function endpointNameHash(name: string): string {
+  return sha256Hex(name).slice(0, 8);
 }
 
 /** SHA-256 of the text's UTF-8, 64 lower-case hex digits. */

@@ -31,6 +31,11 @@ export interface EndpointGatesOptions {
   readonly shared?: SharedState | undefined;
 }
 
+/** The label that an endpoint had in 0.1; null when it had this one. */
+function formerLabelOf({ label, name, formerName }: Endpoint): string | null {
+  return formerName === undefined ? null : label.slice(0, -name.length) + formerName;
+}
+
 export function createEndpointGates({ directory, clock, log, shared }: EndpointGatesOptions): EndpointGates {
   const onGone = ({ label }: Endpoint): void => {
     log.warn("the endpoint answers 410 again and again and is disabled; its jobs go to the dead letters", {
@@ -60,7 +65,12 @@ export function createEndpointGates({ directory, clock, log, shared }: EndpointG
   const modes: SharedModes | null =
     shared === undefined
       ? null
-      : createSharedModes({ shared, labels: [...byLabel.keys()], apply: applyShared, log });
+      : createSharedModes({
+          shared,
+          labels: new Map(endpoints.map((endpoint) => [endpoint.label, formerLabelOf(endpoint)])),
+          apply: applyShared,
+          log,
+        });
   return {
     of: gateOf,
     all: () => [...gates.values()],

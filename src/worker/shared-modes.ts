@@ -21,8 +21,8 @@ export interface SharedModes {
 
 export interface SharedModesOptions {
   readonly shared: SharedState;
-  /** Labels of the endpoints that are configured here. */
-  readonly labels: readonly string[];
+  /** The endpoints that are configured here: label, and the one that 0.1 kept the mode under, null = none. */
+  readonly labels: ReadonlyMap<string, string | null>;
   /** Puts a mode in force in this process; called for every endpoint whenever anything changed. */
   readonly apply: (label: string, mode: EndpointMode) => void;
   readonly log: Logger;
@@ -40,11 +40,35 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
   const unsaved = new Map<string, EndpointMode>();
   const closing = new AbortController();
 
+  /** What 0.1 stored; it counts until this version has stored something. */
+  const formerValue = (values: ReadonlyMap<string, string>, label: string): string | undefined => {
+    const former = labels.get(label) ?? null;
+    return former === null ? undefined : values.get(keyOf(former));
+  };
+
+  /** The former value goes last: while it stands there, an endpoint that was enabled is not. */
+  const store = async (label: string, mode: EndpointMode): Promise<void> => {
+    await shared.set(keyOf(label), valueOf(mode));
+    const former = labels.get(label) ?? null;
+    if (former !== null) await shared.set(keyOf(former), null);
+  };
+
+  /**
+   * Copies what 0.1 stored to where it does not depend on the URL. The old value stays until the mode is changed:
+   * a process of 0.1 that still runs would take its absence for "enabled".
+   */
+  const adopt = async (values: ReadonlyMap<string, string>): Promise<void> => {
+    for (const label of labels.keys()) {
+      const value = formerValue(values, label);
+      if (value !== undefined && !values.has(keyOf(label))) await shared.set(keyOf(label), value);
+    }
+  };
+
   const take = (values: ReadonlyMap<string, string>): void => {
     if (closing.signal.aborted) return;
-    for (const label of labels) {
+    for (const label of labels.keys()) {
       if (unsaved.has(label)) continue;
-      const value = values.get(keyOf(label)) ?? "enabled";
+      const value = values.get(keyOf(label)) ?? formerValue(values, label) ?? "enabled";
       // Another version's word that is not known here changes nothing here.
       if (isMode(value)) options.apply(label, value);
     }
@@ -55,7 +79,7 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
     const backoff = createBackoff({ initialMs: 250, maxMs: 5_000 });
     while (unsaved.get(label) === mode && !closing.signal.aborted) {
       try {
-        await shared.set(keyOf(label), valueOf(mode));
+        await store(label, mode);
         if (unsaved.get(label) === mode) unsaved.delete(label);
       } catch (error) {
         log.warn("an endpoint's mode could not be shared yet; trying again", { endpoint: label, error });
@@ -67,14 +91,16 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
   return {
     async load() {
       try {
-        take(await shared.all());
+        const values = await shared.all();
+        take(values);
+        await adopt(values);
       } catch (error) {
         if (!(error instanceof DriverUnavailableError)) throw error;
-        log.warn("the modes of endpoints could not be read yet; all count as enabled", { error });
+        log.warn("the modes of endpoints could not be read yet; those not known count as enabled", { error });
       }
     },
     async save(label, mode) {
-      await shared.set(keyOf(label), valueOf(mode));
+      await store(label, mode);
       unsaved.delete(label);
     },
     keep(label, mode) {

@@ -20,7 +20,10 @@ function setUp(listed: readonly string[], names: readonly string[] = ["a", "b"])
   };
   const deps = {
     driver: { capabilities: { listsDeadLetters: false }, redrive },
-    directory: { apps: [], named: names.map((name) => ({ nameHash: hash(name) })) },
+    directory: {
+      apps: [],
+      named: names.map((name) => ({ nameHash: hash(name), formerName: "receiver.test-1a2b3c" })),
+    },
     metrics,
   };
   const run = createNamedRedrive(deps as unknown as AdminDeps);
@@ -44,6 +47,12 @@ test("a job's id takes those of its deliveries that are listed", async () => {
   const { run, left } = setUp([deliveryId("job", hash("b")), deliveryId("other", hash("b"))]);
   expect(await run(["job"])).toEqual({ redriven: 1, notFound: [] });
   expect([...left]).toEqual([deliveryId("other", hash("b"))]);
+});
+
+test("a job's id takes a delivery that 0.1 named after the endpoint's URL", async () => {
+  const { run, left } = setUp([deliveryId("job", hash("receiver.test-1a2b3c"))], ["webhook"]);
+  expect(await run(["job"])).toEqual({ redriven: 1, notFound: [] });
+  expect(left.size).toBe(0);
 });
 
 test("an id that hookline had to replace is found under what it became", async () => {

@@ -158,14 +158,39 @@ describe("apps and endpoints", () => {
     ]);
   });
 
-  test("the same URL twice needs two names", async () => {
-    const [line] = await bare({ apps: [app({ webhooks: [receiver, receiver] })] });
-    expect(line).toMatch(/^apps\.0\.webhooks\.1\.name: "receiver\.test-[0-9a-f]{6}" is the name of/);
-    expect(
-      await bare({
-        apps: [app({ webhooks: [receiver] }), app({ id: "b", key: "kb", webhooks: [receiver] })],
-      }),
-    ).toEqual([]);
+  test("several webhooks without a name are listed, each with the name that 0.1 gave it", async () => {
+    const hash = (target: string): string =>
+      new Bun.CryptoHasher("sha256").update(target).digest("hex").slice(0, 6);
+    const urls = ["https://receiver.test/hook/token-1", "https://[::1]:8443/hook"] as const;
+    const others = [{ name: "named" }, { lambda_function: "fn", url: undefined }, { url: undefined }];
+    const webhooks = [{ url: urls[0] }, { url: urls[1] }, ...others].map((own) => ({ ...receiver, ...own }));
+    const lines = await bare({ apps: [app({ webhooks })] });
+    const says = "has no name; only one webhook of an app may be without, and here 4 are.";
+    expect(lines).toEqual([
+      `apps.0.webhooks.0: ${says} For https://receiver.test/hook/*** add "name": "receiver.test-${hash(urls[0])}", as 0.1 called it: what it stored stays with it`,
+      `apps.0.webhooks.1: ${says} For https://[::1]:8443/hook add "name": "::1-${hash(urls[1])}"`,
+      `apps.0.webhooks.3: ${says} For fn add "name": "fn-${hash("fn")}", as 0.1 called it: what it stored stays with it`,
+      `apps.0.webhooks.4: ${says} Give it one`,
+      "apps.0.webhooks.4: needs url, lambda_function or lambda: where should deliveries go?",
+    ]);
+  });
+
+  test("equal URLs without names get different proposals, and one unnamed webhook of each app is fine", async () => {
+    const lines = await bare({ apps: [app({ webhooks: [receiver, receiver] })] });
+    const names = lines.map((line) => /"name": "([^"]+)"/.exec(line)?.[1]);
+    expect(names).toEqual([expect.stringMatching(/^receiver\.test-[0-9a-f]{6}$/), `${names[0]}-2`]);
+    const apps = [app({ webhooks: [receiver] }), app({ id: "b", key: "kb", webhooks: [receiver] })];
+    expect(await bare({ apps })).toEqual([]);
+  });
+
+  test("the unnamed webhook's name is taken, too", async () => {
+    const webhooks = [receiver, { ...receiver, name: "webhook" }];
+    expect(await bare({ apps: [app({ webhooks })] })).toEqual([
+      'apps.0.webhooks.1.name: "webhook" is the name of apps.0.webhooks.0 too, which has no name of its own; give one another name',
+    ]);
+    expect(await bare({ apps: [app({ webhooks: webhooks.toReversed() })] })).toEqual([
+      'apps.0.webhooks.1.name: "webhook" is the name of apps.0.webhooks.0 too; give one another name',
+    ]);
   });
 
   test("a value that is wrong in itself causes no second issue", async () => {

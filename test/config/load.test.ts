@@ -170,7 +170,10 @@ describe("all issues at once", () => {
     const file = {
       server: { port: 70_000, tokn: "x" },
       queue: { redis: { concurrency: "five" } },
-      apps: [app(), app({ webhooks: [{ event_types: ["a"] }, { url: "ftp://x.test", event_types: ["a"] }] })],
+      apps: [
+        app(),
+        app({ webhooks: [{ event_types: ["a"] }, { name: "b", url: "ftp://x.test", event_types: ["a"] }] }),
+      ],
     };
     const issues = await issuesOf(file, { env: { HOOKLINE_SERVER_HOST: "x" }, sets: ["nothing.here=1"] });
     expect(issues).toEqual([
@@ -223,18 +226,13 @@ describe("names that reach into JavaScript", () => {
 });
 
 describe("what is filled in", () => {
-  test("a webhook's name is host or function and six hex of the SHA-256 of its URL", async () => {
+  test("the one webhook without a name is called webhook, whatever its URL", async () => {
     const webhooks = [
       { url: "https://hooks.test:8443/a/secret", event_types: ["x"] },
-      { lambda_function: "resize", event_types: ["x"] },
       { name: "mine", url: "https://hooks.test/b", event_types: ["x"] },
     ];
     const { config } = await load({ apps: [app({ webhooks })] });
-    expect(config.apps[0]?.webhooks.map(({ name }) => name)).toEqual([
-      `hooks.test-${new Bun.CryptoHasher("sha256").update("https://hooks.test:8443/a/secret").digest("hex").slice(0, 6)}`,
-      `resize-${new Bun.CryptoHasher("sha256").update("resize").digest("hex").slice(0, 6)}`,
-      "mine",
-    ]);
+    expect(config.apps[0]?.webhooks.map(({ name }) => name)).toEqual(["webhook", "mine"]);
   });
 
   test("Soketi's lambda_function with its lambda settings is one target", async () => {

@@ -53,7 +53,12 @@ function everywhere(): { file: object; secrets: string[] } {
             signing_keys: [{ key: whsec }],
             proxy: `http://proxy:${secret("proxy")}@proxy.test`,
           },
-          { lambda_function: "fn", event_types: ["x"], lambda: { client_options: { k: secret("lambda") } } },
+          {
+            name: "fn",
+            lambda_function: "fn",
+            event_types: ["x"],
+            lambda: { client_options: { k: secret("lambda") } },
+          },
         ],
       },
     ],

@@ -25,15 +25,36 @@ function sha256(text: string): string {
 }
 
 describe("names", () => {
-  test("the default name is the host and 6 hex of the URL's SHA-256, and tells nothing secret of it", () => {
-    const { name, label } = webhook({});
-    expect(name).toBe(`hooks.example.com-${sha256(url).slice(0, 6)}`);
-    expect(label).toBe(`app-1/${name}`);
-    expect(label).not.toMatch(/pass|s3cret|token/);
+  test("a webhook without a name is called webhook, and found as 0.1 called it too", () => {
+    const former = `hooks.example.com-${sha256(url).slice(0, 6)}`;
+    expect(webhook({})).toMatchObject({ name: "webhook", label: "app-1/webhook", formerName: former });
+    expect(webhook({ lambda_function: "fn" }).formerName).toBe(`fn-${sha256("fn").slice(0, 6)}`);
+    const directory = compile({ apps: [{ ...app, webhooks: [{ url, event_types: ["a"] }] }] });
+    const [only] = directory.apps;
+    for (const name of ["webhook", former]) {
+      expect(directory.findEndpoint(only!, name)?.label).toBe("app-1/webhook");
+    }
+    expect(directory.findEndpoint(null, former)).toBeNull();
   });
 
-  test("a function's default name begins with the function", () => {
-    expect(webhook({ lambda_function: "fn" }).name).toBe(`fn-${sha256("fn").slice(0, 6)}`);
+  test("nobody is found under a former name that is another's, or may be", () => {
+    const former = `hooks.example.com-${sha256(url).slice(0, 6)}`;
+    const found = (webhooks: readonly { name?: string; url: string }[]): string | undefined => {
+      const all = webhooks.map((own) => ({ event_types: ["a"], ...own }));
+      const directory = compile({ apps: [{ ...app, webhooks: all }] });
+      return directory.findEndpoint(directory.apps[0]!, former)?.name;
+    };
+    const elsewhere = "https://hooks.example.com/elsewhere";
+    expect(found([{ name: "a", url }])).toBe("a");
+    expect(found([{ name: "a", url }, { url }])).toBe("webhook");
+    expect(
+      found([
+        { name: "a", url },
+        { name: "b", url },
+      ]),
+    ).toBeUndefined();
+    expect(found([{ url }, { name: former, url: elsewhere }])).toBe(former);
+    expect(found([{ url: elsewhere }])).toBeUndefined();
   });
 
   test("the name's hash is 8 hex of its SHA-256", () => {

@@ -184,3 +184,30 @@ test("a gate counts the starts that have not ended", () => {
   gate.ended(null);
   expect(gate.inFlight).toBe(2);
 });
+
+describe("modes that 0.1 stored under the name of a URL", () => {
+  const former = "endpoint:shop/127.0.0.1-e87f70";
+  const own = "endpoint:shop/main";
+
+  test("count until this version has stored something, and are copied where no URL matters", async () => {
+    const store = createSharedStore();
+    store.values.set(former, "disabled");
+    using one = createProcess(store);
+    await one.gates.load();
+    expect(one.gates.of(one.main).mode).toBe("disabled");
+    // A process of 0.1 that still runs goes on seeing its own.
+    expect([...store.values]).toEqual([
+      [former, "disabled"],
+      [own, "disabled"],
+    ]);
+    await one.gates.setMode(one.main, "paused");
+    expect([...store.values]).toEqual([[own, "paused"]]);
+    using other = createProcess(store);
+    await other.gates.load();
+    expect(other.gates.of(other.main).mode).toBe("paused");
+    store.values.set(former, "paused");
+    await other.gates.setMode(other.main, "enabled");
+    expect([...store.values]).toEqual([]);
+    expect(one.gates.of(one.main).mode).toBe("enabled");
+  });
+});
