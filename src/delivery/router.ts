@@ -185,8 +185,12 @@ function boundLabel(appId: string | null, endpoint: string | null): string | nul
 }
 
 function unknownEndpoint(app: App | null, label: string | null): Routing {
-  const where = app === null ? "endpoints" : `the webhooks of app ${app.id}`;
-  return dead("unknown_endpoint", `${where} of the configuration have no endpoint of this name`, label);
+  const where = app === null ? "the configuration has no endpoint" : `app ${app.id} has no webhook`;
+  return dead(
+    "unknown_endpoint",
+    `${where} of this name; one that is given it gets the job by a redrive`,
+    label,
+  );
 }
 
 function notWanted(label: string | null): Routing {
