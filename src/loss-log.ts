@@ -36,11 +36,19 @@ export function createLossLog(log: Logger, metrics: Metrics): LossLog {
   return {
     evicted(queue, count) {
       metrics.evicted.labels({ queue }).inc(count);
-      report("the queue is full: the oldest jobs were dropped (queue.memory.when_full)", queue, count);
+      report(
+        "the queue is full: jobs were dropped, the oldest of the endpoint that holds most first (queue.memory.when_full)",
+        queue,
+        count,
+      );
     },
     trimmed(queue, count) {
       metrics.trimmed.labels({ queue }).inc(count);
-      report("the oldest dead letters were dropped (queue.reliability.failed_retention)", queue, count);
+      report(
+        "the oldest dead letters were dropped (queue.reliability.failed_retention, failed_retention_ms, or the room they have)",
+        queue,
+        count,
+      );
     },
     reclaimed(queue, count) {
       metrics.reclaimed.labels({ queue }).inc(count);

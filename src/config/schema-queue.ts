@@ -124,9 +124,15 @@ export const queueSchema = v.strictObject({
   groups: v.optional(v.array(groupSchema, "an array of groups"), []),
   memory: v.optional(
     v.strictObject({
-      capacity: v.optional(integer({ min: 1 }, "Ready and delayed jobs per queue."), 100_000),
+      capacity: v.optional(
+        integer({ min: 1 }, "Ready, delayed and parked jobs per queue, retries and children counted."),
+        100_000,
+      ),
       when_full: v.optional(
-        choice(["evict_oldest", "reject"], "evict_oldest: counted and logged. reject: 503 queue_full."),
+        choice(
+          ["evict_oldest", "reject"],
+          "evict_oldest: the oldest job of the endpoint that holds most goes, counted and logged. reject: 503 queue_full.",
+        ),
         "evict_oldest",
       ),
       concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),

@@ -12,9 +12,6 @@ export interface DriverContext {
   readonly events: DriverEvents;
 }
 
-/** Dead letters that memory keeps at most where failed_retention is null (contract §2). */
-const memoryDeadLetters = 100_000;
-
 type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
 
 /**
@@ -35,18 +32,20 @@ export function createDriver(config: Config, context: DriverContext): Promise<Qu
   return makers[config.queue.driver](config, context);
 }
 
-async function makeMemory(config: Config, { clock, events }: DriverContext): Promise<QueueDriver> {
+async function makeMemory(config: Config, { clock, log, events }: DriverContext): Promise<QueueDriver> {
   const { createMemoryDriver } = await import("./drivers/memory/driver.ts");
   const { queues, memory, reliability } = config.queue;
   return createMemoryDriver({
     queues: queues.map(({ name }) => name),
     capacity: memory.capacity,
     whenFull: memory.when_full,
-    deadLetterRetention: reliability.failed_retention ?? memoryDeadLetters,
+    deadLetterRetention: reliability.failed_retention,
+    deadLetterRetentionMs: reliability.failed_retention_ms,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
     // Memory has no limit of its own: what the HTTP server lets in must fit.
     maxPayloadBytes: Math.max(config.server.max_body_bytes, 64 * 1024 * 1024),
     clock,
+    log,
     events,
   });
 }

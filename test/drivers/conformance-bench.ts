@@ -20,6 +20,8 @@ export interface CreateOptions {
   /** Queues the driver is configured with; their contents must start empty. */
   readonly queues: readonly string[];
   readonly deadLetterRetention: number;
+  /** Absent = for ever. */
+  readonly deadLetterRetentionMs?: number;
   readonly deduplicationTtlMs: number;
   readonly events: DriverEvents;
 }
@@ -63,6 +65,8 @@ export interface DriverSubject {
 export type Need =
   | keyof DriverCapabilities
   | "peer"
+  | "deadCounts"
+  | "deadLetterAge"
   | "produce"
   | "faults"
   | "clusterPause"

@@ -293,4 +293,67 @@ export const deadLetterClaims: readonly Claim[] = [
       expect(bench.events.trimmed).toBe(3);
     },
   },
+  {
+    name: "dead letters are counted by endpoint and reason as they come and go",
+    needs: ["deadCounts", "listsDeadLetters"],
+    async run({ driver, queue, put, collect, settle, dead }) {
+      const counts = async () => {
+        const told = await driver.deadCounts?.(queue);
+        if (told === null || told === undefined) throw new Error("the driver tells no counts");
+        expect(told.complete).toBe(true);
+        const texts = told.groups.map(({ endpoint, reason, count }) => `${endpoint} ${reason} ${count}`);
+        return { texts: texts.sort(), bytes: told.bytes };
+      };
+      expect(await counts()).toEqual({ texts: [], bytes: 0 });
+      const bodies = Array.from({ length: 6 }, (_, n) => `{"n":${n},"x":"${"x".repeat(1_000)}"}`);
+      await put(...bodies);
+      const [one, two, three, ...rest] = await collect(6);
+      const unrouted = { reason: "unknown_app", detail: null, endpoint: null, attempted: false } as const;
+      await settle({ verb: "dead", ...unrouted }, one!);
+      await settle({ ...deadly("http_404"), endpoint: "app-1/two" }, two!);
+      await settle(deadly("http_404"), three!);
+      await settle(deadly(), ...rest);
+      const full = await counts();
+      expect(full.texts).toEqual([
+        "app-1/one http_404 1",
+        "app-1/one http_410 3",
+        "app-1/two http_404 1",
+        "null unknown_app 1",
+      ]);
+      expect(full.bytes).toBeGreaterThanOrEqual(6_000);
+      expect(full.bytes).toBeLessThan(12_000);
+      const letters = await dead();
+      const idOf = (reason: string, endpoint: string | null): string =>
+        letters.find((letter) => letter.reason === reason && letter.endpoint === endpoint)!.id;
+      expect(await driver.removeDead(queue, idOf("unknown_app", null))).toBe(true);
+      expect(await driver.redrive(queue, { ids: [idOf("http_404", "app-1/two")] })).toBe(1);
+      expect(await driver.redrive(queue, { ids: [idOf("http_410", "app-1/one")] })).toBe(1);
+      expect((await counts()).texts).toEqual(["app-1/one http_404 1", "app-1/one http_410 2"]);
+      await driver.redrive(queue, { max: 10 });
+      expect(await counts()).toEqual({ texts: [], bytes: 0 });
+    },
+  },
+  {
+    name: "what retention removes leaves the counts as well",
+    needs: ["deadCounts", "listsDeadLetters"],
+    create: { deadLetterRetention: 3 },
+    async run(bench) {
+      await bury(bench, 8);
+      const { groups } = (await bench.driver.deadCounts!(bench.queue))!;
+      expect(groups).toEqual([{ endpoint: "app-1/one", reason: "http_410", count: 3 }]);
+      expect(bench.events.trimmed).toBe(5);
+    },
+  },
+  {
+    name: "dead letters older than their time are removed and counted",
+    needs: ["deadLetterAge", "listsDeadLetters"],
+    create: { deadLetterRetentionMs: 300 },
+    async run(bench) {
+      await bury(bench, 3);
+      // Another letter, or a look, is what makes a driver see to it: a queue at rest costs nothing.
+      await bench.until("the old ones to be gone", async () => (await bench.dead()).length === 0);
+      expect(bench.events.trimmed).toBe(3);
+      expect((await bench.driver.stats(bench.queue)).dead).toBe(0);
+    },
+  },
 ];

@@ -67,9 +67,16 @@ export function describeDriver(name: string, subject: DriverSubject): void {
   });
 }
 
-/** `peer`, `produce` and `faults` cannot be seen before a driver is made: they are missing when skips name them. */
+/** What cannot be seen before a driver is made: it is missing when skips name it. */
+const seenLate = ["peer", "produce", "faults", "deadCounts", "deadLetterAge"] as const;
+type SeenLate = (typeof seenLate)[number];
+
+function isSeenLate(need: Need): need is SeenLate {
+  return seenLate.some((one) => one === need);
+}
+
 function meets(subject: DriverSubject, need: Need): boolean {
-  if (need === "peer" || need === "produce" || need === "faults") return !(need in (subject.skips ?? {}));
+  if (isSeenLate(need)) return !(need in (subject.skips ?? {}));
   if (need === "clusterPause") return subject.capabilities.pauseScope === "cluster";
   if (need === "smallPayload") return subject.capabilities.maxPayloadBytes <= largestTriedPayloadBytes;
   if (need === "noGroups") return !subject.capabilities.ordersGroups;

@@ -4,6 +4,11 @@ import { createDeadlineHeap } from "../../src/queue/drivers/memory/deadline-heap
 import type { Deadlined } from "../../src/queue/drivers/memory/deadline-heap.ts";
 import { createDedupWindow } from "../../src/queue/drivers/memory/dedup-window.ts";
 import { createDeque } from "../../src/queue/drivers/memory/deque.ts";
+import { createEntry } from "../../src/queue/drivers/memory/entry.ts";
+import type { Entry } from "../../src/queue/drivers/memory/entry.ts";
+import { createHoldings } from "../../src/queue/drivers/memory/holdings.ts";
+import { createLine } from "../../src/queue/drivers/memory/line.ts";
+import type { InLine } from "../../src/queue/drivers/memory/line.ts";
 import { seeded } from "./conformance-walk.ts";
 
 describe("memory: deadline heap", () => {
@@ -50,6 +55,62 @@ describe("memory: deque", () => {
   });
 });
 
+describe("memory: line", () => {
+  test("what goes in comes out in order, also when others leave from the middle", () => {
+    const random = seeded(4);
+    const line = createLine<Item>();
+    let model: Item[] = [];
+    for (let step = 0; step < 5_000; step += 1) {
+      const roll = random();
+      if (roll < 0.5) {
+        const item: Item = { line: null, before: null, after: null };
+        line.pushBack(item);
+        model.push(item);
+      } else if (roll < 0.75) {
+        expect(line.front()).toBe(model[0]);
+        expect(line.popFront()).toBe(model.shift());
+      } else {
+        const item = model[Math.floor(random() * model.length)];
+        if (item === undefined) continue;
+        line.remove(item);
+        expect([item.line, item.before, item.after]).toEqual([null, null, null]);
+        model = model.filter((one) => one !== item);
+      }
+      expect(line.size).toBe(model.length);
+    }
+  });
+});
+
+describe("memory: holdings", () => {
+  test("the oldest of the endpoint that holds most is in front, whatever is added and removed", () => {
+    const random = seeded(5);
+    const holdings = createHoldings();
+    const inside = new Set<Entry>();
+    for (let step = 0; step < 5_000; step += 1) {
+      if (random() < (step % 1_000 < 500 ? 0.7 : 0.3)) {
+        const entry = createEntry(`${step}`, "", step, 0, `app/${Math.floor(random() ** 2 * 8)}`);
+        inside.add(entry);
+        holdings.add(entry);
+      } else {
+        const entry =
+          random() < 0.5 ? holdings.oldestOfMost() : [...inside][Math.floor(random() * inside.size)];
+        if (entry === undefined) continue;
+        inside.delete(entry);
+        holdings.remove(entry);
+      }
+      const sizes = Map.groupBy(inside, ({ endpoint }) => endpoint);
+      const most = Math.max(0, ...[...sizes.values()].map((jobs) => jobs.length));
+      const front = holdings.oldestOfMost();
+      const own = front === undefined ? [] : (sizes.get(front.endpoint) ?? []);
+      expect(own.length).toBe(most);
+      if (front !== undefined) expect(front.order).toBe(Math.min(...own.map(({ order }) => order)));
+    }
+    holdings.add(createEntry("unknown", "", 0, 0));
+    for (const entry of inside) holdings.remove(entry);
+    expect(holdings.oldestOfMost()).toBeUndefined();
+  });
+});
+
 describe("memory: dedup window", () => {
   test("keys that are over are forgotten by the next write", () => {
     let now = 0;
@@ -83,38 +144,50 @@ describe("memory: dead letter shelf", () => {
   test("letters come and go in any order, and the oldest goes first", () => {
     const random = seeded(3);
     const retention = 50;
-    const shelf = createDeadLetterShelf(retention);
+    const shelf = createDeadLetterShelf(
+      { maxLetters: retention, maxBytes: Infinity, maxAgeMs: Infinity },
+      () => 0,
+    );
     const model: string[] = [];
     let trimmed = 0;
     for (let step = 0; step < 5_000; step += 1) {
       const roll = random();
       if (roll < 0.6) {
-        trimmed += shelf.add(letter(`job-${step}`));
+        shelf.add(letter(`job-${step}`));
+        trimmed += shelf.trim().length;
         model.push(`job-${step}`);
         if (model.length > retention) model.shift();
       } else if (roll < 0.8) {
         const id = model.splice(Math.floor(random() * model.length), 1)[0];
         if (id !== undefined) expect(shelf.take(id)?.jobId).toBe(id);
       } else {
-        expect(shelf.takeOldest()?.jobId).toBe(model.shift());
+        const oldest = shelf.oldest();
+        expect(oldest?.jobId).toBe(model.shift());
+        if (oldest !== undefined) expect(shelf.take(oldest.id)).toBe(oldest);
       }
       expect(shelf.size).toBe(model.length);
+      expect(shelf.counts().groups.reduce((sum, { count }) => sum + count, 0)).toBe(model.length);
+      expect(shelf.bytes === 0).toBe(model.length === 0);
       if (step % 50 === 0) expect(pages(shelf)).toEqual(model.toReversed());
     }
     expect(trimmed).toBeGreaterThan(0);
   });
 });
 
+interface Item extends InLine<Item> {}
+
 function letter(jobId: string) {
   return {
+    id: jobId,
     jobId,
-    reason: "http_410",
+    reason: `http_41${jobId.at(-1)}`,
     detail: null,
     endpoint: null,
     attempts: 1,
     failedAt: 0,
     enqueuedAt: 0,
-    body: "{}",
+    ref: "{}",
+    bodyBytes: 2,
   };
 }
 
@@ -123,7 +196,7 @@ function pages(shelf: ReturnType<typeof createDeadLetterShelf>): string[] {
   let cursor: string | null = null;
   do {
     const page = shelf.page({ limit: 7, cursor });
-    ids.push(...page.items.map(({ id }) => id));
+    ids.push(...page.letters.map(({ id }) => id));
     cursor = page.cursor;
   } while (cursor !== null);
   return ids;

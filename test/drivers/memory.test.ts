@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
 import { DriverUnavailableError, QueueFullError, UnsupportedByDriverError } from "../../src/errors.ts";
+import { silentLogger } from "../../src/log.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import type { MemoryDriverOptions } from "../../src/queue/drivers/memory/driver.ts";
 import type { Lease, LeaseOptions, QueueDriver } from "../../src/queue/driver.ts";
@@ -73,37 +74,192 @@ describe("driver memory: capacity", () => {
     expect(counts.evicted).toBe(0);
   });
 
-  test("retries, released jobs, children and redriven ones neither count nor are evicted", async () => {
-    const { driver, counts } = create({ capacity: 4, whenFull: "evict_oldest" });
-    await driver.enqueue(
-      "q",
-      [1, 2, 3, 4].map((n) => job(`${n}`)),
-    );
+  // Finding: retries were exempt, so that one dead receiver filled the memory: 2,000 held of a capacity of 100
+  // (faults.md A9).
+  test("retries, parked jobs and children count, and `reject` refuses at the capacity", async () => {
+    const { driver } = create({ capacity: 6, whenFull: "reject" });
+    await put(driver, "1", "2", "3", "4");
     const [one, two, three, four] = await lease(driver);
     await driver.settle([
-      { verb: "retry", delayMs: 0, lease: one! },
-      { verb: "release", lease: two! },
-      { verb: "replace", jobs: [{ id: "c", body: "child", endpoint: "app/x" }], lease: three! },
-      { ...deadly(), lease: four! },
+      { verb: "retry", delayMs: 60_000, endpoint: "app/down", lease: one! },
+      { verb: "park", key: "app/down", lease: two! },
+      { verb: "replace", jobs: [child("a"), child("b")], lease: three! },
+      { verb: "release", lease: four! },
     ]);
-    await driver.redrive("q", { max: 1 });
-    await driver.enqueue(
-      "q",
-      [5, 6, 7, 8, 9].map((n) => job(`${n}`)),
-    );
+    expect(await driver.stats("q")).toMatchObject({ ready: 3, delayed: 1, parked: 1 });
+    const results = await driver.enqueue("q", [job("5"), job("6")]);
+    expect(results.map(({ status }) => status)).toEqual(["enqueued", "failed"]);
+    expect(results[1]?.status === "failed" && results[1].error).toBeInstanceOf(QueueFullError);
+  });
+
+  test("children are never refused, but count", async () => {
+    const { driver, counts } = create({ capacity: 2, whenFull: "reject" });
+    await put(driver, "parent", "2");
+    const [parent] = await lease(driver, { max: 1 });
+    await driver.settle([{ verb: "replace", jobs: ["a", "b", "c"].map(child), lease: parent! }]);
+    expect((await driver.stats("q")).ready).toBe(4);
+    expect((await driver.enqueue("q", [job("3")]))[0]?.status).toBe("failed");
+    expect(counts.evicted).toBe(0);
+  });
+
+  test("children push nobody's siblings out, and with evict_oldest take the room of others", async () => {
+    const { driver, counts } = create({ capacity: 3, whenFull: "evict_oldest" });
+    await put(driver, "parent", "2", "3", "4");
     expect(counts.evicted).toBe(1);
-    expect(bodies(await lease(driver))).toEqual(["1", "2", "child", "4", "6", "7", "8", "9"]);
+    const [parent] = await lease(driver, { max: 1 });
+    expect(parent?.job.body).toBe("2");
+    await driver.settle([{ verb: "replace", jobs: ["a", "b", "c", "d"].map(child), lease: parent! }]);
+    expect(bodies(await lease(driver))).toEqual(["a", "b", "c", "d"]);
+    expect(counts.evicted).toBe(3);
+  });
+
+  test("what goes first is the oldest of the endpoint that holds most, wherever it waits", async () => {
+    const { driver, counts } = create({ capacity: 6, whenFull: "evict_oldest" });
+    await put(driver, "old-1", "old-2", "small", "parked", "delayed");
+    const [one, two, three, four, five] = await lease(driver);
+    await driver.settle([
+      { verb: "retry", delayMs: 0, endpoint: "app/down", lease: one! },
+      { verb: "retry", delayMs: 60_000, endpoint: "app/down", lease: two! },
+      { verb: "retry", delayMs: 60_000, endpoint: "app/other", lease: three! },
+      { verb: "park", key: "app/down", lease: four! },
+      { verb: "retry", delayMs: 50_000, endpoint: "app/down", lease: five! },
+    ]);
+    await put(driver, "new-1");
+    const evict = (): Promise<void> => put(driver, `more-${counts.evicted}`);
+    await evict();
+    await evict();
+    expect(await driver.stats("q")).toMatchObject({ ready: 3, delayed: 2, parked: 1 });
+    await evict();
+    expect(await driver.stats("q")).toMatchObject({ ready: 4, delayed: 2, parked: 0 });
+    await evict();
+    await evict();
+    // Nothing is held any more: now an untried one goes.
+    await evict();
+    expect(counts.evicted).toBe(6);
+    expect(bodies(await lease(driver))).toEqual(["more-0", "more-1", "more-2", "more-3", "more-4", "more-5"]);
+  });
+
+  test("a dead endpoint's jobs stay within the capacity and leave everybody's new ones alone", async () => {
+    const { driver, counts } = create({ capacity: 100, whenFull: "evict_oldest" });
+    for (let round = 0; round < 50; round += 1) {
+      await put(driver, ...Array.from({ length: 40 }, () => "down"));
+      for (const one of await lease(driver, { max: 40 })) {
+        await driver.settle([{ verb: "retry", delayMs: 60_000, endpoint: "app/down", lease: one }]);
+      }
+      const { ready, delayed, parked } = await driver.stats("q");
+      expect(ready! + delayed! + parked!).toBeLessThanOrEqual(100);
+    }
+    await put(driver, ...Array.from({ length: 60 }, (_, n) => `new-${n}`));
+    expect(counts.evicted).toBe(2_060 - 100);
+    expect(bodies(await lease(driver))).toEqual(Array.from({ length: 60 }, (_, n) => `new-${n}`));
+  });
+
+  test("an eviction costs the same with many endpoints and many jobs", async () => {
+    const { driver, counts } = create({ capacity: 60_000, whenFull: "evict_oldest" });
+    const fill = async (count: number): Promise<number> => {
+      const started = performance.now();
+      await put(driver, ...Array.from({ length: count }, () => "x"));
+      const held = await lease(driver, { max: count });
+      await driver.settle(
+        held.map((one, n) => ({ verb: "retry", delayMs: 60_000, endpoint: `app/${n % 3_000}`, lease: one })),
+      );
+      return performance.now() - started;
+    };
+    const free = await fill(60_000);
+    const evicting = await fill(60_000);
+    expect(counts.evicted).toBe(60_000);
+    // A look through all endpoints or jobs at each eviction would make it a thousand times as much.
+    expect(evicting).toBeLessThan(free * 20 + 500);
+  });
+
+  test("a redrive takes only what has room, and evicts nobody", async () => {
+    const { driver, counts } = create({ capacity: 2, whenFull: "evict_oldest" });
+    await put(driver, "1", "2");
+    await driver.settle((await lease(driver)).map((one) => ({ ...deadly(), lease: one })));
+    await put(driver, "3");
+    expect(await driver.redrive("q", { max: 5 })).toBe(1);
+    expect(await failure(driver.redrive("q", { max: 5 }))).toBeInstanceOf(QueueFullError);
+    expect(await driver.redrive("q", { ids: ["nobody"] })).toBe(0);
+    expect(await driver.stats("q")).toMatchObject({ ready: 2, dead: 1 });
+    expect(counts.evicted).toBe(0);
   });
 });
 
-test("driver memory: parked jobs count, and go before those of endpoints that are well", async () => {
+describe("driver memory: dead letters", () => {
+  const buryBody = async (driver: QueueDriver, body: string): Promise<void> => {
+    await put(driver, body);
+    await driver.settle((await lease(driver)).map((one) => ({ ...deadly(), lease: one })));
+  };
+
+  // Finding: 10,000 letters were all there was room for, and the oldest went (faults.md A4).
+  test("without a number 100,000 are kept, and 64 MiB", async () => {
+    const { driver, counts } = create({ deadLetterRetention: null });
+    const large = "x".repeat(10 * 1024 * 1024);
+    for (let n = 0; n < 7; n += 1) await buryBody(driver, large);
+    expect([(await driver.stats("q")).dead, counts.trimmed]).toEqual([6, 1]);
+    const { bytes, complete, groups } = (await driver.deadCounts!("q"))!;
+    expect([Math.floor(bytes / large.length), complete]).toEqual([6, true]);
+    expect(groups).toEqual([{ endpoint: "app-1/one", reason: "http_410", count: 6 }]);
+    await buryBody(driver, "small");
+    expect(counts.trimmed).toBe(1);
+  });
+
+  test("the newest is kept, however large", async () => {
+    const { driver, counts } = create({ deadLetterRetention: null, maxPayloadBytes: 128 * 1024 * 1024 });
+    await buryBody(driver, "small");
+    await buryBody(driver, "x".repeat(70 * 1024 * 1024));
+    expect([(await driver.stats("q")).dead, counts.trimmed]).toEqual([1, 1]);
+  });
+
+  test("age removes letters by the monotonic clock, counted, whatever the wall clock does", async () => {
+    let monotonic = 0;
+    let now = 1_700_000_000_000;
+    const { driver, counts } = create({
+      deadLetterRetentionMs: 1_000,
+      clock: { now: () => now, monotonic: () => monotonic },
+    });
+    await buryBody(driver, "1");
+    now += 10 * 365 * 24 * 3_600_000;
+    monotonic = 600;
+    await buryBody(driver, "2");
+    expect((await driver.stats("q")).dead).toBe(2);
+    monotonic = 1_001;
+    expect(
+      (await driver.deadLetters("q", { limit: 10, cursor: null })).items.map(({ body }) => body),
+    ).toEqual(["2"]);
+    expect(counts.trimmed).toBe(1);
+    monotonic = 2_000;
+    expect(await driver.redrive("q", { max: 1 })).toBe(0);
+    expect(counts.trimmed).toBe(2);
+  });
+
+  test("from 80 % of the room on it is a problem that names the endpoints with most, until there is room", async () => {
+    const lines: [string, string][] = [];
+    const write = (level: string) => (message: string, fields?: object) =>
+      void lines.push([level, `${message} ${JSON.stringify(fields)}`]);
+    const log = { ...silentLogger, warn: write("warn"), info: write("info") };
+    const { driver } = create({ deadLetterRetention: null, log });
+    const large = "x".repeat(13 * 1024 * 1024);
+    for (let n = 0; n < 3; n += 1) await buryBody(driver, large);
+    expect(driver.problems?.()).toEqual([]);
+    await buryBody(driver, large);
+    expect(driver.problems?.()).toMatchObject([
+      { kind: "dead_letters_fill", object: "q", detail: expect.stringContaining("app-1/one (4)") as string },
+    ]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.join()).toContain("warn,dead letters take most of their room");
+    expect(lines[0]?.join()).toContain("app-1/one (4)");
+    expect(await driver.redrive("q", { max: 1 })).toBe(1);
+    expect(driver.problems?.()).toEqual([]);
+    expect(lines.map(([level]) => level)).toEqual(["warn", "info"]);
+  });
+});
+
+test("driver memory: parked jobs count, and go before those that nobody has tried", async () => {
   const { driver, counts } = create({ capacity: 3, whenFull: "evict_oldest" });
-  await driver.enqueue(
-    "q",
-    [1, 2, 3].map((n) => job(`${n}`)),
-  );
+  await put(driver, "1", "2", "3");
   for (const one of await lease(driver)) await driver.settle([{ verb: "park", key: "down", lease: one }]);
-  await driver.enqueue("q", [job("4"), job("5")]);
+  await put(driver, "4", "5");
   expect(counts.evicted).toBe(2);
   expect(await driver.stats("q")).toMatchObject({ ready: 2, parked: 1 });
   expect(bodies(await lease(driver)).sort()).toEqual(["3", "4", "5"]);
@@ -227,6 +383,17 @@ function create(options: Partial<MemoryDriverOptions>) {
     ...options,
   });
   return { driver, counts };
+}
+
+async function put(driver: QueueDriver, ...bodies: readonly string[]): Promise<void> {
+  await driver.enqueue(
+    "q",
+    bodies.map((body) => job(body)),
+  );
+}
+
+function child(id: string) {
+  return { id, body: id, endpoint: `app/${id}` };
 }
 
 function lease(driver: QueueDriver, wish: Partial<LeaseOptions> = {}): Promise<Lease[]> {

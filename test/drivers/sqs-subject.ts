@@ -84,6 +84,7 @@ export const commonSkips = {
   fenced: "an expired handle of a standard queue may still work, and attempts are counted by each process",
   listsDeadLetters: "SQS shows messages by receiving them: a page is a sample",
   exactStats: "SQS counts approximately",
+  deadCounts: "SQS tells a queue's messages apart by nothing, and counts them approximately",
   clusterPause: "a pause is this process's: SQS has none",
   faults: "the model's faults have not joined the walk yet",
 };

@@ -48,6 +48,7 @@ export function createNoneDriver(): QueueDriver {
     pause: async (queue) => void paused.add(queue),
     resume: async (queue) => void paused.delete(queue),
     deadLetters: async () => ({ items: [], cursor: null, complete: true }),
+    deadCounts: async () => ({ groups: [], bytes: 0, complete: true }),
     redrive: async () => 0,
     removeDead: async () => false,
     ping: async () => {},

@@ -1,55 +1,99 @@
 import { HooklineError } from "../../../errors.ts";
-import { bodyBytes } from "../../../jobs/body.ts";
-import type { DeadLetter, DeadLetterPage, DeadLetterPageRequest } from "../../driver.ts";
+import type { DeadCounts, DeadLetter, DeadLetterPageRequest } from "../../driver.ts";
+import { createDeadTally } from "./dead-counts.ts";
+import type { Ref } from "./keeper.ts";
+
+/** A dead letter without its body. */
+export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {
+  /** Given by the shelf. */
+  id: string;
+  /** Under what the keeper finds the body. */
+  ref: Ref;
+  /** Bytes of the body. */
+  readonly bodyBytes: number;
+}
+
+/** How much a shelf holds. */
+export interface ShelfRoom {
+  readonly maxLetters: number;
+  readonly maxBytes: number;
+  /** How long a letter is kept. */
+  readonly maxAgeMs: number;
+}
+
+/** A part of a shelf: letters, newest first. */
+export interface ShelfPage {
+  readonly letters: readonly ShelvedLetter[];
+  readonly cursor: string | null;
+}
 
 /** The dead letters of one queue, in the order they came. */
 export interface DeadLetterShelf {
   readonly size: number;
-  /** Keeps a letter under its job's id, or that with `.2`, `.3` … where it is taken. Returns how many old ones went. */
-  add(letter: Omit<DeadLetter, "id">): number;
+  readonly bytes: number;
+  /** Keeps a letter under its job's id, or that with `.2`, `.3` … where it is taken. */
+  add(letter: ShelvedLetter): void;
+  /** The letter of this id, left where it is. */
+  find(id: string): ShelvedLetter | undefined;
   /** Takes one out; undefined when there is none of that id. */
-  take(id: string): DeadLetter | undefined;
-  /** Takes the oldest out. */
-  takeOldest(): DeadLetter | undefined;
-  page(request: DeadLetterPageRequest): DeadLetterPage;
+  take(id: string): ShelvedLetter | undefined;
+  /** The oldest, left where it is. */
+  oldest(): ShelvedLetter | undefined;
+  /** Takes out what is too old or has no room, the oldest first; to be called before the shelf is looked at. */
+  trim(): ShelvedLetter[];
+  page(request: DeadLetterPageRequest): ShelfPage;
+  counts(): DeadCounts;
+  /** The endpoints with most letters, as text. */
+  largest(limit: number): string;
 }
 
 interface Shelved {
   readonly number: number;
-  letter: DeadLetter | null;
+  /** Monotonic ms: a wall clock that is set forward must not empty the shelf. */
+  readonly addedAt: number;
+  letter: ShelvedLetter | null;
 }
 
 /**
- * A shelf that keeps the newest `retention` letters.
+ * A shelf that keeps the newest letters that it has room and time for.
  *
  * Letters are numbered as they come, and the cursor is the number of the last one shown: pages neither
  * repeat nor lose a letter when others come and go in between.
+ *
+ * @param now Monotonic ms.
  */
-export function createDeadLetterShelf(retention: number): DeadLetterShelf {
+export function createDeadLetterShelf(room: ShelfRoom, now: () => number): DeadLetterShelf {
   const byId = new Map<string, Shelved>();
+  const tally = createDeadTally();
   /** Ascending numbers; what was taken out leaves an empty place until there are more of those than letters. */
   let order: Shelved[] = [];
   let oldest = 0;
   let nextNumber = 1;
+  let bytes = 0;
 
-  const removeShelved = (id: string, shelved: Shelved): DeadLetter | undefined => {
-    const { letter } = shelved;
-    byId.delete(id);
+  const remove = (shelved: Shelved): ShelvedLetter => {
+    const letter = shelved.letter as ShelvedLetter;
+    byId.delete(letter.id);
     shelved.letter = null;
+    bytes -= letterBytes(letter);
+    tally.add(letter.endpoint, letter.reason, -1);
     if (order.length > 32 && order.length > byId.size * 2) {
       order = order.filter((one) => one.letter !== null);
       oldest = 0;
     }
-    return letter ?? undefined;
+    return letter;
   };
 
-  const takeOldest = (): DeadLetter | undefined => {
-    for (; oldest < order.length; oldest += 1) {
-      const shelved = order[oldest] as Shelved;
-      if (shelved.letter !== null) return removeShelved(shelved.letter.id, shelved);
-    }
-    return undefined;
+  const findOldest = (): Shelved | undefined => {
+    while (oldest < order.length && order[oldest]?.letter === null) oldest += 1;
+    return order[oldest];
   };
+
+  /** The newest letter is kept however large it is, unless none is wanted at all. */
+  const isTooMuch = ({ addedAt }: Shelved): boolean =>
+    byId.size > room.maxLetters ||
+    (bytes > room.maxBytes && byId.size > 1) ||
+    now() - addedAt > room.maxAgeMs;
 
   /** The first place whose number is not below `number`. */
   const placeOf = (number: number): number => {
@@ -67,40 +111,59 @@ export function createDeadLetterShelf(retention: number): DeadLetterShelf {
     get size() {
       return byId.size;
     },
-    add(letter) {
-      let id = letter.jobId;
-      for (let copy = 2; byId.has(id); copy += 1) id = `${letter.jobId}.${copy}`;
-      const shelved: Shelved = { number: nextNumber, letter: { ...letter, id } };
-      nextNumber += 1;
-      byId.set(id, shelved);
-      order.push(shelved);
-      let trimmed = 0;
-      for (; byId.size > retention; trimmed += 1) takeOldest();
-      return trimmed;
+    get bytes() {
+      return bytes;
     },
+    add(letter) {
+      letter.id = letter.jobId;
+      for (let copy = 2; byId.has(letter.id); copy += 1) letter.id = `${letter.jobId}.${copy}`;
+      const shelved: Shelved = { number: nextNumber, addedAt: now(), letter };
+      nextNumber += 1;
+      byId.set(letter.id, shelved);
+      order.push(shelved);
+      bytes += letterBytes(letter);
+      tally.add(letter.endpoint, letter.reason, 1);
+    },
+    find: (id) => byId.get(id)?.letter ?? undefined,
     take(id) {
       const shelved = byId.get(id);
-      return shelved === undefined ? undefined : removeShelved(id, shelved);
+      return shelved === undefined ? undefined : remove(shelved);
     },
-    takeOldest,
+    oldest: () => findOldest()?.letter ?? undefined,
+    trim() {
+      const trimmed: ShelvedLetter[] = [];
+      for (let first = findOldest(); first !== undefined && isTooMuch(first); first = findOldest()) {
+        trimmed.push(remove(first));
+      }
+      return trimmed;
+    },
     page({ limit, cursor, maxBytes = Infinity }) {
       if (cursor !== null && !/^\d+$/.test(cursor)) {
         throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
       }
-      const items: DeadLetter[] = [];
+      const letters: ShelvedLetter[] = [];
       let last = 0;
-      let bytes = 0;
+      let pageBytes = 0;
       let place = (cursor === null ? order.length : placeOf(Number(cursor))) - 1;
-      for (; place >= 0 && items.length < limit; place -= 1) {
+      for (; place >= 0 && letters.length < limit; place -= 1) {
         const { letter, number } = order[place] as Shelved;
         if (letter === null) continue;
-        bytes += bodyBytes(letter.body);
-        if (bytes > maxBytes && items.length > 0) break;
-        items.push(letter);
+        pageBytes += letter.bodyBytes;
+        if (pageBytes > maxBytes && letters.length > 0) break;
+        letters.push(letter);
         last = number;
       }
-      const isMore = order.slice(0, place + 1).some((one) => one.letter !== null);
-      return { items, cursor: isMore ? String(last) : null, complete: true };
+      const isMore = findOldest() !== undefined && oldest <= place;
+      return { letters, cursor: isMore ? String(last) : null };
     },
+    counts: () => ({ groups: tally.groups(), bytes, complete: true }),
+    largest: (limit) => tally.largest(limit),
   };
+}
+
+/** What a letter takes: its body and the texts beside it. */
+function letterBytes({ id, jobId, reason, detail, endpoint, bodyBytes }: ShelvedLetter): number {
+  return (
+    bodyBytes + id.length + jobId.length + reason.length + (detail?.length ?? 0) + (endpoint?.length ?? 0)
+  );
 }

@@ -1,54 +1,81 @@
 import type { Clock } from "../../../clock.ts";
 import { DriverUnavailableError } from "../../../errors.ts";
+import { silentLogger } from "../../../log.ts";
+import type { Logger } from "../../../log.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../driver.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import { memoryKeeper } from "./keeper.ts";
 import { createMemoryQueue } from "./queue.ts";
 import type { MemoryQueue } from "./queue.ts";
 
 /** What the memory driver is made of. */
 export interface MemoryDriverOptions {
   readonly queues: readonly string[];
-  /** Most jobs per queue that wait for their first lease, ready and delayed together. */
+  /** Most jobs per queue that wait: ready, delayed and parked, retries and children counted. */
   readonly capacity: number;
-  /** What an enqueue beyond the capacity does: the oldest waiting job goes, or the new one is refused. */
+  /**
+   * What happens beyond the capacity: the oldest job of the endpoint that holds most goes (one that was never tried
+   * only where none is held), or what is enqueued is refused. Children are never refused, but count.
+   */
   readonly whenFull: "evict_oldest" | "reject";
-  /** Dead letters kept per queue. */
-  readonly deadLetterRetention: number;
+  /** Dead letters kept per queue; null = 100,000. At most 64 MiB of them in any case. */
+  readonly deadLetterRetention: number | null;
+  /** How long a dead letter is kept; for ever when not given. */
+  readonly deadLetterRetentionMs?: number;
   readonly deduplicationTtlMs: number;
   /** Largest job in bytes of UTF-8; 64 MiB when not given. */
   readonly maxPayloadBytes?: number;
   readonly clock: Clock;
+  readonly log?: Logger;
   readonly events: DriverEvents;
 }
 
+type Queue = MemoryQueue & { readonly dead: DeadLetters };
+
 /** Longer than a process lives; a bound at all, so that a wrong unit is told from a long delay. */
 const maxDelayMs = 366 * 24 * 3_600_000;
+
+/** Dead letters kept per queue where no number is configured, and what they may take (contract §2). */
+const mostDeadLetters = 100_000;
+const mostDeadBytes = 64 * 1024 * 1024;
 
 /**
  * Queues in this process: nothing survives its end, and nobody else sees them.
  *
  * Leasing, settling and enqueueing cost constant time per job (logarithmic where a time is involved).
  * A lease call that finds nothing is woken by what changes; there is no polling and, while nobody
- * waits, no timer. Children, retries, released and redriven jobs are exempt from the capacity; parked ones
- * count, and go first, because an endpoint that is down for hours would otherwise fill the memory.
+ * waits, no timer. All that waits counts against the capacity, and what an endpoint that is down for hours holds
+ * goes before anybody's new jobs. What a lease hides does not count: it may come back beyond the capacity, and with
+ * `reject` stays there until it is delivered.
  */
 export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
-  const { maxPayloadBytes = 64 * 1024 * 1024 } = options;
-  const queues = new Map<string, MemoryQueue>(
-    options.queues.map((name) => [
-      name,
-      createMemoryQueue(name, { ...options, maxPayloadBytes, maxDelayMs }),
-    ]),
-  );
+  const { maxPayloadBytes = 64 * 1024 * 1024, clock, events, log = silentLogger } = options;
+  const limits = { ...options, maxPayloadBytes, maxDelayMs };
+  const queues = new Map(options.queues.map((name) => [name, createQueue(name)]));
   let isClosed = false;
 
-  const find = (name: string): MemoryQueue => {
+  function createQueue(name: string): Queue {
+    const { deadLetterRetention: retention, deadLetterRetentionMs: maxAgeMs = Infinity } = options;
+    const room = { maxLetters: retention ?? mostDeadLetters, maxBytes: mostDeadBytes, maxAgeMs };
+    // A number that an operator chose is a wish and not the end of the room.
+    const mostLetters = retention === null ? mostDeadLetters : Infinity;
+    const fill = (letters: number, bytes: number) => ({
+      share: Math.max(letters / mostLetters, bytes / mostDeadBytes),
+      usage: `${letters} of at most ${room.maxLetters} dead letters, ${inMebibytes(bytes)} of ${inMebibytes(mostDeadBytes)} MiB`,
+    });
+    const dead = createDeadLetters(name, { room, fill, clock, log, events }, memoryKeeper);
+    return Object.assign(createMemoryQueue(name, limits, dead, memoryKeeper), { dead });
+  }
+
+  const find = (name: string): Queue => {
     const queue = queues.get(name);
     if (queue === undefined) throw new Error(`the memory driver has no queue "${name}"`);
     return queue;
   };
 
   /** Jobs taken in after close would be gone without anybody having tried them. */
-  const findOpen = (name: string): MemoryQueue => {
+  const findOpen = (name: string): Queue => {
     if (isClosed) throw new DriverUnavailableError("the memory driver is closed");
     return find(name);
   };
@@ -75,7 +102,7 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     lease: async (queue, wish) => findOpen(queue).lease(wish),
     extend: async (leases, leaseMs) => leases.map(({ queue, token }) => find(queue).extend(token, leaseMs)),
     async settle(settlements) {
-      const touched = new Set<MemoryQueue>();
+      const touched = new Set<Queue>();
       const results = settlements.map((settlement) => {
         const queue = find(settlement.lease.queue);
         touched.add(queue);
@@ -89,7 +116,9 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     resume: async (queue) => find(queue).setPaused(false),
     deadLetters: async (queue, page) => find(queue).dead.page(page),
     redrive: async (queue, which) => find(queue).redrive(which),
-    removeDead: async (queue, id) => find(queue).dead.take(id) !== undefined,
+    deadCounts: async (queue) => find(queue).dead.counts(),
+    removeDead: async (queue, id) => find(queue).dead.remove(id),
+    problems: () => [...queues.values()].flatMap(({ dead }) => dead.finding() ?? []),
     async ping() {
       if (isClosed) throw new DriverUnavailableError("the memory driver is closed");
     },
@@ -98,4 +127,8 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
       for (const queue of queues.values()) queue.close();
     },
   };
+}
+
+function inMebibytes(bytes: number): string {
+  return (bytes / (1024 * 1024)).toFixed(1);
 }

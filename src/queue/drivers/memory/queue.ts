@@ -13,58 +13,91 @@ import type {
   Settlement,
   SettleResult,
 } from "../../driver.ts";
-import { findRefusal, ownBody } from "./admission.ts";
+import { findRefusal } from "./admission.ts";
 import type { AdmissionLimits } from "./admission.ts";
-import { createDeadLetterShelf } from "./dead-letter-shelf.ts";
-import type { DeadLetterShelf } from "./dead-letter-shelf.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import { createDedupWindow } from "./dedup-window.ts";
+import { createEntry } from "./entry.ts";
+import type { Entry } from "./entry.ts";
+import type { Keeper, NewChild } from "./keeper.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
-import type { Entry } from "./waiting-jobs.ts";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /** How one queue in memory behaves. */
 export interface MemoryQueueOptions extends AdmissionLimits {
-  /** Most jobs that wait for their first lease, ready and delayed together. */
+  /** Most jobs that wait: ready, delayed and parked, retries and children counted. */
   readonly capacity: number;
   readonly whenFull: "evict_oldest" | "reject";
-  /** Dead letters kept; the oldest go first. */
-  readonly deadLetterRetention: number;
   readonly deduplicationTtlMs: number;
   readonly clock: Clock;
   readonly events: DriverEvents;
 }
 
-/** One queue. Every method runs to its end at once, so that each is one atomic step. */
+/** One queue. Every method decides in one synchronous step, so that each is atomic. */
 export interface MemoryQueue {
-  readonly dead: DeadLetterShelf;
   enqueue(jobs: readonly NewJob[]): EnqueueResult[];
   lease(options: LeaseOptions): Promise<Lease[]>;
   extend(token: string, leaseMs: number): ExtendResult;
   settle(settlement: Settlement): SettleResult;
   /** To be called after a batch of `settle`: serves those who wait. */
   wake(): void;
+  /** Throws QueueFullError when there is no room for the first of them. */
   redrive(which: RedriveSelection): number;
   stats(): QueueStats;
   setPaused(isPaused: boolean): void;
   close(): void;
 }
 
-/** An empty queue. */
-export function createMemoryQueue(name: string, options: MemoryQueueOptions): MemoryQueue {
+/**
+ * An empty queue.
+ *
+ * @param dead   Where its dead letters go.
+ * @param keeper What keeps the bytes and makes things last.
+ */
+export function createMemoryQueue(
+  name: string,
+  options: MemoryQueueOptions,
+  dead: DeadLetters,
+  keeper: Keeper,
+): MemoryQueue {
   const { clock, events, capacity } = options;
   const waiting = createWaitingJobs();
   const leased = new Map<string, Entry>();
   const leaseEnds = createDeadlineHeap<Entry>();
-  const dead = createDeadLetterShelf(options.deadLetterRetention);
   const dedup = createDedupWindow(options.deduplicationTtlMs, clock);
+  const evicts = options.whenFull === "evict_oldest";
   let isPaused = false;
   let lastToken = 0;
+  let lastOrder = 0;
+
+  const newEntry = (id: string, endpoint: string | null = null): Entry =>
+    createEntry(id, "", (lastOrder += 1), clock.now(), endpoint);
+
+  /** Drops what goes first while more than `most` wait, at most `limit` of them. */
+  const evict = (most: number, limit = Infinity): void => {
+    if (!evicts) return;
+    let evicted = 0;
+    while (waiting.size > most && evicted < limit) {
+      const entry = waiting.evict();
+      if (entry === undefined) break;
+      keeper.ended(entry);
+      evicted += 1;
+    }
+    if (evicted > 0) events.evicted(name, evicted);
+  };
 
   const end = (entry: Entry): void => {
     leased.delete(entry.token as string);
     leaseEnds.remove(entry);
     entry.token = null;
+  };
+
+  /** One job that was leased waits again. It takes the room of one, its own if it is the one that goes first. */
+  const comeBack = (entry: Entry, delayMs: number, body?: JobBody): void => {
+    keeper.waits(entry, { delayMs }, body);
+    waiting.addBack(entry, delayMs > 0 ? clock.monotonic() + delayMs : null);
+    evict(capacity, 1);
   };
 
   /** Makes ready what is due, and reclaims leases that ended unsettled: one attempt charged. */
@@ -74,27 +107,42 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
     for (let entry = leaseEnds.nearest(); entry !== undefined && entry.deadline <= now; reclaimed += 1) {
       end(entry);
       entry.attempts += 1;
-      waiting.addBack(entry, null);
+      comeBack(entry, 0);
       entry = leaseEnds.nearest();
     }
     if (reclaimed > 0) events.reclaimed(name, reclaimed);
     waiting.promote(now);
   };
 
-  const take = (wish: LeaseOptions): Lease[] => {
+  const take = (wish: LeaseOptions): Entry[] => {
     if (isPaused) return [];
     promote();
     const leaseEnd = clock.monotonic() + wish.leaseMs;
-    return waiting.take(wish).map((entry) => {
+    const taken = waiting.take(wish);
+    for (const entry of taken) {
       lastToken += 1;
-      const token = String(lastToken);
-      entry.token = token;
+      entry.token = String(lastToken);
       entry.deadline = leaseEnd;
-      leased.set(token, entry);
+      leased.set(entry.token, entry);
       leaseEnds.add(entry);
-      const { id, body, attempts, enqueuedAt } = entry;
-      return { queue: name, token, job: { id, body, attempts, enqueuedAt, message: null } };
-    });
+    }
+    if (taken.length > 0) keeper.leased(taken);
+    return taken;
+  };
+
+  /** The leases of entries taken, with their bytes. Tokens as they are now: a lease may end while bytes are read. */
+  const readOut = (taken: readonly Entry[]): Lease[] | Promise<Lease[]> => {
+    const leases = taken.map(({ id, ref, token, attempts, enqueuedAt }) => ({
+      queue: name,
+      token: token as string,
+      job: { id, body: ref as JobBody, attempts, enqueuedAt, message: null },
+    }));
+    const bodies = keeper.read(taken.map(({ ref }) => ref));
+    const fill = (read: readonly JobBody[]): Lease[] => {
+      for (const [at, { job }] of leases.entries()) job.body = read[at] as JobBody;
+      return leases;
+    };
+    return bodies instanceof Promise ? bodies.then(fill) : fill(bodies);
   };
 
   const nextDeadline = (): number | null => {
@@ -104,7 +152,7 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
   };
   const line = createWaitingLine(take, nextDeadline, clock);
 
-  const enqueueOne = (job: NewJob): EnqueueResult => {
+  const enqueueOne = (job: NewJob, accepted: Entry[]): EnqueueResult => {
     const { id } = job;
     const refused = findRefusal(job, options);
     if (refused !== null) return { status: "failed", id, error: refused };
@@ -113,66 +161,75 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
       const isSame = first.fingerprint === job.dedup?.fingerprint;
       return { status: isSame ? "duplicate" : "conflict", id: first.id };
     }
-    if (waiting.counted >= capacity && options.whenFull === "reject") {
+    if (!evicts && waiting.size + accepted.length >= capacity) {
       const error = new QueueFullError(`queue ${name} holds ${capacity} jobs, its capacity: try again later`);
       return { status: "failed", id, error };
     }
-    const entry = createEntry(id, ownBody(job.body), clock.now());
-    waiting.addNew(entry, job.delayMs > 0 ? clock.monotonic() + job.delayMs : null);
+    const entry = newEntry(id);
+    keeper.enqueued(entry, job);
+    entry.deadline = job.delayMs > 0 ? clock.monotonic() + job.delayMs : 0;
+    accepted.push(entry);
     // Remembered last: a job that was refused may be sent again.
     if (job.dedup !== null) dedup.remember(job.dedup, id);
     return { status: "enqueued", id };
   };
 
+  const replace = (parent: Entry, settlement: Settlement & { readonly verb: "replace" }): void => {
+    const children = settlement.jobs.map(({ id, endpoint, body }): NewChild => ({
+      entry: newEntry(id, endpoint),
+      body,
+    }));
+    keeper.replaced(parent, children);
+    keeper.whenSafe(() => {
+      // Children are never refused: room is made for them among the others.
+      evict(Math.max(0, capacity - children.length));
+      for (const { entry } of children) waiting.addAhead(entry);
+      line.wake();
+    });
+  };
+
   const dispose = (entry: Entry, settlement: Settlement): void => {
     end(entry);
-    if ("body" in settlement && settlement.body !== undefined) entry.body = ownBody(settlement.body);
+    const body = "body" in settlement ? settlement.body : undefined;
     if ("id" in settlement && settlement.id !== undefined) entry.id = settlement.id;
     switch (settlement.verb) {
       case "ack":
-        return;
+        return keeper.ended(entry);
       case "release":
-        return waiting.addBack(entry, null);
+        return comeBack(entry, 0);
       case "retry":
         entry.attempts += 1;
-        return waiting.addBack(entry, settlement.delayMs > 0 ? clock.monotonic() + settlement.delayMs : null);
+        entry.endpoint = settlement.endpoint ?? entry.endpoint;
+        return comeBack(entry, settlement.delayMs, body);
       case "park":
-        return waiting.park(entry, settlement.key);
+        entry.endpoint = settlement.key;
+        keeper.waits(entry, { key: settlement.key }, body);
+        waiting.park(entry, settlement.key);
+        return evict(capacity, 1);
       case "replace":
-        for (const child of settlement.jobs) {
-          waiting.addAhead(createEntry(child.id, ownBody(child.body), clock.now()));
-        }
-        return;
-      case "dead": {
-        const trimmed = dead.add({
-          jobId: entry.id,
-          reason: settlement.reason,
-          detail: settlement.detail,
-          endpoint: settlement.endpoint,
-          attempts: entry.attempts + (settlement.attempted ? 1 : 0),
-          failedAt: clock.now(),
-          enqueuedAt: entry.enqueuedAt,
-          body: entry.body,
-        });
-        if (trimmed > 0) events.trimmed(name, trimmed);
-      }
+        return replace(entry, settlement);
+      case "dead":
+        return dead.bury(entry, settlement);
     }
   };
 
   return {
-    dead,
     enqueue(jobs) {
-      const results = jobs.map(enqueueOne);
-      let evicted = 0;
-      for (; waiting.counted > capacity; evicted += 1) waiting.evict();
-      if (evicted > 0) events.evicted(name, evicted);
-      line.wake();
+      const accepted: Entry[] = [];
+      const results = jobs.map((job) => enqueueOne(job, accepted));
+      if (accepted.length > 0) {
+        keeper.whenSafe(() => {
+          for (const entry of accepted) waiting.addNew(entry, entry.deadline === 0 ? null : entry.deadline);
+          evict(capacity);
+          line.wake();
+        });
+      }
       return results;
     },
     async lease(wish) {
       if (wish.signal.aborted) return [];
-      const leases = take(wish);
-      return leases.length > 0 || wish.waitMs <= 0 ? leases : line.wait(wish);
+      const taken = take(wish);
+      return readOut(taken.length > 0 || wish.waitMs <= 0 ? taken : await line.wait(wish));
     },
     extend(token, leaseMs) {
       const entry = leased.get(token);
@@ -191,17 +248,28 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
     },
     wake: () => line.wake(),
     redrive(which) {
-      const limit = "ids" in which ? which.ids.length : which.max;
-      let redriven = 0;
-      for (let index = 0; index < limit; index += 1) {
-        const letter = "ids" in which ? dead.take(which.ids[index] as string) : dead.takeOldest();
-        if (letter === undefined && !("ids" in which)) break;
-        if (letter === undefined) continue;
-        waiting.addAhead(createEntry(letter.jobId, letter.body, clock.now()));
-        redriven += 1;
+      let room = capacity - waiting.size;
+      const redriven: Entry[] = [];
+      for (const letter of dead.select(which)) {
+        // What was given up once waits where it is safe until there is room: it pushes nobody out.
+        if (room <= 0 && redriven.length > 0) break;
+        if (room <= 0) {
+          throw new QueueFullError(
+            `queue ${name} holds ${waiting.size} jobs, its capacity is ${capacity}: redrive when it holds less`,
+          );
+        }
+        dead.take(letter.id);
+        const entry = newEntry(letter.jobId, letter.endpoint);
+        entry.ref = letter.ref;
+        keeper.redriven(letter, entry);
+        redriven.push(entry);
+        room -= 1;
       }
-      line.wake();
-      return redriven;
+      keeper.whenSafe(() => {
+        for (const entry of redriven) waiting.addAhead(entry);
+        line.wake();
+      });
+      return redriven.length;
     },
     stats() {
       promote();
@@ -220,8 +288,4 @@ export function createMemoryQueue(name: string, options: MemoryQueueOptions): Me
     },
     close: () => line.close(),
   };
-}
-
-function createEntry(id: string, body: JobBody, enqueuedAt: number): Entry {
-  return { id, body, attempts: 0, enqueuedAt, isCounted: false, token: null, deadline: 0, place: -1 };
 }

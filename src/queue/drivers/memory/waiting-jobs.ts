@@ -1,27 +1,16 @@
-import type { JobBody } from "../../../jobs/job.ts";
 import type { LeaseOptions } from "../../driver.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
-import type { Deadlined } from "./deadline-heap.ts";
+import type { DeadlineHeap } from "./deadline-heap.ts";
 import { createDeque } from "./deque.ts";
-import type { Deque } from "./deque.ts";
-
-/** A job in memory. While it is delayed its deadline is the due time, while it is leased the lease's end. */
-export interface Entry extends Deadlined {
-  id: string;
-  body: JobBody;
-  attempts: number;
-  /** Epoch ms. */
-  readonly enqueuedAt: number;
-  /** Counted against the queue's capacity: from enqueue until the first lease. */
-  isCounted: boolean;
-  /** The current lease's token; null while not leased. */
-  token: string | null;
-}
+import type { Entry } from "./entry.ts";
+import { createHoldings } from "./holdings.ts";
+import { createLine } from "./line.ts";
+import type { Line } from "./line.ts";
 
 /** The jobs of one queue that nobody holds: ready, delayed, parked. */
 export interface WaitingJobs {
-  /** Jobs that count against the capacity: those never leased, and the parked ones. */
-  readonly counted: number;
+  /** How many there are, whatever their state and origin. */
+  readonly size: number;
   /** A job just enqueued, due `deadline` (monotonic ms) or at once where that is null. */
   addNew(entry: Entry, deadline: number | null): void;
   /** A job that comes back from a lease: ahead of all others, or when it is due. */
@@ -34,8 +23,9 @@ export interface WaitingJobs {
   /** Takes out what a lease call may have, in the order that QueueDriver.lease promises. */
   take(options: LeaseOptions): Entry[];
   /**
-   * Takes out the oldest job that counts; undefined when there is none. Parked ones go first, from the key
-   * that has most: an endpoint that is down for long must not push the jobs of others out.
+   * Takes out the job that goes first when there is no room: the oldest of the endpoint that holds most. An
+   * untried one only where none is held, or one dead endpoint would push everybody's new jobs out. Undefined
+   * when there is none. O(log n).
    */
   evict(): Entry | undefined;
   /** Monotonic ms at which the next delayed job is due; Infinity when there is none. */
@@ -48,29 +38,36 @@ export interface WaitingJobs {
 /**
  * Four lines, read in this order; every job stands in exactly one place.
  *
- * - `back`: what was leased before (released, reclaimed, retries that are due), and delayed jobs that
- *   are due; those two in lines of their own, because only the latter count and may be evicted.
+ * - `back`: what was leased before (released, reclaimed, retries that are due), then `due`: new jobs whose delay
+ *   is over.
  * - parked jobs whose key is not closed, `parkedMax` of each key, the keys in turns.
  * - `ahead`: children and redriven jobs.
- * - `line`: what was enqueued, in order.
+ * - `untried`: what was enqueued, in order.
+ *
+ * A job whose endpoint is known stands among that endpoint's holdings as well, for as long as it waits.
  */
 export function createWaitingJobs(): WaitingJobs {
-  const back = createDeque<Entry>();
-  const due = createDeque<Entry>();
-  const ahead = createDeque<Entry>();
-  const line = createDeque<Entry>();
+  const back = createLine<Entry>();
+  const due = createLine<Entry>();
+  const ahead = createLine<Entry>();
+  const untried = createDeque<Entry>();
   const retries = createDeadlineHeap<Entry>();
   const delayed = createDeadlineHeap<Entry>();
-  const parked = new Map<string, Deque<Entry>>();
+  const parked = new Map<string, Line<Entry>>();
+  const holdings = createHoldings();
   let parkedCount = 0;
-  let counted = 0;
 
-  const fill = (taken: Entry[], from: Deque<Entry>, max: number): void => {
-    while (taken.length < max && from.size > 0) taken.push(from.popFront() as Entry);
+  const fill = (taken: Entry[], from: { popFront(): Entry | undefined }, max: number): void => {
+    while (taken.length < max) {
+      const entry = from.popFront();
+      if (entry === undefined) return;
+      holdings.remove(entry);
+      taken.push(entry);
+    }
   };
 
   const fillFromParked = (taken: Entry[], { max, closedKeys, parkedMax }: LeaseOptions): void => {
-    const served: [string, Deque<Entry>][] = [];
+    const served: [string, Line<Entry>][] = [];
     for (const [key, jobs] of parked) {
       if (taken.length >= max) break;
       if (closedKeys.has(key)) continue;
@@ -86,51 +83,67 @@ export function createWaitingJobs(): WaitingJobs {
     }
   };
 
-  const uncount = (entry: Entry): void => {
-    if (entry.isCounted) counted -= 1;
-    entry.isCounted = false;
-  };
-
-  const evictParked = (): Entry | undefined => {
-    let most: Deque<Entry> | undefined;
-    for (const jobs of parked.values()) if (most === undefined || jobs.size > most.size) most = jobs;
-    const entry = most?.popFront();
-    if (entry !== undefined) parkedCount -= 1;
-    return entry;
-  };
-
-  const takeDelayed = (from: typeof delayed): Entry | undefined => {
+  const popNearest = (from: DeadlineHeap<Entry>): Entry | undefined => {
     const entry = from.nearest();
     if (entry !== undefined) from.remove(entry);
     return entry;
   };
 
+  /** The place a held job stands in: a heap where it waits for a time, else a line, a key's among them. */
+  const removeHeld = (entry: Entry): void => {
+    holdings.remove(entry);
+    if (entry.line === null) return retries.remove(entry);
+    const isParked = entry.line !== back && entry.line !== ahead;
+    entry.line.remove(entry);
+    if (!isParked) return;
+    parkedCount -= 1;
+    const key = entry.endpoint as string;
+    if (parked.get(key)?.size === 0) parked.delete(key);
+  };
+
+  const popUntried = (): Entry | undefined => {
+    const isDueOlder = (due.front()?.order ?? Infinity) < (untried.front()?.order ?? Infinity);
+    return (
+      (isDueOlder ? due : untried).popFront() ??
+      popNearest(delayed) ??
+      // What came back unsettled, so that nobody has said yet which endpoint it is for.
+      back.popFront() ??
+      ahead.popFront() ??
+      popNearest(retries)
+    );
+  };
+
   return {
-    get counted() {
-      return counted + parkedCount;
+    get size() {
+      return back.size + due.size + ahead.size + untried.size + retries.size + delayed.size + parkedCount;
     },
     addNew(entry, deadline) {
-      entry.isCounted = true;
-      counted += 1;
-      if (deadline === null) return line.pushBack(entry);
+      if (deadline === null) return untried.pushBack(entry);
       entry.deadline = deadline;
       delayed.add(entry);
     },
     addBack(entry, deadline) {
+      holdings.add(entry);
       if (deadline === null) return back.pushBack(entry);
       entry.deadline = deadline;
       retries.add(entry);
     },
-    addAhead: (entry) => ahead.pushBack(entry),
+    addAhead(entry) {
+      holdings.add(entry);
+      ahead.pushBack(entry);
+    },
     park(entry, key) {
+      // A key is the label of the endpoint that is closed (worker/queue-worker.ts).
+      entry.endpoint = key;
+      holdings.add(entry);
       let jobs = parked.get(key);
-      if (jobs === undefined) parked.set(key, (jobs = createDeque()));
+      if (jobs === undefined) parked.set(key, (jobs = createLine()));
       jobs.pushBack(entry);
       parkedCount += 1;
     },
     promote(now) {
-      while ((retries.nearest()?.deadline ?? Infinity) <= now) back.pushBack(takeDelayed(retries) as Entry);
-      while ((delayed.nearest()?.deadline ?? Infinity) <= now) due.pushBack(takeDelayed(delayed) as Entry);
+      while ((retries.nearest()?.deadline ?? Infinity) <= now) back.pushBack(popNearest(retries) as Entry);
+      while ((delayed.nearest()?.deadline ?? Infinity) <= now) due.pushBack(popNearest(delayed) as Entry);
     },
     take(options) {
       const taken: Entry[] = [];
@@ -138,26 +151,24 @@ export function createWaitingJobs(): WaitingJobs {
       fill(taken, due, options.max);
       if (parkedCount > 0) fillFromParked(taken, options);
       fill(taken, ahead, options.max);
-      fill(taken, line, options.max);
-      for (const entry of taken) uncount(entry);
+      fill(taken, untried, options.max);
       return taken;
     },
     evict() {
-      if (parkedCount > 0) return evictParked();
-      const isDueOlder = (due.front()?.enqueuedAt ?? Infinity) < (line.front()?.enqueuedAt ?? Infinity);
-      const entry = (isDueOlder ? due : line).popFront() ?? takeDelayed(delayed);
-      if (entry !== undefined) uncount(entry);
-      return entry;
+      const held = holdings.oldestOfMost();
+      if (held === undefined) return popUntried();
+      removeHeld(held);
+      return held;
     },
     nextDue: () => Math.min(retries.nearest()?.deadline ?? Infinity, delayed.nearest()?.deadline ?? Infinity),
     counts: () => ({
-      ready: back.size + due.size + ahead.size + line.size,
+      ready: back.size + due.size + ahead.size + untried.size,
       delayed: retries.size + delayed.size,
       parked: parkedCount,
     }),
     oldestReadyEnqueuedAt() {
       const oldest = Math.min(
-        ...[back, due, ahead, line].map((jobs) => jobs.front()?.enqueuedAt ?? Infinity),
+        ...[back, due, ahead, untried].map((jobs) => jobs.front()?.enqueuedAt ?? Infinity),
       );
       return oldest === Infinity ? null : oldest;
     },

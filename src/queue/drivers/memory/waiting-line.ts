@@ -1,10 +1,11 @@
 import type { Clock } from "../../../clock.ts";
-import type { Lease, LeaseOptions } from "../../driver.ts";
+import type { LeaseOptions } from "../../driver.ts";
+import type { Entry } from "./entry.ts";
 
 /** The lease calls of one queue that found nothing and wait. */
 export interface WaitingLine {
   /** Resolves with what `take` gives later, or with nothing when the time is over or the signal aborts. */
-  wait(options: LeaseOptions): Promise<Lease[]>;
+  wait(options: LeaseOptions): Promise<Entry[]>;
   /** To be called after anything that may have made a job leasable, or due earlier. */
   wake(): void;
   /** Answers everyone with nothing. */
@@ -13,7 +14,7 @@ export interface WaitingLine {
 
 interface Waiter {
   readonly options: LeaseOptions;
-  answer(leases: Lease[]): void;
+  answer(taken: Entry[]): void;
 }
 
 /**
@@ -27,7 +28,7 @@ interface Waiter {
  * @param nextDeadline Monotonic ms of the next due time or lease end; null when there is none.
  */
 export function createWaitingLine(
-  take: (options: LeaseOptions) => Lease[],
+  take: (options: LeaseOptions) => Entry[],
   nextDeadline: () => number | null,
   clock: Clock,
 ): WaitingLine {
@@ -58,8 +59,8 @@ export function createWaitingLine(
 
   const wake = (): void => {
     for (const waiter of waiters) {
-      const leases = take(waiter.options);
-      if (leases.length > 0) waiter.answer(leases);
+      const taken = take(waiter.options);
+      if (taken.length > 0) waiter.answer(taken);
     }
     arm();
   };
@@ -69,12 +70,12 @@ export function createWaitingLine(
       new Promise((resolve) => {
         const waiter: Waiter = {
           options,
-          answer(leases) {
+          answer(taken) {
             waiters.delete(waiter);
             clearTimeout(timeout);
             options.signal.removeEventListener("abort", giveUp);
             if (waiters.size === 0) disarm();
-            resolve(leases);
+            resolve(taken);
           },
         };
         const giveUp = (): void => waiter.answer([]);

@@ -1,0 +1,47 @@
+import type { Deadlined } from "./deadline-heap.ts";
+import type { HeldJob } from "./holdings.ts";
+import type { Ref } from "./keeper.ts";
+import type { InLine } from "./line.ts";
+
+/** A job of one queue. While it is delayed its deadline is the due time, while it is leased the lease's end. */
+export interface Entry extends Deadlined, InLine<Entry> {
+  id: string;
+  /** Under what the keeper finds its bytes. */
+  ref: Ref;
+  attempts: number;
+  /** Epoch ms. */
+  readonly enqueuedAt: number;
+  /** Rises with each job that is enqueued, made or redriven here: the smaller, the older. */
+  readonly order: number;
+  /** Label of the endpoint it is for; null until the queue is told. */
+  endpoint: string | null;
+  /** The current lease's token; null while not leased. */
+  token: string | null;
+  /** Its place among what its endpoint holds; null while it holds none. Written by holdings.ts alone. */
+  held: HeldJob | null;
+}
+
+/** A job that stands nowhere yet. */
+export function createEntry(
+  id: string,
+  ref: Ref,
+  order: number,
+  enqueuedAt: number,
+  endpoint: string | null = null,
+): Entry {
+  return {
+    id,
+    ref,
+    attempts: 0,
+    enqueuedAt,
+    order,
+    endpoint,
+    token: null,
+    deadline: 0,
+    place: -1,
+    line: null,
+    before: null,
+    after: null,
+    held: null,
+  };
+}

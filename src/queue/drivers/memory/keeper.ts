@@ -1,0 +1,74 @@
+import { bodyBytes } from "../../../jobs/body.ts";
+import type { JobBody } from "../../../jobs/job.ts";
+import type { NewJob } from "../../driver.ts";
+import { ownBody } from "./admission.ts";
+import type { ShelvedLetter } from "./dead-letter-shelf.ts";
+import type { Entry } from "./entry.ts";
+
+/** Under what a job's bytes are found: the bytes themselves, or a number that the keeper gave. */
+export type Ref = JobBody | number;
+
+/** A child of a fan-out with its bytes. */
+export interface NewChild {
+  readonly entry: Entry;
+  readonly body: JobBody;
+}
+
+/**
+ * Keeps the bytes of one queue's jobs, and is told of everything that happens to them, in order.
+ *
+ * The queue decides and keeps the lines; the keeper makes it last. Each method is called once the queue has
+ * decided, in the same synchronous step, and cannot refuse. Where it is given a body, it leaves in the entry's or
+ * letter's `ref` under what the bytes are found from then on.
+ */
+export interface Keeper {
+  /** A new job, `delayMs` and `dedup` as given; the entry is not in a line yet. */
+  enqueued(entry: Entry, job: NewJob): void;
+  /** Leases begin. Losing this costs no more than an attempt that is not charged. */
+  leased(entries: readonly Entry[]): void;
+  /**
+   * A job waits again: `attempts`, `id` and `endpoint` as the entry has them, from `delayMs` on, or parked under a key
+   * until that is open.
+   */
+  waits(entry: Entry, where: { readonly delayMs: number } | { readonly key: string }, body?: JobBody): void;
+  /** A job is over, acked or evicted. */
+  ended(entry: Entry): void;
+  /** A job became a dead letter; its bytes are replaced where `body` is given. Returns how many there are. */
+  died(letter: Omit<ShelvedLetter, "bodyBytes">, body?: JobBody): number;
+  /** A job is over and its children are there, in one step. */
+  replaced(parent: Entry, children: readonly NewChild[]): void;
+  /** A dead letter became a job again, attempts 0 and enqueued now, with the letter's bytes. */
+  redriven(letter: ShelvedLetter, entry: Entry): void;
+  /** A dead letter is gone, by retention or by hand. */
+  removed(letter: ShelvedLetter): void;
+  /** The bytes, in the order of the refs. */
+  read(refs: readonly Ref[]): readonly JobBody[] | Promise<readonly JobBody[]>;
+  /**
+   * Calls back once everything told so far is safe; at once where nothing has to become safe. A job may be leased only
+   * then, or it could be delivered, lost in a crash, refused to its producer, and sent again under another id.
+   */
+  whenSafe(then: () => void): void;
+}
+
+/** Keeps bytes in the refs themselves: nothing outlives the process, and all is safe at once. */
+export const memoryKeeper: Keeper = {
+  enqueued(entry, job) {
+    entry.ref = ownBody(job.body);
+  },
+  leased() {},
+  waits(entry, _where, body) {
+    if (body !== undefined) entry.ref = ownBody(body);
+  },
+  ended() {},
+  died(letter, body) {
+    if (body !== undefined) letter.ref = ownBody(body);
+    return bodyBytes(letter.ref as JobBody);
+  },
+  replaced(_parent, children) {
+    for (const { entry, body } of children) entry.ref = ownBody(body);
+  },
+  redriven() {},
+  removed() {},
+  read: (refs) => refs as readonly JobBody[],
+  whenSafe: (then) => then(),
+};
