@@ -1,3 +1,5 @@
+import { showInLine } from "./terminal.ts";
+
 /** Fields of a log line; `undefined` values are left out. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -26,18 +28,23 @@ export interface LoggerOptions {
 
 const severity: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
 
-/** A logger; errors among the fields are written as `{name, message, code, stack}`. */
+/**
+ * A logger; errors among the fields are written as `{name, message, code}`, at level error and debug with their stack:
+ * a warning tells an operator what to do, and the stack of a minified program does not.
+ *
+ * Controls are escaped in both formats (terminal.ts): a log is read on a terminal, sooner or later.
+ */
 export function createLogger(options: LoggerOptions, bound: LogFields = {}): Logger {
   const threshold = severity[options.level];
   const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
     if (severity[level] < threshold) return;
     const time = new Date(options.now()).toISOString();
     const entry = { time, level, msg: message, ...bound, ...fields };
+    const withStacks = level === "error" || level === "debug";
+    const replace = maskStrings(options.mask, withStacks, entry);
     const text =
-      options.format === "json"
-        ? JSON.stringify(entry, maskStrings(options.mask))
-        : prettyLine(entry, options.mask);
-    options.write(`${text}\n`);
+      options.format === "json" ? JSON.stringify(entry, replace) : prettyLine(entry, options.mask, replace);
+    options.write(`${showInLine(text)}\n`);
   };
   return {
     level: options.level,
@@ -58,13 +65,17 @@ export const silentLogger: Logger = createLogger({
   now: () => 0,
 });
 
-function maskStrings(mask: (text: string) => string) {
-  return (key: string, value: unknown): unknown => {
-    if (key === "time" || key === "level") return value;
+type Replace = (key: string, value: unknown) => unknown;
+
+/** @param entry The line itself: its own time and level are no texts of others. */
+function maskStrings(mask: (text: string) => string, withStacks: boolean, entry: object): Replace {
+  return function (this: unknown, key, value) {
+    if (this === entry && (key === "time" || key === "level")) return value;
     if (typeof value === "string") return mask(value);
     if (typeof value === "bigint") return value.toString();
-    if (value instanceof Error) return describeError(value);
-    return value;
+    if (!(value instanceof Error)) return value;
+    const { stack, ...described } = describeError(value);
+    return withStacks && stack !== undefined ? { ...described, stack } : described;
   };
 }
 
@@ -85,14 +96,17 @@ export function describeError(error: unknown): {
   };
 }
 
-function prettyLine(entry: Record<string, unknown>, mask: (text: string) => string): string {
+function prettyLine(
+  entry: Record<string, unknown>,
+  mask: (text: string) => string,
+  replace: Replace,
+): string {
   const { time, level, msg, ...rest } = entry;
   const clock = String(time).slice(11, 23);
   const details = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
     .map(
-      ([key, value]) =>
-        `${key}=${typeof value === "string" ? mask(value) : JSON.stringify(value, maskStrings(mask))}`,
+      ([key, value]) => `${key}=${typeof value === "string" ? mask(value) : JSON.stringify(value, replace)}`,
     )
     .join(" ");
   return `${clock} ${String(level).toUpperCase().padEnd(5)} ${mask(String(msg))}${details === "" ? "" : `  ${details}`}`;

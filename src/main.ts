@@ -1,6 +1,7 @@
 import process from "node:process";
-import type { CommandIo } from "./cli/command.ts";
+import { createErrorReport, type CommandIo } from "./cli/command.ts";
 import { commandNames, findCommand } from "./cli/commands.ts";
+import { findSubcommand } from "./cli/subcommands.ts";
 import { findClosedOutput } from "./cli/closed-output.ts";
 import { describeFileFault } from "./cli/fault-text.ts";
 import { createLineWriter } from "./cli/line-writer.ts";
@@ -28,25 +29,49 @@ async function run(argv: readonly string[], io: CommandIo): Promise<number> {
     }
     if (word === "--help" || word === "-h") return await runCommand("help", rest, io);
     if (word === "--version" || word === "-v") return await runCommand("version", rest, io);
-    const end = rest.includes("--") ? rest.indexOf("--") : rest.length;
-    const asksHelp = rest.slice(0, end).some((argument) => argument === "--help" || argument === "-h");
-    if (asksHelp) return await runCommand("help", [word], io);
+    const flags = flagsOf(rest);
+    if (flags.includes("--help") || flags.includes("-h")) {
+      return await runCommand("help", [word, ...subcommandOf(word, rest)], io);
+    }
     return await runCommand(word, rest, io);
   } catch (error) {
-    if (error instanceof UsageError) {
-      const isHelpful = word !== undefined && word !== "help" && findCommand(word) !== undefined;
-      const hint = isHelpful ? `hookline help ${word}` : "hookline help";
-      io.stderr.write(`hookline: ${error.message}\ntry: ${hint}\n`);
-      return exitCode.usage;
-    }
-    if (error instanceof ConfigError) {
-      io.stderr.write(`hookline: the configuration cannot be used:\n`);
-      for (const issue of error.issues) io.stderr.write(`  ${formatConfigIssue(issue)}\n`);
-      return exitCode.configuration;
-    }
-    io.stderr.write(`hookline: ${error instanceof Error ? error.message : String(error)}\n`);
-    return exitCode.failed;
+    return report(error, word, rest, io);
   }
+}
+
+/** Says what a command threw, and gives its exit code. */
+function report(error: unknown, word: string | undefined, rest: readonly string[], io: CommandIo): number {
+  if (error instanceof UsageError) {
+    const isHelpful = word !== undefined && word !== "help" && findCommand(word) !== undefined;
+    const hint = isHelpful ? ["hookline help", word, ...subcommandOf(word, rest)].join(" ") : "hookline help";
+    io.reportError(error.message, { code: "usage", exit_code: exitCode.usage, try: hint });
+    if (!asJson) io.stderr.writeLine(`try: ${hint}`);
+    return exitCode.usage;
+  }
+  if (error instanceof ConfigError) {
+    const issues = error.issues;
+    io.reportError(`the configuration cannot be used${asJson ? "" : ":"}`, {
+      code: "configuration",
+      exit_code: exitCode.configuration,
+      issues,
+    });
+    if (!asJson) for (const issue of issues) io.stderr.writeLine(`  ${formatConfigIssue(issue)}`);
+    return exitCode.configuration;
+  }
+  io.reportError(error instanceof Error ? error.message : String(error), { exit_code: exitCode.failed });
+  return exitCode.failed;
+}
+
+/** What stands before `--`, which ends the flags. */
+function flagsOf(args: readonly string[]): readonly string[] {
+  const end = args.indexOf("--");
+  return end === -1 ? args : args.slice(0, end);
+}
+
+/** The subcommand that these arguments name, as a list of one; else an empty one. */
+function subcommandOf(command: string, args: readonly string[]): string[] {
+  const name = args.find((argument) => !argument.startsWith("-"));
+  return name !== undefined && findSubcommand(command, name) !== undefined ? [name] : [];
 }
 
 async function runCommand(name: string, args: readonly string[], io: CommandIo): Promise<number> {
@@ -56,18 +81,22 @@ async function runCommand(name: string, args: readonly string[], io: CommandIo):
   return await command(args, io);
 }
 
+const argv = process.argv.slice(2);
+const asJson = flagsOf(argv).includes("--json");
+const stderr = createLineWriter(process.stderr);
 const io: CommandIo = {
   stdout: createLineWriter(process.stdout),
-  stderr: createLineWriter(process.stderr),
+  stderr,
   env: process.env,
   cwd: process.cwd(),
   readStdin,
+  reportError: createErrorReport(stderr, asJson),
 };
-let code = await run(process.argv.slice(2), io);
+let code = await run(argv, io);
 await io.stdout.flush(flushTimeoutMs);
 const lost = io.stdout.failure ?? findClosedOutput(io.stdout);
 if (lost !== null) {
-  io.stderr.write(`hookline: standard output: ${describeFileFault(lost)}\n`);
+  io.reportError(`standard output: ${describeFileFault(lost)}`, { exit_code: code || exitCode.failed });
   if (code === exitCode.done) code = exitCode.failed;
 }
 await io.stderr.flush(flushTimeoutMs);

@@ -9,6 +9,26 @@ export interface CommandIo {
   readonly cwd: string;
   /** All of standard input, as it is. */
   readStdin(): Promise<Uint8Array>;
+  /**
+   * Says on stderr what went wrong: `hookline: …`, or under --json an object `{"code", "detail"}` on one line, with
+   * the names that problems of the API have.
+   */
+  reportError(detail: string, more?: ErrorMembers): void;
+}
+
+/** What else an error says under --json. */
+export interface ErrorMembers {
+  /** Default "failed". */
+  readonly code?: string;
+  readonly [member: string]: unknown;
+}
+
+/** CommandIo.reportError over a writer. */
+export function createErrorReport(stderr: LineWriter, asJson: boolean): CommandIo["reportError"] {
+  return (detail, { code = "failed", ...members } = {}) => {
+    if (asJson) stderr.writeLine(JSON.stringify({ code, detail, ...members }));
+    else stderr.writeLine(`hookline: ${detail}`);
+  };
 }
 
 /**

@@ -58,14 +58,10 @@ delivery whose signature the receiver verified, a retried one among them.`,
   },
   {
     name: "config",
-    synopsis: "check|print|schema [--config FILE] [--set PATH=VALUE]...",
+    synopsis: "check|print|schema [--config FILE] [--set PATH=VALUE]... [--queue NAME]...",
     summary: "check a configuration, or show it",
     example: "hookline config check",
-    details: `${configFlags}
-
-check    says whether the configuration can be used; lists every issue, exit 78
-print    the effective configuration, each value with its source, secrets redacted
-schema   JSON Schema of the configuration file, for editors`,
+    details: configFlags,
     load: async () => (await import("./config.ts")).config,
   },
   {
@@ -96,12 +92,10 @@ of each job, one a line. Exit code 1 when any job was refused; the others are en
     synopsis: "ls|redrive|rm QUEUE [ID...] [--all] [--url URL] [--json]",
     summary: "list, redrive, remove dead letters",
     example: "hookline dead redrive webhooks --all",
-    details: `  ls QUEUE [--limit N] [--cursor CURSOR]
-  redrive QUEUE ID... | --max N | --all   (a job's id stands for all its deliveries)
-  rm QUEUE ID...   (needs a token)
-${serverFlags}
+    details: `${serverFlags}
 
-redrive makes them ready again with their attempts reset; --all takes as many as there are when it starts.`,
+redrive makes them ready again with their attempts reset. A job's id stands for all its deliveries; --all takes as
+many as there are when it starts. Exit code 1 when an id was not there.`,
     load: async () => (await import("./dead.ts")).dead,
   },
   {
@@ -109,20 +103,13 @@ redrive makes them ready again with their attempts reset; --all takes as many as
     synopsis: "ls|stats|create|dump|requeue|mv|redrive|purge|delete ...",
     summary: "work on SQS queues directly",
     example: "hookline sqs mv orders-dead orders",
-    details: `  ls [PREFIX] [--watch [--interval SECONDS]] [--json]
-  stats QUEUE [--json]
-  create QUEUE [--attribute NAME=VALUE]... [--visibility-timeout SECONDS] [--no-dead-letter-queue]
-  dump QUEUE [FILE] [--number N] [--delete]     without --delete the messages stay
-  requeue QUEUE FILE|- [--group ID] [--keep-ids]
-  mv FROM TO [--number N] [--group ID] [--keep-ids]
-  redrive QUEUE [--number N]                    its dead letters back to it
-  purge QUEUE [--yes] · delete QUEUE [--yes]
-
-  --endpoint URL   an emulator (default: queue.sqs.endpoint_url)
+    details: `  --endpoint URL   an emulator (default: queue.sqs.endpoint_url)
   --region REGION  default: queue.sqs.region, else $AWS_REGION
   --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
+  --json           print the result of ls and stats as JSON
 
-QUEUE is a name, a URL or an ARN. mv and requeue delete nothing that was not confirmed sent, and give
+QUEUE is a name, a URL or an ARN. create also takes --visibility-timeout SECONDS and --no-dead-letter-queue. dump without
+--delete leaves the messages where they are. mv and requeue delete nothing that was not confirmed sent, and give
 messages to a FIFO queue fresh deduplication ids, unless --keep-ids: within five minutes SQS would swallow
 those it has seen. --group is for messages that have none. Exit code 1 when anything was left behind.`,
     load: async () => (await import("./sqs.ts")).sqs,
@@ -132,10 +119,8 @@ those it has seen. --group is for messages that have none. Exit code 1 when anyt
     synopsis: "generate [--hmac|--ed25519] | public [KEY|-]",
     summary: "make signing keys, show public ones",
     example: "hookline keys generate",
-    details: `  generate --hmac     a whsec_ key, shared with the receiver (the default: every library verifies it)
-  generate --ed25519  a whsk_ key, and on the next line whpk_, its public half for the receiver
-  public KEY          the public half of a whsk_ key; - reads it from standard input
-  public --key-file FILE | --key-env NAME
+    details: `Every library verifies a whsec_ key, which is shared with the receiver; of a whsk_ key the receiver needs only the
+public half, whpk_, which \`generate --ed25519\` prints on the second line. \`public -\` reads the key from standard input.
 
 A key goes into signing_keys of a webhook or an endpoint. Receivers can also fetch the public halves from
 a running server, as JWKS at /.well-known/hookline-keys.`,
@@ -177,7 +162,7 @@ Says ok, or exactly why not: a header missing, a timestamp too old, a body chang
   },
   {
     name: "help",
-    synopsis: "[COMMAND]",
+    synopsis: "[COMMAND [SUBCOMMAND]]",
     summary: "this text, or a command's",
     example: "hookline help serve",
     details: "",

@@ -1,70 +1,87 @@
 import { systemClock } from "../clock.ts";
-import { ConfigError, UsageError, type ConfigIssue } from "../errors.ts";
+import { ConfigError, formatConfigIssue, UsageError, type ConfigIssue } from "../errors.ts";
 import { silentLogger } from "../log.ts";
-import type { RunCommand } from "./command.ts";
-import { didYouMean } from "../suggest.ts";
 import type { ConfigEntry } from "../config/display.ts";
-import type { Env } from "../config/env.ts";
 import { parseConfigFlags } from "../config/flags.ts";
-import { loadConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig, type LoadOptions } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
+import { didYouMean } from "../suggest.ts";
+import { parseArguments } from "./arguments.ts";
+import type { CommandIo, RunCommand } from "./command.ts";
+import { subcommandNames } from "./subcommands.ts";
 
 /** What the command needs of its surroundings. */
-export interface ConfigCommandIo {
-  readonly env: Env;
-  readonly cwd: string;
-  stdout(text: string): void;
-  stderr(text: string): void;
-}
+export type ConfigCommandIo = Pick<CommandIo, "env" | "cwd" | "stdout" | "stderr">;
 
-const subcommands = ["check", "print", "schema"];
+const names = subcommandNames("config");
 
 /**
  * `hookline config check|print|schema`. Resolves with the exit code: 0, or 78 when there are issues, all of
- * which have then been written to stderr, one a line.
+ * which have then been written to stderr, one a line; `check --json` writes them to stdout as one object.
  *
  * @throws UsageError for anything else on the command line.
  */
 export async function runConfigCommand(args: readonly string[], io: ConfigCommandIo): Promise<number> {
   const { args: flags, rest } = parseConfigFlags(args);
-  const asJson = rest.includes("--json");
-  const [subcommand, ...surplus] = rest.filter((arg) => arg !== "--json");
-  if (subcommand === undefined || !subcommands.includes(subcommand)) {
-    const given = subcommand === undefined ? "" : `, not ${subcommand}${didYouMean(subcommand, subcommands)}`;
-    throw new UsageError(`config: expected one of ${subcommands.join(", ")}${given}`);
-  }
-  if (surplus[0] !== undefined)
-    throw new UsageError(`config ${subcommand}: unexpected argument "${surplus[0]}"`);
-  if (asJson && subcommand !== "print") throw new UsageError(`config ${subcommand} takes no --json`);
-
-  if (subcommand === "schema") {
+  const { switches, positionals } = parseArguments(rest, {
+    // The configuration's flags are taken out already; they are named here for "did you mean".
+    values: ["config", "set", "queue"],
+    switches: ["json"],
+    positionals: ["SUBCOMMAND"],
+  });
+  const asJson = switches.has("json");
+  const [word] = positionals;
+  if (word === undefined) throw new UsageError(`config: a subcommand is missing, one of ${names.join(", ")}`);
+  if (!names.includes(word))
+    throw new UsageError(`config: no subcommand "${word}"${didYouMean(word, names)}`);
+  if (word === "schema") {
     const { jsonSchema } = await import("../config/json-schema.ts");
-    io.stdout(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+    io.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
     return 0;
   }
+  const options = { args: flags, env: io.env, cwd: io.cwd };
+  return word === "check" ? check(options, asJson, io) : print(await loadConfig(options), asJson, io);
+}
+
+async function check(options: LoadOptions, asJson: boolean, io: ConfigCommandIo): Promise<number> {
+  const warnings: string[] = [];
+  const issues: ConfigIssue[] = [];
+  let summary = "";
   try {
-    const loaded = await loadConfig({ args: flags, env: io.env, cwd: io.cwd });
-    for (const warning of loaded.warnings) io.stderr(`warning: ${warning}\n`);
-    if (subcommand === "check") {
-      await checkParts(loaded.config);
-      const { queue, apps, endpoints } = loaded.config;
-      const counts = [
-        count(queue.queues.length, "queue"),
-        count(apps.length, "app"),
-        count(Object.keys(endpoints).length, "endpoint"),
-      ];
-      io.stdout(`ok: ${loaded.file ?? "no file"}, driver ${queue.driver}, ${counts.join(", ")}\n`);
-    } else if (asJson) {
-      io.stdout(`${JSON.stringify(loaded.entries(), null, 2)}\n`);
-    } else {
-      io.stdout(loaded.entries().map(configEntryLine).join(""));
-    }
-    return 0;
+    const loaded = await loadConfig(options);
+    warnings.push(...loaded.warnings);
+    await checkParts(loaded.config);
+    summary = summarize(loaded);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    io.stderr(`${error.message}\n`);
-    return 78;
+    issues.push(...error.issues);
   }
+  const isOk = issues.length === 0;
+  if (asJson) io.stdout.writeLine(JSON.stringify({ ok: isOk, issues, warnings }));
+  else {
+    for (const warning of warnings) io.stderr.writeLine(`warning: ${warning}`);
+    for (const issue of issues) io.stderr.writeLine(formatConfigIssue(issue));
+    if (isOk) io.stdout.writeLine(summary);
+  }
+  return isOk ? 0 : 78;
+}
+
+function print(loaded: LoadedConfig, asJson: boolean, io: ConfigCommandIo): number {
+  for (const warning of loaded.warnings) {
+    io.stderr.writeLine(asJson ? JSON.stringify({ warning }) : `warning: ${warning}`);
+  }
+  if (asJson) io.stdout.write(`${JSON.stringify(loaded.entries(), null, 2)}\n`);
+  else for (const entry of loaded.entries()) io.stdout.writeLine(configEntryLine(entry));
+  return 0;
+}
+
+function summarize({ config, file }: LoadedConfig): string {
+  const counts = [
+    count(config.queue.queues.length, "queue"),
+    count(config.apps.length, "app"),
+    count(Object.keys(config.endpoints).length, "endpoint"),
+  ];
+  return `ok: ${file ?? "no file"}, driver ${config.queue.driver}, ${counts.join(", ")}`;
 }
 
 /**
@@ -94,17 +111,11 @@ async function checkParts(loaded: Config): Promise<void> {
 }
 
 /** The command as main.ts runs it. */
-export const config: RunCommand = (args, io) =>
-  runConfigCommand(args, {
-    env: io.env,
-    cwd: process.cwd(),
-    stdout: (text) => io.stdout.write(text),
-    stderr: (text) => io.stderr.write(text),
-  });
+export const config: RunCommand = runConfigCommand;
 
 const count = (many: number, noun: string): string => `${many} ${noun}${many === 1 ? "" : "s"}`;
 
 /** `queue.driver = "redis"  (env QUEUE_DRIVER)`. */
 function configEntryLine({ path, value, source }: ConfigEntry): string {
-  return `${path} = ${JSON.stringify(value)}  (${source})\n`;
+  return `${path} = ${JSON.stringify(value)}  (${source})`;
 }

@@ -1,8 +1,16 @@
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
-import { askServer, describeRefusal, findServer, requireMember, serverFlags } from "./server.ts";
+import {
+  askServer,
+  describeRefusal,
+  findServer,
+  reportRefusal,
+  requireMember,
+  serverFlags,
+} from "./server.ts";
 import type { Server, ServerAnswer } from "./server.ts";
+import { formatTable } from "./table.ts";
 import { didYouMean } from "../suggest.ts";
 
 const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
@@ -10,7 +18,7 @@ const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
 /** `hookline dead ls|redrive|rm`: a queue's dead letters, over the admin API. */
 export const dead: RunCommand = (args, io) => {
   const [word, ...rest] = args;
-  if (word === undefined) throw new UsageError("dead: ls, redrive or rm is missing");
+  if (word === undefined) throw new UsageError("dead: a subcommand is missing, one of ls, redrive, rm");
   const names = Object.keys(subcommands);
   const run = names.includes(word) ? subcommands[word] : undefined;
   if (run === undefined) throw new UsageError(`dead: no subcommand "${word}"${didYouMean(word, names)}`);
@@ -45,7 +53,7 @@ async function ls(args: readonly string[], io: CommandIo): Promise<number> {
   if (values.cursor !== undefined) query.set("cursor", values.cursor);
   const search = query.size === 0 ? "" : `?${query.toString()}`;
   const answer = await askServer(server, { path: `${deadPath(positionals[0]!)}${search}` });
-  if (!reportRefusal(answer, io, switches.has("json"))) return 1;
+  if (!reportAnswer(answer, io, switches.has("json"))) return 1;
   const page = requireMember(server, answer, "items") as unknown as Page;
   if (switches.has("json")) return 0;
   const rows = page.items.map((item) => [
@@ -56,10 +64,10 @@ async function ls(args: readonly string[], io: CommandIo): Promise<number> {
     item.endpoint ?? "-",
   ]);
   if (rows.length > 0)
-    io.stdout.write(table([["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"], ...rows]));
-  else io.stderr.write("no dead letters\n");
-  if (page.cursor !== null) io.stderr.write(`more: --cursor ${page.cursor}\n`);
-  else if (!page.complete) io.stderr.write("this is a sample: the backend cannot list all of them\n");
+    io.stdout.write(formatTable([["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"], ...rows]));
+  else io.stderr.writeLine("no dead letters");
+  if (page.cursor !== null) io.stderr.writeLine(`more: --cursor ${page.cursor}`);
+  else if (!page.complete) io.stderr.writeLine("this is a sample: the backend cannot list all of them");
   return 0;
 }
 
@@ -77,13 +85,13 @@ async function redrive(args: readonly string[], io: CommandIo): Promise<number> 
   const selection = ids.length > 0 ? { ids } : { max: await howMany(server, queue, values.max) };
   const body = JSON.stringify(selection);
   const answer = await askServer(server, { method: "POST", path: `${deadPath(queue)}/redrive`, body });
-  if (!reportRefusal(answer, io, switches.has("json"))) return 1;
+  if (!reportAnswer(answer, io, switches.has("json"))) return 1;
   const { redriven, not_found: missing = [] } = requireMember(server, answer, "redriven") as {
     redriven: number;
     not_found?: readonly string[];
   };
-  if (!switches.has("json")) io.stdout.write(`${redriven} redriven\n`);
-  for (const id of missing) io.stderr.write(`hookline: ${id}: not there\n`);
+  if (!switches.has("json")) io.stdout.writeLine(`${redriven} redriven`);
+  for (const id of missing) io.reportError(`${id}: not there`, { code: "not_found" });
   return missing.length === 0 ? 0 : 1;
 }
 
@@ -109,9 +117,9 @@ async function rm(args: readonly string[], io: CommandIo): Promise<number> {
     const path = `${deadPath(queue)}/${encodeURIComponent(id)}`;
     const answer = await askServer(server, { method: "DELETE", path });
     if (answer.status === 204) removed.push(id);
-    else io.stderr.write(`hookline: ${id}: ${describeRefusal(answer)}\n`);
+    else reportRefusal(answer, io, id);
   }
-  io.stdout.write(switches.has("json") ? `${JSON.stringify({ removed })}\n` : `${removed.length} removed\n`);
+  io.stdout.writeLine(switches.has("json") ? JSON.stringify({ removed }) : `${removed.length} removed`);
   return removed.length === ids.length ? 0 : 1;
 }
 
@@ -120,23 +128,9 @@ function deadPath(queue: string): string {
 }
 
 /** Prints the server's answer under --json and its refusal on stderr; false when it refused. */
-function reportRefusal(answer: ServerAnswer, io: CommandIo, asJson: boolean): boolean {
+function reportAnswer(answer: ServerAnswer, io: CommandIo, asJson: boolean): boolean {
   if (asJson) io.stdout.write(`${answer.text.trimEnd()}\n`);
   if (answer.status === 200) return true;
-  io.stderr.write(`hookline: ${describeRefusal(answer)}\n`);
+  reportRefusal(answer, io);
   return false;
-}
-
-/** Rows with their columns aligned. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }

@@ -37,7 +37,7 @@ export const demo: RunCommand = async (args, io) => {
     },
   });
   const loaded = await loadDemoConfig(receiver.url);
-  const hookline = await createHookline({ loaded, write: (line) => io.stderr.write(line) });
+  const hookline = await createHookline({ loaded, write: (line) => io.stderr.writeData(line) });
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const { url } = await hookline.start();
@@ -56,9 +56,7 @@ export const demo: RunCommand = async (args, io) => {
     });
     const outcome = await Promise.race([finished.promise, interrupted.promise, late, failed]);
     if (outcome === "late") {
-      io.stderr.write(
-        `hookline: only ${verified} of ${demoEvents.length} deliveries came in ${timeoutMs} ms\n`,
-      );
+      io.reportError(`only ${verified} of ${demoEvents.length} deliveries came in ${timeoutMs} ms`);
       return 1;
     }
     if (outcome === "finished") io.stdout.write(conclusion(verified, retried));

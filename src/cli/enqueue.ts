@@ -1,7 +1,7 @@
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { createInputReader } from "./secret-source.ts";
-import { askServer, describeRefusal, findServer, requireMember, serverFlags } from "./server.ts";
+import { askServer, reportRefusal, findServer, requireMember, serverFlags } from "./server.ts";
 
 /** One job's fate, as POST /v1/queues/{queue}/jobs answers it. */
 interface EnqueuedJob {
@@ -33,7 +33,7 @@ export const enqueue: RunCommand = async (args, io) => {
   let { jobs } = (answer.body ?? {}) as { jobs?: readonly EnqueuedJob[] };
   if (!Array.isArray(jobs)) {
     if (answer.status < 200 || answer.status >= 300) {
-      io.stderr.write(`hookline: ${queue}: ${describeRefusal(answer)}\n`);
+      reportRefusal(answer, io, queue);
       return 1;
     }
     ({ jobs } = requireMember(server, answer, "jobs") as { jobs: readonly EnqueuedJob[] });
@@ -42,11 +42,12 @@ export const enqueue: RunCommand = async (args, io) => {
   for (const [index, job] of jobs.entries()) {
     if (job.status === "failed") {
       failed += 1;
-      io.stderr.write(
-        `hookline: jobs[${index}]${job.id ? ` (${job.id})` : ""}: ${describeError(job.error)}\n`,
-      );
+      io.reportError(`jobs[${index}]${job.id ? ` (${job.id})` : ""}: ${describeError(job.error)}`, {
+        index,
+        ...(typeof job.error === "object" && job.error.code !== undefined ? { code: job.error.code } : {}),
+      });
     } else if (!switches.has("json")) {
-      io.stdout.write(job.status === "enqueued" ? `${job.id}\n` : `${job.id} ${job.status}\n`);
+      io.stdout.writeLine(job.status === "enqueued" ? String(job.id) : `${job.id} ${job.status}`);
     }
   }
   return failed === 0 && answer.status < 300 ? 0 : 1;

@@ -12,8 +12,8 @@ export const health: RunCommand = async (args, io) => {
   // Whatever else listens there may answer 200 to everything.
   if (isWell) requireMember(server, answer, "status");
   if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
-  else if (isWell) io.stdout.write(`${switches.has("ready") ? "ready" : "alive"}: ${server.url}\n`);
-  if (!isWell) io.stderr.write(`hookline: ${server.url}${path}: ${describeHealth(answer)}\n`);
+  else if (isWell) io.stdout.writeLine(`${switches.has("ready") ? "ready" : "alive"}: ${server.url}`);
+  if (!isWell) io.reportError(`${server.url}${path}: ${describeHealth(answer)}`, { status: answer.status });
   return isWell ? 0 : 1;
 };
 

@@ -2,7 +2,8 @@ import { version } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { RunCommand } from "./command.ts";
-import { commandNames, commands, findCommand } from "./commands.ts";
+import { commandNames, commands, findCommand, type CommandEntry } from "./commands.ts";
+import { findSubcommand, subcommandLines, subcommandNames } from "./subcommands.ts";
 import { didYouMean } from "../suggest.ts";
 
 /** The overview: every command as an example that can be typed, on a screen of 24 lines and 80 columns. */
@@ -19,18 +20,36 @@ export function overview(): string {
   ].join("\n");
 }
 
-/** `hookline help [COMMAND]`. */
+/** `hookline help [COMMAND [SUBCOMMAND]]`. */
 export const help: RunCommand = (args, io) => {
-  const name = parseArguments(args, { positionals: ["COMMAND"] }).positionals[0];
+  const [name, word] = parseArguments(args, { positionals: ["COMMAND", "SUBCOMMAND"] }).positionals;
   if (name === undefined) {
     io.stdout.write(overview());
     return Promise.resolve(0);
   }
   const entry = findCommand(name);
   if (entry === undefined) throw new UsageError(`no command "${name}"${didYouMean(name, commandNames)}`);
-  io.stdout.write(
-    `usage: hookline ${entry.name} ${entry.synopsis}`.trimEnd() +
-      `\n${entry.summary}\n\nexample: ${entry.example}\n${entry.details === "" ? "" : `\n${entry.details}\n`}`,
-  );
+  io.stdout.write(word === undefined ? commandText(entry) : subcommandText(entry, word));
   return Promise.resolve(0);
 };
+
+function commandText({ name, synopsis, summary, example, details }: CommandEntry): string {
+  const parts = [
+    `usage: hookline ${name} ${synopsis}`.trimEnd() + `\n${summary}\n`,
+    `example: ${example}\n`,
+    subcommandLines(name),
+    details === "" ? "" : `${details}\n`,
+  ];
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+function subcommandText({ name, details }: CommandEntry, word: string): string {
+  const entry = findSubcommand(name, word);
+  const names = subcommandNames(name);
+  if (entry !== undefined) {
+    const usage = `usage: hookline ${name} ${word} ${entry.synopsis}`.trimEnd();
+    return `${usage}\n${entry.summary}\n\n${details}\n`;
+  }
+  if (names.length === 0) throw new UsageError(`${name} has no subcommands: hookline help ${name}`);
+  throw new UsageError(`${name}: no subcommand "${word}"${didYouMean(word, names)}`);
+}

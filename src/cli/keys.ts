@@ -16,7 +16,7 @@ const subcommands: Readonly<Record<string, RunCommand>> = { generate, public: sh
 export const keys: RunCommand = async (args, io) => {
   const [word, ...rest] = args;
   const names = Object.keys(subcommands);
-  if (word === undefined) throw new UsageError("keys: generate or public is missing");
+  if (word === undefined) throw new UsageError("keys: a subcommand is missing, one of generate, public");
   const run = names.includes(word) ? subcommands[word] : undefined;
   if (run === undefined) throw new UsageError(`keys: no subcommand "${word}"${didYouMean(word, names)}`);
   return run(rest, io);

@@ -1,3 +1,5 @@
+import { showInLine, showLines } from "../terminal.ts";
+
 /** Text on its way to a stream, written without ever blocking the process. */
 export interface LineWriter {
   readonly isTerminal: boolean;
@@ -7,8 +9,19 @@ export interface LineWriter {
   readonly isUsed: boolean;
   /** Why text was lost, as a full disk; null while none was, and when only the reader has gone (EPIPE). */
   readonly failure: Error | null;
-  /** Takes text, newlines included. Returns at once, whatever the reader does. */
+  /**
+   * Takes text, newlines included. Returns at once, whatever the reader does.
+   *
+   * Controls but newlines and tabs are escaped (terminal.ts), to a file and a pipe too: what comes out ends on some
+   * terminal. Parts that others wrote must be escaped one by one (showInLine), or their newlines pass for ours.
+   */
   write(text: string): void;
+  /** One line; newlines in it are escaped as well. */
+  writeLine(line: string): void;
+  /** Data that other programs take in as they are; on a terminal their controls are escaped. */
+  writeData(text: string): void;
+  /** Empties the screen of a terminal; nothing elsewhere. */
+  clearScreen(): void;
   /** Resolves when all text has left, the reader is gone, or `timeoutMs` have passed. */
   flush(timeoutMs: number): Promise<void>;
 }
@@ -86,9 +99,21 @@ export function createLineWriter(
     }
   };
   stream.on("error", breakOff);
+  const isTerminal = stream.isTTY === true;
+  const take = (text: string): void => {
+    isUsed = true;
+    if (isBroken) return;
+    if (pendingChars + text.length > maxPendingChars) {
+      dropped += 1;
+      return;
+    }
+    pending.push(text);
+    pendingChars += text.length;
+    if (!isWriting) writeNext();
+  };
 
   return {
-    isTerminal: stream.isTTY === true,
+    isTerminal,
     columns: stream.columns ?? 80,
     get isUsed() {
       return isUsed;
@@ -96,16 +121,12 @@ export function createLineWriter(
     get failure() {
       return failure;
     },
-    write(text) {
-      isUsed = true;
-      if (isBroken) return;
-      if (pendingChars + text.length > maxPendingChars) {
-        dropped += 1;
-        return;
-      }
-      pending.push(text);
-      pendingChars += text.length;
-      if (!isWriting) writeNext();
+    write: (text) => take(showLines(text)),
+    writeLine: (line) => take(`${showInLine(line)}\n`),
+    writeData: (text) => take(isTerminal ? showLines(text) : text),
+    clearScreen() {
+      // ECMA-48: erase in page, cursor to its first position.
+      if (isTerminal) take("\u001b[2J\u001b[H");
     },
     flush(timeoutMs) {
       if (!isWriting || isBroken) return Promise.resolve();

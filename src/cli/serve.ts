@@ -26,7 +26,7 @@ export const serve: RunCommand = async (args, io) => {
     isTerminal: io.stderr.isTerminal,
   });
   const isLimited = loaded.config.queue.driver === "sqs" && !(await makeRoomForPolls(loaded, io.cwd));
-  const hookline = await createHookline({ loaded, write: (line) => io.stderr.write(line) });
+  const hookline = await createHookline({ loaded, write: (line) => io.stderr.writeData(line) });
   if (isLimited) {
     hookline.log.warn(
       "the configuration came through a pipe, so the limit of requests to SQS at a time could not be raised: with many queues, name a file or set BUN_CONFIG_MAX_HTTP_REQUESTS",

@@ -120,6 +120,20 @@ export function describeRefusal(answer: ServerAnswer): string {
   return `${answer.status} ${sentence}${code === undefined ? "" : ` (${code})`}`;
 }
 
+/** Says on stderr that the server refused, after what `about` names, with the server's own code. */
+export function reportRefusal(
+  answer: ServerAnswer,
+  io: Pick<CommandIo, "reportError">,
+  about?: string,
+): void {
+  const { code } = (answer.body ?? {}) as { code?: unknown };
+  const detail = describeRefusal(answer);
+  io.reportError(about === undefined ? detail : `${about}: ${detail}`, {
+    status: answer.status,
+    ...(typeof code === "string" ? { code } : {}),
+  });
+}
+
 /**
  * The body of an answer that says "done", as an object with this member.
  *

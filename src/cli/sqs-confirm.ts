@@ -1,5 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
+import { showInLine } from "../terminal.ts";
 import { UsageError } from "../errors.ts";
 
 /** Where a question is asked; a terminal unless a test stands in for one. */
@@ -29,6 +30,6 @@ const terminal: Asker = {
  */
 export async function confirm(what: string, name: string, asker: Asker = terminal): Promise<boolean> {
   if (!asker.isTerminal) throw new UsageError(`${what}: there is no terminal to ask; say --yes`);
-  const answer = await asker.ask(`${what}. Type its name to go on: `);
+  const answer = await asker.ask(`${showInLine(what)}. Type its name to go on: `);
   return answer.trim() === name;
 }

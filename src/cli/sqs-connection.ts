@@ -47,7 +47,7 @@ export async function withConnection(
     endpointUrl,
     config: settings.config,
     requestTimeoutMs: settings.requestTimeoutMs,
-    warn: (text) => io.stderr.write(`${text}\n`),
+    warn: (text) => io.stderr.writeLine(text),
   });
   const find = async (queue: string): Promise<QueueRef> => {
     const address = parseAddress(queue);

@@ -35,14 +35,14 @@ export const dump: RunCommand = (args, io) => {
         if (!switches.has("delete"))
           shown.push(...messages.map(({ ReceiptHandle = "" }) => ({ ReceiptHandle })));
         else if ((await deleteAll(api, queue, messages)) < messages.length) {
-          io.stderr.write(`hookline: some of the messages were not deleted and are in ${queue.name}, too\n`);
+          io.reportError(`some of the messages were not deleted and are in ${queue.name}, too`);
         }
       }
     } finally {
       await sink.close();
       await showAgain(api, queue, shown);
     }
-    io.stderr.write(`${written} messages${switches.has("delete") ? ", deleted from the queue" : ""}\n`);
+    io.stderr.writeLine(`${written} messages${switches.has("delete") ? ", deleted from the queue" : ""}`);
     return 0;
   });
 };
@@ -62,7 +62,7 @@ async function openSink(file: string, io: CommandIo): Promise<Sink> {
   if (file === "-") {
     return {
       write(text) {
-        io.stdout.write(text);
+        io.stdout.writeData(text);
         return Promise.resolve();
       },
       close: () => Promise.resolve(),

@@ -31,8 +31,7 @@ export const mv: RunCommand = (args, io) => {
     const most = number ?? (await availableNow(api, from));
     const code = await moveAll(api, from, to, most, rules, io);
     const left = number === null ? await availableNow(api, from) : 0;
-    if (left > 0)
-      io.stderr.write(`hookline: ${from.name} has about ${left} that came since, or were not counted\n`);
+    if (left > 0) io.reportError(`${from.name} has about ${left} that came since, or were not counted`);
     return code;
   });
 };
@@ -67,7 +66,7 @@ async function moveAll(
       for (const [index, result] of sent.entries()) {
         if (result.status === "ok") continue;
         left.push(messages[index] as Message);
-        io.stderr.write(`hookline: ${messages[index]?.MessageId}: ${sendError(result).message}\n`);
+        io.reportError(`${messages[index]?.MessageId}: ${sendError(result).message}`);
       }
       const deleted = await deleteAll(api, from, done);
       moved += deleted;
@@ -76,12 +75,10 @@ async function moveAll(
   } finally {
     // Only now: shown earlier they would be received again and again by this very loop.
     await showAgain(api, from, left);
-    io.stdout.write(`${moved} moved, ${left.length} failed\n`);
+    io.stdout.writeLine(`${moved} moved, ${left.length} failed`);
   }
   if (doubled > 0) {
-    io.stderr.write(
-      `hookline: ${doubled} were sent, but not deleted from ${from.name}: they are in both queues\n`,
-    );
+    io.reportError(`${doubled} were sent, but not deleted from ${from.name}: they are in both queues`);
   }
   return left.length + doubled === 0 ? 0 : 1;
 }
@@ -110,7 +107,7 @@ export const redrive: RunCommand = (args, io) => {
     const max = number ?? Math.max(1, await availableNow(api, queue.dead));
     try {
       const redriven = await deadLetters.redrive({ max });
-      io.stdout.write(`${redriven} redriven from ${queue.dead.name} to ${queue.name}\n`);
+      io.stdout.writeLine(`${redriven} redriven from ${queue.dead.name} to ${queue.name}`);
       return 0;
     } finally {
       // What could not be sent back is somebody else's to look at now.

@@ -3,6 +3,7 @@ import { deadName, isFifoName, isQueueName } from "../queue/drivers/sqs/address.
 import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { SqsCallError } from "../queue/drivers/sqs/errors.ts";
 import { creationAttributes } from "../queue/drivers/sqs/queues.ts";
+import { showInLine } from "../terminal.ts";
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
@@ -30,8 +31,11 @@ export const ls: RunCommand = (args, io) => {
     for (let round = 1; ; round += 1) {
       const all: Counts[] = [];
       for await (const queue of api.list(positionals[0] ?? "")) all.push(await countsOf(api, queue));
-      if (switches.has("json")) io.stdout.write(`${JSON.stringify({ queues: all })}\n`);
-      else io.stdout.write(countsTable(all, switches.has("watch") && io.stdout.isTerminal));
+      if (switches.has("json")) io.stdout.writeLine(JSON.stringify({ queues: all }));
+      else {
+        if (switches.has("watch")) io.stdout.clearScreen();
+        io.stdout.write(countsTable(all));
+      }
       if (!switches.has("watch") || round >= rounds) return 0;
       await sleep(intervalMs);
     }
@@ -50,13 +54,13 @@ export const stats: RunCommand = (args, io) => {
     const queue = await find(positionals[0] ?? "");
     const attributes = await api.attributes(queue);
     if (switches.has("json")) {
-      io.stdout.write(`${JSON.stringify({ queue: queue.name, url: queue.url, attributes })}\n`);
+      io.stdout.writeLine(JSON.stringify({ queue: queue.name, url: queue.url, attributes }));
       return 0;
     }
     const rows = Object.entries(attributes).sort(([a], [b]) => a.localeCompare(b));
     const width = Math.max(...rows.map(([name]) => name.length));
-    io.stdout.write(`${queue.name}  ${queue.url}\n`);
-    for (const [name, value] of rows) io.stdout.write(`  ${name.padEnd(width)}  ${value}\n`);
+    io.stdout.writeLine(`${queue.name}  ${queue.url}`);
+    for (const [name, value] of rows) io.stdout.writeLine(`  ${name.padEnd(width)}  ${value}`);
     return 0;
   });
 };
@@ -95,7 +99,7 @@ export const create: RunCommand = (args, io) => {
         ...(each === name ? given : {}),
       };
       const url = await api.create(each, attributes);
-      io.stdout.write(`${each}  ${url}${isFifoName(each) ? "  (FIFO, high throughput)" : ""}\n`);
+      io.stdout.writeLine(`${each}  ${url}${isFifoName(each) ? "  (FIFO, high throughput)" : ""}`);
     }
     return 0;
   });
@@ -106,14 +110,14 @@ export const purge: RunCommand = (args, io) =>
   destroy(args, io, "purge", async (api, queue) => {
     await api.purge(queue);
     // API_PurgeQueue: the deletion takes up to 60 seconds.
-    io.stdout.write(`${queue.name}: purged; SQS takes up to a minute for it\n`);
+    io.stdout.writeLine(`${queue.name}: purged; SQS takes up to a minute for it`);
   });
 
 /** `delete QUEUE`: deletes the queue itself. */
 export const remove: RunCommand = (args, io) =>
   destroy(args, io, "delete", async (api, queue) => {
     await api.deleteQueue(queue);
-    io.stdout.write(`${queue.name}: deleted\n`);
+    io.stdout.writeLine(`${queue.name}: deleted`);
   });
 
 async function destroy(
@@ -134,7 +138,7 @@ async function destroy(
     const held = counts.available + counts.in_flight + counts.delayed;
     const what = `${verb} ${queue.name}: about ${held} messages are lost for good`;
     if (!switches.has("yes") && !(await confirm(what, queue.name))) {
-      io.stderr.write("nothing was done\n");
+      io.stderr.writeLine("nothing was done");
       return 1;
     }
     await run(api, queue);
@@ -179,10 +183,10 @@ async function countsOf(api: SqsApi, queue: QueueRef): Promise<Counts> {
   }
 }
 
-function countsTable(all: readonly Counts[], clears: boolean): string {
+function countsTable(all: readonly Counts[]): string {
   const width = Math.max(5, ...all.map(({ queue }) => queue.length));
   const row = (queue: string, ...cells: readonly (string | number)[]): string =>
-    `${queue.padEnd(width)}${cells.map((cell) => String(cell).padStart(11)).join("")}\n`;
+    `${showInLine(queue).padEnd(width)}${cells.map((cell) => String(cell).padStart(11)).join("")}\n`;
   const lines = all.map((one) => row(one.queue, one.available, one.in_flight, one.delayed));
-  return `${clears ? "\u001b[2J\u001b[H" : ""}${row("QUEUE", "AVAILABLE", "IN FLIGHT", "DELAYED")}${lines.join("")}`;
+  return `${row("QUEUE", "AVAILABLE", "IN FLIGHT", "DELAYED")}${lines.join("")}`;
 }

@@ -35,8 +35,8 @@ export const requeue: RunCommand = (args, io) => {
     let failed = 0;
     const fail = (line: string, at: number, why: string): void => {
       failed += 1;
-      io.stdout.write(`${line}\n`);
-      io.stderr.write(`hookline: line ${at}: ${why}\n`);
+      io.stdout.writeData(`${line}\n`);
+      io.reportError(`line ${at}: ${why}`);
     };
     for await (const chunk of chunks(file, io)) {
       const parcels = chunk.flatMap(({ line, at }) => {
@@ -59,7 +59,7 @@ export const requeue: RunCommand = (args, io) => {
         else if (result !== undefined) fail(line, at, sendError(result).message);
       }
     }
-    io.stderr.write(`${sent} sent to ${queue.name}, ${failed} failed\n`);
+    io.stderr.writeLine(`${sent} sent to ${queue.name}, ${failed} failed`);
     return failed === 0 ? 0 : 1;
   });
 };

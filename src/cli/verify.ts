@@ -50,8 +50,8 @@ export const verify: RunCommand = async (args, io) => {
     verdicts.push(checkPusher({ headers, body, key: values["pusher-key"] ?? null, secret }));
   }
   for (const { ok, text } of verdicts) {
-    if (ok) io.stdout.write(`ok: ${text}\n`);
-    else io.stderr.write(`hookline: ${text}\n`);
+    if (ok) io.stdout.writeLine(`ok: ${text}`);
+    else io.reportError(text);
   }
   return verdicts.every(({ ok }) => ok) ? 0 : 1;
 };

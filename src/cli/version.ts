@@ -5,6 +5,6 @@ import type { RunCommand } from "./command.ts";
 /** `hookline version`: the version alone on a line, for scripts. */
 export const printVersion: RunCommand = (args, io) => {
   parseArguments(args, {});
-  io.stdout.write(`${version}\n`);
+  io.stdout.writeLine(version);
   return Promise.resolve(0);
 };

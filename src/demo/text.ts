@@ -1,3 +1,4 @@
+import { showInLine } from "../terminal.ts";
 import type { DemoDelivery } from "./receiver.ts";
 
 /** The app of the demo. Its secret is no secret: it is printed, so that a newcomer can compute the signature. */
@@ -32,9 +33,12 @@ What the receiver gets:
 
 /** One delivery on one line. */
 export function deliveryLine({ events, attempt, webhookId, status, isVerified }: DemoDelivery): string {
-  const names = events.map(({ name, channel }) => `${name.padEnd(17)} ${channel.padEnd(15)}`).join(" + ");
+  const names = events
+    .map(({ name, channel }) => `${showInLine(name).padEnd(17)} ${showInLine(channel).padEnd(15)}`)
+    .join(" + ");
   const what = !isVerified ? "REFUSED " : status === 200 ? "verified" : "fails   ";
-  const note = status === 503 ? "answered 503, tried again" : `webhook-id ${webhookId.slice(0, 8)}…`;
+  const note =
+    status === 503 ? "answered 503, tried again" : `webhook-id ${showInLine(webhookId.slice(0, 8))}…`;
   return `  ${what}  ${names} attempt ${attempt}  ${note}\n`;
 }
 

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CommandIo, RunCommand } from "../../src/cli/command.ts";
+import { createErrorReport, type CommandIo, type RunCommand } from "../../src/cli/command.ts";
 import { findCommand } from "../../src/cli/commands.ts";
-import type { LineWriter } from "../../src/cli/line-writer.ts";
+import { createLineWriter, type LineWriter, type OutputStream } from "../../src/cli/line-writer.ts";
 
 /** What a command wrote and resolved with. */
 export interface CommandResult {
@@ -41,6 +41,7 @@ export async function runCommand(
   const code = await command(args, {
     stdout: stdout.writer,
     stderr: stderr.writer,
+    reportError: createErrorReport(stderr.writer, args.includes("--json")),
     env,
     cwd,
     readStdin: () => Promise.resolve(Buffer.from(stdin)),
@@ -48,17 +49,16 @@ export async function runCommand(
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
+/** A pipe that keeps what is written to it. */
 function createCapture(): { writer: LineWriter; text(): string } {
   let written = "";
-  return {
-    writer: {
-      isTerminal: false,
-      columns: 80,
-      isUsed: false,
-      failure: null,
-      write: (text) => void (written += text),
-      flush: () => Promise.resolve(),
+  const stream: OutputStream = {
+    write(chunk, done) {
+      written += chunk;
+      done();
+      return true;
     },
-    text: () => written,
+    on: () => undefined,
   };
+  return { writer: createLineWriter(stream), text: () => written };
 }

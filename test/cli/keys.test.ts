@@ -42,7 +42,7 @@ test("public shows the other half of a key from argument, standard input, file o
 test("what cannot be done is a usage error that quotes no key", async () => {
   const symmetric = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
   const rows: [string[], string][] = [
-    [[], "generate or public is missing"],
+    [[], "a subcommand is missing, one of generate, public"],
     [["genrate"], 'no subcommand "genrate" (did you mean "generate"?)'],
     [["generate", "--hmac", "--ed25519"], "not both"],
     [["public"], "KEY is missing"],

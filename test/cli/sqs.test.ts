@@ -290,7 +290,7 @@ test("redrive brings dead letters back to their queue, with fresh ids", async ()
   expect([bodies("a-dead.fifo"), bodies("a.fifo")]).toEqual([[], ["x"]]);
 });
 
-test("without a subcommand the list is shown, and an unknown one is refused with a suggestion", async () => {
-  expect((await runCommand("sqs", [])).stdout).toContain("redrive QUEUE [--number N]");
+test("without a subcommand they are listed, and an unknown one is refused with a suggestion", async () => {
+  await expect(runCommand("sqs", [])).rejects.toThrow("ls, stats, create, dump, requeue, mv, redrive");
   await expect(runCommand("sqs", ["purg"])).rejects.toThrow('did you mean "purge"');
 });

@@ -1,21 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runConfigCommand } from "../../src/cli/config.ts";
+import { runCommand } from "../cli/command-io.ts";
 import { inDirectory } from "./support.ts";
 
 /** Runs `hookline config …` in a directory with this hookline.json. */
 function run(args: string[], file: object | null, env: Record<string, string> = {}) {
   return inDirectory(async (cwd) => {
     if (file !== null) await writeFile(join(cwd, "hookline.json"), JSON.stringify(file));
-    let [stdout, stderr] = ["", ""];
-    const code = await runConfigCommand(args, {
-      env,
-      cwd,
-      stdout: (text) => (stdout += text),
-      stderr: (text) => (stderr += text),
-    });
-    return { code, stdout, stderr };
+    return runCommand("config", args, { cwd, env });
   });
 }
 
@@ -99,6 +92,21 @@ describe("hookline config print", () => {
   });
 });
 
+test("hookline config check --json tells issues and warnings as one object", async () => {
+  const fine = await run(["check", "--json"], { apps, server: { token: "short" } });
+  expect(fine).toMatchObject({ code: 0, stderr: "" });
+  const warning = expect.stringContaining("fewer than 16 characters");
+  expect(JSON.parse(fine.stdout)).toEqual({ ok: true, issues: [], warnings: [warning] });
+  const bad = await run(["check", "--json"], { server: { port: -1 } });
+  expect(bad).toMatchObject({ code: 78, stderr: "" });
+  expect(JSON.parse(bad.stdout)).toMatchObject({
+    ok: false,
+    issues: [
+      { path: "server.port", source: "file hookline.json", message: expect.stringContaining("got -1") },
+    ],
+  });
+});
+
 test("hookline config schema is JSON Schema", async () => {
   const { code, stdout } = await run(["schema"], null);
   expect(code).toBe(0);
@@ -109,10 +117,10 @@ test("hookline config schema is JSON Schema", async () => {
 });
 
 test.each<[args: string[], message: string]>([
-  [[], "config: expected one of check, print, schema"],
-  [["chek"], 'config: expected one of check, print, schema, not chek (did you mean "check"?)'],
-  [["check", "x"], 'config check: unexpected argument "x"'],
-  [["check", "--json"], "config check takes no --json"],
+  [[], "config: a subcommand is missing, one of check, print, schema"],
+  [["chek"], 'config: no subcommand "chek" (did you mean "check"?)'],
+  [["check", "x"], 'unexpected argument "x"'],
+  [["check", "--jsn"], 'unknown option --jsn (did you mean "--json"?)'],
   [["check", "--config"], "--config needs a value"],
 ])("hookline config %j is a usage error", async (args, message) => {
   const error = await run(args, null).then(

@@ -58,6 +58,42 @@ test("version, help and help of each command answer on stdout", async () => {
   }
 });
 
+test("help and --help of a subcommand say what it takes", async () => {
+  const rows: [string[], string][] = [
+    [["config", "check"], "[--json]"],
+    [["config", "print"], "[--json]"],
+    [["dead", "ls"], "QUEUE [--limit N]"],
+    [["sqs", "mv"], "FROM TO"],
+    [["keys", "public"], "KEY|-"],
+  ];
+  for (const [words, synopsis] of rows) {
+    const { code, stdout } = await runExecutable(["help", ...words]);
+    expect({ words, code }).toEqual({ words, code: 0 });
+    expect(stdout).toStartWith(`usage: hookline ${words.join(" ")} ${synopsis}`);
+    expect((await runExecutable([...words, "--help"])).stdout).toBe(stdout);
+  }
+});
+
+test("under --json what goes wrong is JSON on stderr, with the exit code it has without", async () => {
+  using directory = temporaryDirectory();
+  const bad = join(directory.path, "bad.json");
+  writeFileSync(bad, JSON.stringify({ server: { port: -1 } }));
+  const rows: [string[], number, object][] = [
+    [["dead", "lst", "--json"], 2, { code: "usage", try: "hookline help dead" }],
+    [["dead", "ls", "--json"], 2, { code: "usage", try: "hookline help dead ls" }],
+    [["sevre", "--json"], 2, { code: "usage" }],
+    [["health", "--json", "--url", "http://127.0.0.1:9"], 1, { code: "failed" }],
+    [["health", "--json", "--config", bad], 78, { code: "configuration", issues: [{ path: "server.port" }] }],
+    [["config", "print", "--json", "--config", bad], 78, { code: "configuration" }],
+  ];
+  for (const [args, exit, expected] of rows) {
+    const { code, stdout, stderr } = await runExecutable(args);
+    expect({ args, code, stdout }).toEqual({ args, code: exit, stdout: "" });
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(JSON.parse(stderr)).toMatchObject({ detail: expect.any(String), exit_code: exit, ...expected });
+  }
+});
+
 test("a command line that cannot be understood exits 2 and says what was meant", async () => {
   const rows: [string[], string][] = [
     [["sevre"], 'no command "sevre" (did you mean "serve"?)'],
@@ -71,6 +107,8 @@ test("a command line that cannot be understood exits 2 and says what was meant",
     [["dead", "redrive", "q"], "give ids, or --max N, or --all"],
     [["dead", "redrive", "q", "--max", "none"], "expected an integer"],
     [["demo", "--kepe"], '--kepe (did you mean "--keep"?)'],
+    [["help", "config", "chek"], 'no subcommand "chek" (did you mean "check"?)'],
+    [["help", "serve", "x"], "serve has no subcommands"],
     [["help", "serv"], 'no command "serv" (did you mean "serve"?)'],
     [["config", "chekc"], 'did you mean "check"?'],
   ];

@@ -1,0 +1,71 @@
+/** One of a command's subcommands, as help shows it. */
+export interface SubcommandEntry {
+  /** What follows its name, as in `QUEUE ID...`. */
+  readonly synopsis: string;
+  readonly summary: string;
+}
+
+/** The subcommands of the commands that have some, in the order of help. */
+export const subcommands: Readonly<Record<string, Readonly<Record<string, SubcommandEntry>>>> = {
+  config: {
+    check: { synopsis: "[--json]", summary: "say whether it can be used: every issue at once, exit 78" },
+    print: {
+      synopsis: "[--json]",
+      summary: "what is in force, each value with its source, secrets redacted",
+    },
+    schema: { synopsis: "", summary: "JSON Schema of the configuration file, for editors" },
+  },
+  dead: {
+    ls: { synopsis: "QUEUE [--limit N] [--cursor CURSOR]", summary: "list them, the newest first" },
+    redrive: { synopsis: "QUEUE ID... | --max N | --all", summary: "make them ready again" },
+    rm: { synopsis: "QUEUE ID...", summary: "remove them for good (needs a token)" },
+  },
+  sqs: {
+    ls: { synopsis: "[PREFIX] [--watch [--interval SECONDS]]", summary: "queues and their counts" },
+    stats: { synopsis: "QUEUE", summary: "counts and settings of a queue" },
+    create: {
+      synopsis: "QUEUE [--attribute NAME=VALUE]...",
+      summary: "create it and its dead letter queue",
+    },
+    dump: {
+      synopsis: "QUEUE [FILE] [--number N] [--delete]",
+      summary: "messages to a file, one JSON object a line",
+    },
+    requeue: { synopsis: "QUEUE FILE|- [--group ID] [--keep-ids]", summary: "send what dump wrote" },
+    mv: { synopsis: "FROM TO [--number N] [--group ID] [--keep-ids]", summary: "move messages" },
+    redrive: { synopsis: "QUEUE [--number N]", summary: "dead letters back to their queue" },
+    purge: { synopsis: "QUEUE [--yes]", summary: "delete every message" },
+    delete: { synopsis: "QUEUE [--yes]", summary: "delete the queue itself" },
+  },
+  keys: {
+    generate: {
+      synopsis: "[--hmac|--ed25519]",
+      summary: "a whsec_ key (the default), or a whsk_ key and its public half",
+    },
+    public: {
+      synopsis: "KEY|- | --key-file FILE | --key-env NAME",
+      summary: "the public half of a whsk_ key",
+    },
+  },
+};
+
+/** A command's subcommand; undefined where it has none of that name. */
+export function findSubcommand(command: string, name: string): SubcommandEntry | undefined {
+  const known = Object.hasOwn(subcommands, command) ? subcommands[command] : undefined;
+  return known !== undefined && Object.hasOwn(known, name) ? known[name] : undefined;
+}
+
+/** The names of a command's subcommands; empty where it has none. */
+export function subcommandNames(command: string): readonly string[] {
+  return Object.hasOwn(subcommands, command) ? Object.keys(subcommands[command] ?? {}) : [];
+}
+
+/** A command's subcommands as aligned lines. */
+export function subcommandLines(command: string): string {
+  const rows = subcommandNames(command).map((name): [string, string] => {
+    const { synopsis, summary } = findSubcommand(command, name) as SubcommandEntry;
+    return [`${name} ${synopsis}`.trimEnd(), summary];
+  });
+  const width = Math.max(0, ...rows.map(([left]) => left.length));
+  return rows.map(([left, summary]) => `  ${left.padEnd(width)}  ${summary}\n`).join("");
+}
