@@ -243,11 +243,13 @@ export type Disposition =
   | { readonly verb: "ack" }
   /**
    * Delayed, one attempt charged. `endpoint` (label `app/name`) and `detail` (what the attempt came to, no
-   * secrets) are for a driver whose own limits end the job here: they stand in its dead letter.
+   * secrets) are for a driver whose own limits end the job here: they stand in its dead letter. So is `attemptMs`,
+   * how long the attempt took; absent where nobody knows.
    */
   | {
       readonly verb: "retry";
       readonly delayMs: number;
+      readonly attemptMs?: number;
       readonly endpoint?: string;
       readonly detail?: string;
       readonly body?: JobBody;

@@ -25,6 +25,7 @@ export function sqsOptions(config: Config): SqsOptions {
     autoCreate: sqs.auto_create,
     consume,
     retryScheduleMs: Math.max(...retries.map(scheduleSumMs)),
+    retryDelaysMs: longestDelaysMs(retries),
     maxAgeMs: null,
     maxAttempts: Math.max(...retries.map(({ max_attempts }) => max_attempts)),
     shutdownTimeoutMs: reliability.shutdown_timeout_ms,
@@ -46,7 +47,7 @@ function notesOf(config: Config): string[] {
 
 type Retry = Pick<
   Config["webhooks"]["retry"],
-  "max_attempts" | "initial_backoff_ms" | "max_backoff_ms" | "schedule_ms"
+  "max_attempts" | "initial_backoff_ms" | "max_backoff_ms" | "schedule_ms" | "jitter"
 >;
 
 /** Every retry policy in force: the common one, and each receiver's own laid over it. */
@@ -60,6 +61,7 @@ function retriesOf(config: Config): Retry[] {
         max_attempts: own.max_attempts ?? common.max_attempts,
         initial_backoff_ms: own.initial_backoff_ms ?? common.initial_backoff_ms,
         max_backoff_ms: own.max_backoff_ms ?? common.max_backoff_ms,
+        jitter: own.jitter ?? common.jitter,
         schedule_ms: own.schedule_ms === undefined ? common.schedule_ms : own.schedule_ms,
       };
       return [...policies, policy];
@@ -68,18 +70,29 @@ function retriesOf(config: Config): Retry[] {
   );
 }
 
+/** The longest backoff is reached after some thirty doublings; beyond these, every further delay is the same. */
+const countedDelays = 1_000;
+
+/** The delay after an attempt, without jitter. */
+function delayMs(retry: Retry, attempt: number): number {
+  const list = retry.schedule_ms === "standard" ? standardScheduleMs : retry.schedule_ms;
+  if (list !== null) return list[Math.min(attempt, list.length) - 1] ?? 0;
+  return Math.min(retry.max_backoff_ms, retry.initial_backoff_ms * 2 ** (attempt - 1));
+}
+
 /** All delays of a policy together, without jitter. */
 function scheduleSumMs(retry: Retry): number {
+  const delays = retry.max_attempts - 1;
+  const counted = Math.min(delays, countedDelays);
   let sum = 0;
-  const list = retry.schedule_ms === "standard" ? standardScheduleMs : retry.schedule_ms;
-  // The longest backoff is reached after some thirty doublings; beyond, every further delay is the same.
-  const counted = Math.min(retry.max_attempts - 1, 1_000);
-  for (let attempt = 1; attempt <= counted; attempt += 1) {
-    const delay =
-      list === null
-        ? Math.min(retry.max_backoff_ms, retry.initial_backoff_ms * 2 ** (attempt - 1))
-        : (list[Math.min(attempt, list.length) - 1] ?? 0);
-    sum += delay;
-  }
-  return sum + (retry.max_attempts - 1 - counted) * (list?.at(-1) ?? retry.max_backoff_ms);
+  for (let attempt = 1; attempt <= counted; attempt += 1) sum += delayMs(retry, attempt);
+  return sum + (delays - counted) * delayMs(retry, countedDelays);
+}
+
+/** The longest delay of any policy after attempt 1, 2, …, with jitter; the last one repeats. */
+function longestDelaysMs(retries: readonly Retry[]): number[] {
+  const delays = Math.max(1, ...retries.map(({ max_attempts }) => max_attempts - 1));
+  return Array.from({ length: Math.min(delays, countedDelays) }, (_, index) =>
+    Math.max(...retries.map((retry) => delayMs(retry, index + 1) * (1 + retry.jitter))),
+  );
 }

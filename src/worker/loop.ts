@@ -72,7 +72,12 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       const disposition =
         outcome.kind === "aborted"
           ? ({ verb: "release" } as const)
-          : settlementOf(delivery, options.decide(delivery, outcome), describeOutcome(outcome));
+          : settlementOf(
+              delivery,
+              options.decide(delivery, outcome),
+              describeOutcome(outcome),
+              outcome.durationMs,
+            );
       // Not before there is something to settle with: a bug above must leave it to onEnd.
       inHand = null;
       // The line that must always be reached: without it the job waits until its lease runs out.
@@ -83,13 +88,20 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
   };
 }
 
-/** `detail` is what the attempt came to, for a driver that ends the job instead of retrying it. */
-function settlementOf(delivery: Delivery, decision: Decision, detail: string): Disposition {
+/** `detail` is what the attempt came to, for a driver that ends the job instead of retrying it; so is `attemptMs`. */
+function settlementOf(
+  delivery: Delivery,
+  decision: Decision,
+  detail: string,
+  attemptMs?: number,
+): Disposition {
   if (decision.verb === "ack") return decision;
   const body = delivery.keep();
   const kept = body === undefined ? {} : { body };
   const endpoint = delivery.endpoint.label;
-  if (decision.verb === "retry") return { ...decision, endpoint, detail, ...kept };
+  if (decision.verb === "retry") {
+    return { ...decision, endpoint, detail, ...(attemptMs === undefined ? {} : { attemptMs }), ...kept };
+  }
   return { ...decision, endpoint, attempted: true, ...kept };
 }
 

@@ -135,15 +135,16 @@ describe("order", () => {
     }
   });
 
-  test("a failed delete drops the buffered successors unsent", async () => {
+  test("a failed delete holds the successors until it is made good, and its head is not leased again", async () => {
     const driver = await open();
     await driver.enqueue("webhooks", jobs("a", 3));
     const [a0] = await lease(driver, { leaseMs: 1_000 });
     model.faults.failEntry = (action) => (action === "DeleteMessageBatch" ? "InternalError" : null);
-    expect(await settle(driver, ack, a0!)).toEqual(["failed"]);
+    expect(await settle(driver, ack, a0!)).toEqual(["settled"]);
+    expect(await lease(driver, { leaseMs: 1_000, waitMs: 1_500 })).toEqual([]);
     model.faults.failEntry = null;
-    const [again] = await collect(driver, 1);
-    expect(again?.job.id).toBe("a0");
+    const [next] = await collect(driver, 1);
+    expect([next?.job.id, next?.job.message?.receiveCount]).toEqual(["a1", 1]);
   });
 
   test("a lost lease drops the buffered successors unsent", async () => {
@@ -221,8 +222,18 @@ describe("fan-out", () => {
     const driver = await open();
     await driver.enqueue("webhooks", jobs("a", 1));
     const [parent] = await lease(driver, { leaseMs: 1_000 });
+    model.faults.outage = true;
+    await expect(expand(driver, parent!)).rejects.toThrow("ServiceUnavailable");
+    model.faults.outage = false;
     model.faults.failEntry = (action) => (action === "DeleteMessageBatch" ? "InternalError" : null);
-    expect(await expand(driver, parent!)).toEqual(["failed"]);
+    // As after its sudden end: what it sent stays, and nobody here renews the parent.
+    expect(await expand(driver, parent!)).toEqual(["settled"]);
+    model.faults.outage = true;
+    model.clock.advance(31_000);
+    model.endPolls();
+    await driver.close();
+    opened.splice(opened.indexOf(driver), 1);
+    model.faults.outage = false;
     model.faults.failEntry = null;
     const other = await open();
     await until(async () => {

@@ -28,6 +28,7 @@ export function sqsOptions(endpoint: string, overrides: Partial<SqsOptions> = {}
     autoCreate: true,
     consume: true,
     retryScheduleMs: 3_600_000,
+    retryDelaysMs: [3_600_000],
     maxAgeMs: null,
     maxAttempts: 12,
     shutdownTimeoutMs: 8_000,

@@ -17,6 +17,8 @@ export interface AttemptMemory {
 export interface Memory {
   /** Attempts charged. */
   readonly attempts: number;
+  /** How long it has been failing since its first attempt here; what it waited for others is left out. */
+  readonly failingMs: number;
   /** Monotonic ms before which it must not be handed out; 0 = none. */
   readonly dueAt: number;
   /** Key it is parked under while it is hidden in SQS. */
@@ -27,7 +29,14 @@ export interface Memory {
   readonly childrenSent: ReadonlySet<string>;
 }
 
-const fresh: Memory = { attempts: 0, dueAt: 0, parkKey: null, parkedTimes: 0, childrenSent: new Set() };
+const fresh: Memory = {
+  attempts: 0,
+  failingMs: 0,
+  dueAt: 0,
+  parkKey: null,
+  parkedTimes: 0,
+  childrenSent: new Set(),
+};
 
 /** The in-flight quota of a standard queue: more messages than that cannot be under way. */
 const maxRemembered = 120_000;

@@ -3,6 +3,8 @@ import type { Logger } from "../../../log.ts";
 import type { DriverEvents, ExtendResult, Lease, LeaseOptions } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
+import { createDeletions, type Deletions } from "./deletions.ts";
+import { createEnded, type Ended } from "./ended.ts";
 import { callError, unavailable } from "./errors.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { createHandOut } from "./hand-out.ts";
@@ -18,6 +20,8 @@ export interface Consumer {
   readonly queue: SqsQueue;
   readonly lines: Lines;
   readonly keeper: Keeper;
+  readonly ended: Ended;
+  readonly deletions: Deletions;
   lease(queue: string, options: LeaseOptions): Promise<Lease[]>;
   extend(tokens: readonly string[], leaseMs: number): Promise<ExtendResult[]>;
   /** Lets waiting lease calls look again. */
@@ -55,6 +59,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     fifo: queue.fifo,
     rate: options.groupRate === null ? unlimitedRate : createGroupRate(options.groupRate),
   });
+  const ended = createEnded(clock);
   const paused = new Set<string>();
   /** Lease calls that wait: how many messages, until when. */
   const wants = new Map<() => void, { max: number; until: number }>();
@@ -74,15 +79,28 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     clock,
     log,
     events: options.events,
+    ended,
+    deletions: () => deletions,
     leaseMs: () => leaseMs,
     wanted: () => wants.size > 0 && paused.size < queue.logical.length,
     onReady: wake,
     onSurplus: () => receiver.beModest(),
   });
 
+  const deletions = createDeletions({
+    queue,
+    api,
+    lines,
+    memory,
+    ended,
+    clock,
+    log,
+    abandon: (line, head) => keeper.abandon([line], new Set([head.id])),
+    onDeleted: wake,
+  });
+
   const receiver = createReceiver({
     queue,
-    fifo: queue.fifo,
     api,
     clock,
     maxMessages: options.maxMessages,
@@ -103,6 +121,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     lines,
     keeper,
     memory,
+    ended,
+    deletions,
     clock,
     events: options.events,
     leaseMs: () => leaseMs,
@@ -112,6 +132,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     lines,
     keeper,
     memory,
+    ended,
+    deletions,
     clock,
     giveUp: options.giveUp,
     bury: (line) => options.bury(consumer, line),
@@ -119,6 +141,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   /** Starts polls for what the waiting calls want beyond what is at hand. */
   const pump = (): void => {
+    if (deletions.isFull) return;
     const now = clock.monotonic();
     let demand = -lines.readyCount;
     let until = now;
@@ -154,6 +177,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     queue,
     lines,
     keeper,
+    ended,
+    deletions,
     wake,
 
     async lease(name, wish) {
@@ -173,7 +198,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         const error: { error: unknown; at: number } | null = lastError;
         if (error !== null && error.at >= startedAt) throw unavailable(error.error);
         if (clock.monotonic() >= until) {
-          if (glanced || wish.waitMs > 0 || paused.has(name)) return [];
+          if (glanced || wish.waitMs > 0 || paused.has(name) || deletions.isFull) return [];
           glanced = true;
           await orAborted(receiver.glance(wish.max, leaseMs), wish.signal);
         } else if (paused.has(name)) {
@@ -234,13 +259,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const inState = (...states: readonly Line["state"][]): Line[] =>
         [...lines.all()].filter(({ state }) => states.includes(state));
       // What waits behind a lease goes back too; the lease itself ends by itself.
-      const behind = inState("leased", "settling").flatMap(({ messages }) => messages.splice(1));
+      const behind = inState("leased", "settling", "ended").flatMap(({ messages }) => messages.splice(1));
       if (behind.length > 0) void keeper.giveBack(behind);
       void keeper.sendAway(
         inState("delayed").map((line) => ({ line, forMs: Math.max(0, line.dueAt - now) })),
       );
       keeper.abandon(inState("ready", "parked", "offered"));
-      await keeper.settled();
+      await Promise.all([keeper.settled(), deletions.flush()]);
     },
   };
   return consumer;

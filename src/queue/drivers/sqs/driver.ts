@@ -23,6 +23,7 @@ import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { createPlanner, maxReceives } from "./plan.ts";
+import { unsettled } from "./problems.ts";
 import { createSettling } from "./settle.ts";
 
 export interface SqsContext {
@@ -41,7 +42,7 @@ const shutdownMarginMs = 2_000;
  *
  * Beside the guarantees of QueueDriver, and what SQS makes of them:
  * - Attempts are counted by this process, per MessageId. Another process, or this one after a restart, starts
- *   again: more attempts, never fewer. What ends a job for certain is its age, or 500 receives.
+ *   again: more attempts, never fewer. What ends a job for certain is how long it has been failing, or 500 receives.
  * - A stored message cannot be rewritten: `body` of retry and park is not used; that of dead is.
  * - Of one FIFO group only the head is leased, and the next one follows a confirmed settlement.
  * - Short delays, parked jobs and what waits in its group are held by this process, hidden by heartbeats, and
@@ -77,6 +78,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     clock,
     fifoOnFailure: options.fifoOnFailure,
     maxAgeMs: options.maxAgeMs ?? options.retryScheduleMs * 1.5,
+    retryDelaysMs: options.retryDelaysMs,
   });
   const settling = createSettling({ api, planner, memory, clock, log, events });
 
@@ -184,6 +186,8 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       }
     },
 
+    problems: () => consumers.flatMap(({ queue, ended }) => unsettled(queue, ended)),
+
     enqueue: (queue, jobs) =>
       jobs.length === 0 ? Promise.resolve([]) : enqueueJobs(api(), of(queue).queue, queue, jobs, options),
 
@@ -221,11 +225,11 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     async stats(name): Promise<QueueStats> {
       const { consumer, queue } = of(name);
       const [own, dead] = await Promise.all([readCounts(api(), queue), readCounts(api(), queue.dead)]);
-      const { delayedCount, parkedCount } = consumer.lines;
+      const { delayedCount, parkedCount, endedCount } = consumer.lines;
       return {
         ready: own.visible,
         delayed: own.delayed + delayedCount,
-        leased: Math.max(0, own.inFlight - delayedCount - parkedCount),
+        leased: Math.max(0, own.inFlight - delayedCount - parkedCount - endedCount),
         parked: parkedCount,
         dead: dead.visible + dead.inFlight + dead.delayed,
         // Only CloudWatch knows it (ApproximateAgeOfOldestMessage).

@@ -1,6 +1,8 @@
 import type { Clock } from "../../../clock.ts";
 import type { Lease, LeaseOptions } from "../../driver.ts";
 import type { AttemptMemory } from "./attempts.ts";
+import type { Deletions } from "./deletions.ts";
+import type { Ended } from "./ended.ts";
 import { unavailable } from "./errors.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Line, Lines } from "./lines.ts";
@@ -10,6 +12,8 @@ export interface HandOutOptions {
   readonly lines: Lines;
   readonly keeper: Keeper;
   readonly memory: AttemptMemory;
+  readonly ended: Ended;
+  readonly deletions: Deletions;
   readonly clock: Clock;
   /** A message that has been received too often without an end; see plan.ts. */
   readonly giveUp: (message: HeldMessage) => boolean;
@@ -29,6 +33,11 @@ export function createHandOut(options: HandOutOptions) {
 
   const grant = (queue: string, wish: LeaseOptions, line: Line): Lease[] => {
     const head = line.messages[0] as HeldMessage;
+    if (options.ended.has(head.id)) {
+      options.deletions.hold(line, null);
+      keeper.watch();
+      return [];
+    }
     if (options.giveUp(head)) {
       options.bury(line);
       return [];

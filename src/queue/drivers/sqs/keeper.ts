@@ -1,21 +1,31 @@
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverEvents } from "../../driver.ts";
-import type { QueueRef, SqsApi } from "./api.ts";
+import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
 import { inBatches, type BatchResult } from "./batch.ts";
+import type { Deletions } from "./deletions.ts";
+import type { Ended } from "./ended.ts";
 import type { Line, Lines } from "./lines.ts";
 import type { HeldMessage } from "./message.ts";
+import type { SqsQueue } from "./queue.ts";
 
 /** SQS refuses to hide a message for longer than this after its receive: API_ChangeMessageVisibility. */
 const handleLifeMs = 43_200_000;
 /** Kept clear of that end, for clocks and calls on their way. */
 const handleMarginMs = 60_000;
-/** A ready line that nobody asks for goes back to SQS after this: others may be idle. */
-const lingerMs = 1_000;
-/** Parked lines held here with heartbeats; what is above is hidden in SQS. */
-const maxParked = 1_000;
-const maxParkedMs = 120_000;
+/**
+ * What is held without being leased: a ready line that nobody asks for goes back to SQS after `lingerMs`, for
+ * others may be idle; parked lines are held up to so many and so long, and hidden in SQS beyond.
+ */
+const patience = { lingerMs: 1_000, maxParked: 1_000, maxParkedMs: 120_000 };
+/**
+ * The same where a RedrivePolicy counts every receive: each way back to SQS brings the message nearer to its dead
+ * letter queue, without an attempt.
+ */
+const patienceWhenCounted = { lingerMs: 30_000, maxParked: 10_000, maxParkedMs: Infinity };
+/** States in which the head is ours to renew; a leased one is renewed by who leased it. */
+const held: ReadonlySet<Line["state"]> = new Set(["ready", "delayed", "parked", "ended"]);
 /** Pauses of a message hidden for its parking key: double from the first to the last. */
 const parkHideMs = { first: 30_000, last: 900_000 };
 
@@ -42,13 +52,15 @@ export interface Keeper {
 }
 
 export interface KeeperOptions {
-  readonly queue: QueueRef;
+  readonly queue: SqsQueue;
   readonly api: SqsApi;
   readonly lines: Lines;
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
+  readonly ended: Ended;
+  readonly deletions: () => Deletions;
   /** The lease that holds are renewed with: the latest one asked for. */
   readonly leaseMs: () => number;
   /** A lease call is waiting, or was a moment ago. */
@@ -61,6 +73,8 @@ export interface KeeperOptions {
 
 export function createKeeper(options: KeeperOptions): Keeper {
   const { queue, api, lines, memory, clock, log, events } = options;
+  const { lingerMs, maxParked, maxParkedMs } =
+    queue.maxReceiveCount === null ? patience : patienceWhenCounted;
   const underway = new Set<Promise<unknown>>();
   let timer: ReturnType<typeof setTimeout> | null = null;
   let beating = false;
@@ -117,6 +131,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   /** A lease ran out unsettled: one attempt charged; the message itself may still be ours. */
   const reclaim = (line: Line, now: number): void => {
     const head = line.messages[0] as HeldMessage;
+    if (options.ended.has(head.id)) return options.deletions().hold(line, "unknown");
     memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
     events.reclaimed(line.leasedFor, 1);
     if (head.hiddenUntil > now) {
@@ -149,7 +164,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         reclaim(line, now);
         continue;
       }
-      const isOurs = line.state === "ready" || line.state === "delayed" || line.state === "parked";
+      const isOurs = held.has(line.state);
       if (line.state === "ready" && now - line.since > lingerMs && !options.wanted()) unwanted.push(line);
       else if (isOurs && head.hiddenUntil <= now) abandon([line]);
       else if (isOurs && hideableMs(head) < leaseMs * 2) unwanted.push(line);
@@ -198,7 +213,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const beat = async (): Promise<void> => {
     const renew = look(clock.monotonic());
     if (lines.nextDueAt() <= clock.monotonic()) options.onReady();
-    if (renew.length > 0) await renewAll(renew);
+    await Promise.all([renew.length > 0 ? renewAll(renew) : null, options.deletions().beat()]);
   };
 
   const watch = (): void => {

@@ -12,14 +12,16 @@ import type { GroupRate } from "./rate.ts";
  *       ▲ ▲                                 │ │          │
  *       │ └── delayed ◀──── delay ──────────│─│──────────┤
  *       │      (dueAt)                      │ └──revert──┘ (fate unknown: still leased)
- *       └──── parked ◀───── park ───────────┘
- *            (key open)                   any ──drop──▶ gone: SQS hands its messages out again
+ *       ├──── parked ◀───── park ───────────┤
+ *       │    (key open)                     end (its job has ended, its deletion failed)
+ *       └──── ended ◀───────────────────────┘
+ *      next (deleted)                     any ──drop──▶ gone: SQS hands its messages out again
  */
 export interface Line {
   readonly key: string;
   /** In order of sending; the first is the head, the others wait behind it. */
   readonly messages: HeldMessage[];
-  state: "ready" | "offered" | "leased" | "settling" | "delayed" | "parked" | "gone";
+  state: "ready" | "offered" | "leased" | "settling" | "delayed" | "parked" | "ended" | "gone";
   /** Monotonic ms of the last change of state. */
   since: number;
   /** The current lease's; null unless leased or settling. */
@@ -49,6 +51,8 @@ export interface Lines {
   ready(line: Line, now: number): void;
   delay(line: Line, dueAt: number, now: number): void;
   park(line: Line, key: string, now: number): void;
+  /** The head's job has ended, and only its deletion is left: its body is let go of. */
+  end(line: Line, now: number): void;
   /** Forgets the line; the caller gives its messages back. */
   drop(line: Line): HeldMessage[];
   all(): Iterable<Line>;
@@ -58,6 +62,8 @@ export interface Lines {
   readonly readyCount: number;
   readonly delayedCount: number;
   readonly parkedCount: number;
+  readonly endedCount: number;
+  ended(): Iterable<Line>;
   readonly size: number;
   /** Monotonic ms of the next due delay; Infinity when there is none. */
   nextDueAt(): number;
@@ -70,12 +76,14 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
   const readyLines = new Set<Line>();
   const delayed = new Set<Line>();
   const parked = new Map<string, Set<Line>>();
+  const ended = new Set<Line>();
   let parkedCount = 0;
   const keyOf = (message: HeldMessage): string => (fifo ? (message.group ?? "") : message.id);
 
   const leave = (line: Line): void => {
     if (line.state === "ready") readyLines.delete(line);
     else if (line.state === "delayed") delayed.delete(line);
+    else if (line.state === "ended") ended.delete(line);
     else if (line.state === "parked") {
       const lane = parked.get(line.parkKey ?? "");
       if (lane?.delete(line) === true) parkedCount -= 1;
@@ -198,6 +206,13 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
       parkedCount += 1;
     },
 
+    end(line, now) {
+      enter(line, "ended", now);
+      const [head] = line.messages;
+      if (head !== undefined) line.messages[0] = { ...head, body: "", attributes: {} };
+      ended.add(line);
+    },
+
     drop(line) {
       enter(line, "gone", line.since);
       if (all.get(line.key) === line) all.delete(line.key);
@@ -215,6 +230,10 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
     get parkedCount() {
       return parkedCount;
     },
+    get endedCount() {
+      return ended.size;
+    },
+    ended: () => ended,
     get size() {
       return all.size;
     },

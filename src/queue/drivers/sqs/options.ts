@@ -29,7 +29,9 @@ export interface SqsOptions {
   readonly consume: boolean;
   /** Sum of the longest retry schedule: what a message must be able to live through. */
   readonly retryScheduleMs: number;
-  /** Age at which a failing job is given up whatever its count says; by default 1.5 × the schedule. */
+  /** The longest delay of any schedule after attempt 1, 2, …, with its jitter; the last one repeats. */
+  readonly retryDelaysMs: readonly number[];
+  /** A job that has been failing for longer is given up whatever its count says; by default 1.5 × the schedule. */
   readonly maxAgeMs: number | null;
   /** Largest max_attempts configured; only compared with a RedrivePolicy. */
   readonly maxAttempts: number;

@@ -6,6 +6,7 @@ import { encodeBody, messageBytes } from "./body.ts";
 import type { Consumer } from "./consumer.ts";
 import { deadMessage } from "./dead.ts";
 import { childDeduplicationId, childGroup } from "./ids.ts";
+import type { Line } from "./lines.ts";
 import type { HeldMessage } from "./message.ts";
 import { encodeMeta, metaAttribute } from "./meta.ts";
 
@@ -44,8 +45,10 @@ export interface PlanOptions {
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly fifoOnFailure: "block" | "dead";
-  /** Age since its first receive at which a failing job is given up. */
+  /** A job that has been failing for longer is given up, whatever its count says. */
   readonly maxAgeMs: number;
+  /** The longest delay that a schedule has after attempt 1, 2, …; the last one repeats. */
+  readonly retryDelaysMs: readonly number[];
 }
 
 type Dead = Extract<Disposition, { verb: "dead" }>;
@@ -54,7 +57,7 @@ type GivenUp = Pick<Dead, "reason" | "detail">;
 
 /** Turns dispositions into what has to be done at SQS; changes nothing by itself. */
 export interface Planner {
-  plan(consumer: Consumer, disposition: Disposition, head: HeldMessage, now: number): Plan;
+  plan(consumer: Consumer, disposition: Disposition, line: Line, now: number): Plan;
   /** The end of a message that was received too often to be tried once more. */
   bury(consumer: Consumer, head: HeldMessage): Plan;
 }
@@ -118,7 +121,7 @@ export function createPlanner(options: PlanOptions): Planner {
   });
 
   /** What ends a failing job although its own count would go on, or null. */
-  const givenUp = ({ queue }: Consumer, head: HeldMessage): GivenUp | null => {
+  const givenUp = ({ queue }: Consumer, head: HeldMessage, failingMs: number): GivenUp | null => {
     const attempt = memory.recall(head.id).attempts + 1;
     if (queue.fifo && options.fifoOnFailure === "dead") {
       return { reason: "fifo_on_failure", detail: "fifo_on_failure is dead: given up at its first failure" };
@@ -130,30 +133,50 @@ export function createPlanner(options: PlanOptions): Planner {
       };
     }
     if (head.receiveCount >= maxReceives) return received(head);
-    // From the first receive: what waited out an outage of ours must not die of its first failure.
-    const since = head.firstReceivedAt ?? head.sentAt;
-    const ageMs = since === null ? 0 : clock.now() - since;
-    if (ageMs <= options.maxAgeMs) return null;
+    if (failingMs <= options.maxAgeMs) return null;
+    const [failing, most] = [failingMs, options.maxAgeMs].map((ms) => Math.round(ms / 100) / 10);
     return {
       reason: "max_age",
-      detail: `failing for ${Math.round(ageMs / 1000)} s, longer than its schedule`,
+      detail: `failing for ${failing} s since its first attempt, waits for its turn left out; the limit is ${most} s, 1.5 times its retry schedule`,
     };
+  };
+
+  /**
+   * How long a job has been failing when an attempt ends: its delays and attempts since the first one.
+   *
+   * Nothing else counts, or a job that waited for a paused endpoint, its lane or its group would die of its next
+   * failure. Nor does what a receiver's Retry-After adds to the schedule.
+   */
+  const failingSince = (line: Line, head: HeldMessage, given: Retry, now: number): number => {
+    const { attempts, failingMs } = memory.recall(head.id);
+    return attempts === 0 ? 0 : failingMs + (given.attemptMs ?? now - line.since);
+  };
+  const scheduledMs = (attempt: number, delayMs: number): number => {
+    const { retryDelaysMs } = options;
+    return Math.min(delayMs, retryDelaysMs[attempt - 1] ?? retryDelaysMs.at(-1) ?? delayMs);
   };
 
   /**
    * A short delay waits here. A long one is hidden in SQS, where it survives this process, unless a
    * RedrivePolicy counts every receive.
    */
-  const retry = (consumer: Consumer, head: HeldMessage, given: Retry, now: number): Plan => {
+  const retry = (consumer: Consumer, line: Line, head: HeldMessage, given: Retry, now: number): Plan => {
     const { delayMs, endpoint = null, body, id } = given;
-    const end = givenUp(consumer, head);
+    const failingMs = failingSince(line, head, given, now);
+    const end = givenUp(consumer, head, failingMs);
     if (end !== null) {
       const detail = given.detail === undefined ? end.detail : `${given.detail}; ${end.detail}`;
       const kept = { ...(body === undefined ? {} : { body }), ...(id === undefined ? {} : { id }) };
       return dead(consumer, head, { ...end, detail, endpoint, attempted: true, ...kept }, true);
     }
     const dueAt = now + delayMs;
-    const change = { attempts: memory.recall(head.id).attempts + 1, dueAt, parkedTimes: 0 };
+    const attempts = memory.recall(head.id).attempts + 1;
+    const change = {
+      attempts,
+      failingMs: failingMs + scheduledMs(attempts, delayMs),
+      dueAt,
+      parkedTimes: 0,
+    };
     const mayHold = consumer.keeper.hideableMs(head) > delayMs + heldDelayMs;
     const wantsHold = delayMs <= heldDelayMs || consumer.queue.maxReceiveCount !== null;
     if (mayHold && wantsHold && consumer.lines.delayedCount < maxDelayed)
@@ -162,7 +185,8 @@ export function createPlanner(options: PlanOptions): Planner {
   };
 
   return {
-    plan(consumer, disposition, head, now) {
+    plan(consumer, disposition, line, now) {
+      const head = line.messages[0] as HeldMessage;
       switch (disposition.verb) {
         case "ack":
           return { kind: "end", copies: [], own: [] };
@@ -175,7 +199,7 @@ export function createPlanner(options: PlanOptions): Planner {
         case "dead":
           return dead(consumer, head, disposition, false);
         default:
-          return retry(consumer, head, disposition, now);
+          return retry(consumer, line, head, disposition, now);
       }
     },
     bury: (consumer, head) =>

@@ -1,6 +1,7 @@
 import { sleep, type Clock } from "../../../clock.ts";
-import type { QueueRef, SqsApi } from "./api.ts";
+import type { SqsApi } from "./api.ts";
 import { readMessage, type HeldMessage } from "./message.ts";
+import type { SqsQueue } from "./queue.ts";
 
 /** Polls at a time of one queue: four full ones hide a round trip at several thousand messages a second. */
 const maxParallel = 8;
@@ -33,8 +34,7 @@ export interface Receiver {
 }
 
 export interface ReceiverOptions {
-  readonly queue: QueueRef;
-  readonly fifo: boolean;
+  readonly queue: SqsQueue;
   readonly api: SqsApi;
   readonly clock: Clock;
   readonly maxMessages: number;
@@ -46,7 +46,10 @@ export interface ReceiverOptions {
 }
 
 export function createReceiver(options: ReceiverOptions): Receiver {
-  const { queue, fifo, api, clock, maxMessages } = options;
+  const { queue, api, clock, maxMessages } = options;
+  const { fifo } = queue;
+  /** Surplus would go back unused, and each receive counts. */
+  const isAlwaysModest = queue.maxReceiveCount !== null;
   const polls = new Set<Promise<void>>();
   let asked = 0;
   let parallel = 1;
@@ -79,7 +82,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
   const start = (wanted: number, waitSeconds: number, leaseMs: number): Promise<void> => {
     // Surplus of a full receive is handed out by the next lease call, and saves half the requests.
-    const isModest = clock.monotonic() < modestUntil && !fifo;
+    const isModest = (isAlwaysModest || clock.monotonic() < modestUntil) && !fifo;
     const work = poll(isModest ? Math.min(maxMessages, wanted) : maxMessages, waitSeconds, leaseMs);
     polls.add(work);
     void work.finally(() => polls.delete(work));

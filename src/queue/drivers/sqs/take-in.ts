@@ -1,6 +1,8 @@
 import type { Clock } from "../../../clock.ts";
 import type { DriverEvents } from "../../driver.ts";
 import type { AttemptMemory } from "./attempts.ts";
+import type { Deletions } from "./deletions.ts";
+import type { Ended } from "./ended.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Line, Lines } from "./lines.ts";
 import type { HeldMessage } from "./message.ts";
@@ -9,6 +11,8 @@ export interface TakeInOptions {
   readonly lines: Lines;
   readonly keeper: Keeper;
   readonly memory: AttemptMemory;
+  readonly ended: Ended;
+  readonly deletions: Deletions;
   readonly clock: Clock;
   readonly events: DriverEvents;
   readonly leaseMs: () => number;
@@ -30,7 +34,7 @@ export function createTakeIn(options: TakeInOptions) {
     for (const { line, was } of dropped) {
       const head = line.messages[0];
       // One on its way back was released; only a lease that nobody ended costs an attempt.
-      if (head === undefined || was !== "leased") continue;
+      if (head === undefined || was !== "leased" || options.ended.has(head.id)) continue;
       memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
       options.events.reclaimed(line.leasedFor, 1);
     }
@@ -49,9 +53,13 @@ export function createTakeIn(options: TakeInOptions) {
       return;
     }
     const early: { line: Line; forMs: number }[] = [];
-    for (const message of memory.size > 0 ? messages : []) {
+    for (const message of messages) {
       const line = lines.of(message);
       if (line?.state !== "ready" || line.messages[0] !== message) continue;
+      if (options.ended.has(message.id)) {
+        options.deletions.hold(line, null);
+        continue;
+      }
       // Behind its parking key or its due time, as far as this process remembers.
       const { dueAt, parkKey } = memory.recall(message.id);
       if (parkKey !== null) lines.park(line, parkKey, now);
