@@ -112,7 +112,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
 
   const driver: QueueDriver = {
     name: "sqs",
-    problems: () => unfit,
+    problems: () => [...unfit, ...consumers.flatMap(({ queue, ended }) => unsettled(queue, ended))],
 
     get capabilities(): DriverCapabilities {
       return {
@@ -185,8 +185,6 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
         });
       }
     },
-
-    problems: () => consumers.flatMap(({ queue, ended }) => unsettled(queue, ended)),
 
     enqueue: (queue, jobs) =>
       jobs.length === 0 ? Promise.resolve([]) : enqueueJobs(api(), of(queue).queue, queue, jobs, options),
