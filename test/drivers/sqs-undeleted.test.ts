@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createLogger } from "../../src/log.ts";
-import type { Disposition, Lease, NewJob, OwnDeadLetter } from "../../src/queue/driver.ts";
-import type { SqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
+import type { Disposition, Lease, NewJob, OwnDeadLetter, QueueDriver } from "../../src/queue/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
 import { createEnded } from "../../src/queue/drivers/sqs/ended.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
@@ -14,7 +13,7 @@ import { noEvents, openSqs } from "./sqs-subject.ts";
 
 interface Bench extends AsyncDisposable {
   readonly model: SqsModel;
-  readonly driver: SqsDriver;
+  readonly driver: QueueDriver;
   /** Levels of the log lines about deletions. */
   levels(): string[];
   reclaimed(): number;
@@ -124,8 +123,10 @@ describe.concurrent("the deletion fails", () => {
         const { model, driver } = bench;
         await bench.put(job("x", { group: fifo ? "g" : null }));
         const held = await bench.take();
+        // By its message: on a busy machine its visibility may end, and it comes again under another handle.
+        const [, messageId = ""] = held.token.split("#");
         model.faults.failEntry = (action, entry) =>
-          action === "DeleteMessageBatch" && held.token.endsWith(String(entry["ReceiptHandle"]))
+          action === "DeleteMessageBatch" && String(entry["ReceiptHandle"]).endsWith(messageId)
             ? "InternalError"
             : null;
         expect(await bench.settle(disposition, held)).toEqual(["settled"]);
