@@ -13,6 +13,7 @@ import { jobRoutes } from "./jobs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problemResponse } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
+import { readQuery } from "./query.ts";
 import { queueRoutes } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
 import type { AdminContext, Route } from "./route.ts";
@@ -74,7 +75,11 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const writer = createEventWriter(deps);
   const routes = allRoutes(deps, writer);
   for (const route of routes) {
-    hono.on(route.method, route.path, (c) => answer(c, route.path, route.access, () => route.handle(c)));
+    hono.on(route.method, route.path, (c) =>
+      answer(c, route.path, route.access, () =>
+        route.handle(c, { query: readQuery(route.query, c.req.raw.url, deps.mask) as never }),
+      ),
+    );
   }
   for (const [path, { methods, access }] of methodsByPath(routes)) {
     const allow = methods.join(", ");

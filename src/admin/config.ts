@@ -1,23 +1,27 @@
 import type { AdminDeps } from "./deps.ts";
-import { jsonResponse } from "./json.ts";
-import type { Route } from "./route.ts";
+import { shortListResponse } from "./page.ts";
+import { cursorParameter, shortListLimit } from "./query.ts";
+import { route, type Route } from "./route.ts";
 
 /** GET /v1/config: each key of the effective configuration with its value, secrets redacted, and its source. */
 export function configRoutes(deps: AdminDeps): Route[] {
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/config",
       access: "operator",
-      handle: () =>
-        jsonResponse({
-          config: deps.configEntries().map(({ path, value, source }) => ({
-            path,
-            value: maskDeep(deps.mask, value),
-            source,
-          })),
-        }),
-    },
+      query: { limit: shortListLimit, cursor: cursorParameter },
+      handle: (_c, { query }) =>
+        shortListResponse(
+          {
+            name: "config",
+            entries: deps.configEntries(),
+            keyOf: ({ path }) => path,
+            describe: ({ path, value, source }) => ({ path, value: maskDeep(deps.mask, value), source }),
+          },
+          query,
+        ),
+    }),
   ];
 }
 

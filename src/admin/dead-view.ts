@@ -1,10 +1,19 @@
-import { Buffer } from "node:buffer";
-import { decodeJob } from "../jobs/decode.ts";
-import { nativePrefix } from "../jobs/native.ts";
+import { readEnvelopeIds } from "../jobs/envelope-ids.ts";
 import type { DeadLetter } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime } from "./json.ts";
 import { maskId } from "./mask-id.ts";
+import { maskedStart } from "./masked-start.ts";
+import { shownBody } from "./shown-body.ts";
+
+/**
+ * Most bytes of one dead letter as it is written: a body of 4 KiB and the texts beside it, where each byte may have to
+ * be written as an escape of six.
+ */
+export const deadLetterBytes = 40_000;
+
+/** Most characters of the texts beside the body. What a producer or another program wrote may be any length. */
+const most = { id: 256, reason: 200, detail: 500, endpoint: 300 } as const;
 
 /**
  * A dead letter as the API shows it, masked.
@@ -13,42 +22,34 @@ import { maskId } from "./mask-id.ts";
  * became jobs of their own; which of them this is says `delivery_id`, the `webhook-id` that the receiver saw.
  */
 export function describeDeadLetter(
-  deps: Pick<AdminDeps, "mask">,
+  { mask }: Pick<AdminDeps, "mask">,
   format: "auto" | "raw",
   item: DeadLetter,
 ): Record<string, unknown> {
-  const { mask } = deps;
   const { jobId, deliveryId } = idsOf(item, format);
+  const showId = (id: string): string => maskId(mask, id).slice(0, most.id);
   return {
-    id: maskId(mask, item.id),
-    reason: item.reason,
-    detail: item.detail === null ? null : mask(item.detail),
+    id: showId(item.id),
+    reason: maskedStart(mask, item.reason, most.reason),
+    detail: item.detail === null ? null : maskedStart(mask, item.detail, most.detail),
     attempts: item.attempts,
     failed_at: isoTime(item.failedAt),
     // A producer may name an endpoint that is not configured, and then anything can stand here.
-    endpoint: item.endpoint === null ? null : mask(item.endpoint),
-    delivery_id: deliveryId === null ? null : maskId(mask, deliveryId),
+    endpoint: item.endpoint === null ? null : maskedStart(mask, item.endpoint, most.endpoint),
+    delivery_id: deliveryId === null ? null : showId(deliveryId),
     job: {
-      id: maskId(mask, jobId),
+      id: showId(jobId),
       enqueued_at: isoTime(item.enqueuedAt),
-      ...bodyMembers(mask, item.body),
+      ...shownBody(mask, item.body),
     },
   };
 }
 
 /** To the driver a delivery is a job under the delivery's id; the envelope keeps whose it is. */
 function idsOf(item: DeadLetter, format: "auto" | "raw"): { jobId: string; deliveryId: string | null } {
-  const { body, jobId } = item;
-  if (typeof body !== "string" || !body.startsWith(nativePrefix)) return { jobId, deliveryId: null };
-  const job = decodeJob(body, { format });
-  if (job.kind === "malformed") return { jobId, deliveryId: null };
-  return { jobId: job.id ?? jobId, deliveryId: job.deliveryId };
-}
-
-/** The body as its exact text; in base64 where it is no text. Masked either way. */
-function bodyMembers(mask: (text: string) => string, body: DeadLetter["body"]): Record<string, string> {
-  if (typeof body === "string") return { body: mask(body) };
-  // latin1 has one character per byte, so that an ASCII secret in the bytes is found and the rest survives.
-  const latin1 = Buffer.from(body).toString("latin1");
-  return { body_base64: Buffer.from(mask(latin1), "latin1").toString("base64") };
+  const ids = typeof item.body === "string" ? readEnvelopeIds(item.body) : null;
+  // On a raw queue only an envelope of kind raw is one; what merely looks alike is the receiver's own content.
+  if (ids === null || (format === "raw" && ids.kind !== "raw"))
+    return { jobId: item.jobId, deliveryId: null };
+  return { jobId: ids.id ?? item.jobId, deliveryId: ids.deliveryId };
 }

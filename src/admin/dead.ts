@@ -1,29 +1,17 @@
 import * as v from "valibot";
 import { readJsonText } from "./body.ts";
 import { createNamedRedrive } from "./dead-redrive.ts";
-import { describeDeadLetter } from "./dead-view.ts";
+import { deadLetterPage } from "./dead-page.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { maskId } from "./mask-id.ts";
+import { quote } from "./masked-start.ts";
+import { cursorParameter, limitParameter } from "./query.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, type Route } from "./route.ts";
+import { pathParameter, route, type Route } from "./route.ts";
 import { validate } from "./validate.ts";
-
-const pageQuery = v.object({
-  limit: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,6}$/, "expected an integer from 1 to 1000"),
-      v.transform(Number),
-      v.minValue(1, "expected an integer from 1 to 1000"),
-      v.maxValue(1000, "expected an integer from 1 to 1000"),
-    ),
-    "50",
-  ),
-  cursor: v.optional(v.pipe(v.string(), v.maxLength(1024, "expected a cursor of a previous page"))),
-});
 
 const deadLetterId = v.pipe(
   v.string("expected the id of a dead letter"),
@@ -64,28 +52,18 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
     deps.config.queue.queues.map(({ name, format }) => [name, format === "raw" ? "raw" : "auto"] as const),
   );
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/queues/:queue/dead",
       access: "operator",
-      async handle(c) {
+      query: { limit: limitParameter(50), cursor: cursorParameter },
+      async handle(c, { query }) {
         const queue = queueParameter(deps, c);
-        const query = validate(pageQuery, c.req.query(), "bad_query");
         requireOpenDriver(deps);
-        const cursor = query.cursor === undefined || query.cursor === "" ? null : query.cursor;
-        if (cursor !== null && !driver.capabilities.listsDeadLetters) {
-          throw new RequestError("bad_cursor", `cursor: the driver ${driver.name} gives none`);
-        }
-        const page = await driver.deadLetters(queue, { limit: query.limit, cursor });
-        const format = formats.get(queue) ?? "auto";
-        return jsonResponse({
-          items: page.items.map((item) => describeDeadLetter(deps, format, item)),
-          cursor: page.cursor,
-          complete: page.complete && page.cursor === null,
-        });
+        return deadLetterPage(deps, queue, formats.get(queue) ?? "auto", query);
       },
-    },
-    {
+    }),
+    route({
       method: "POST",
       path: "/v1/queues/:queue/dead/redrive",
       access: "operator",
@@ -105,8 +83,8 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
         deps.log.info("dead letters redriven", { queue, redriven });
         return jsonResponse({ redriven });
       },
-    },
-    {
+    }),
+    route({
       method: "DELETE",
       path: "/v1/queues/:queue/dead/:id",
       access: "token",
@@ -117,13 +95,13 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
         if (!(await driver.removeDead(queue, id))) {
           throw new RequestError(
             "unknown_dead_letter",
-            `no dead letter ${JSON.stringify(deps.mask(id.slice(0, 200)))} in ${queue}: take the id of an entry of GET /v1/queues/${queue}/dead, which for a job of several endpoints is not the job's`,
+            `no dead letter ${quote(deps.mask, id, 200)} in ${queue}: take the id of an entry of GET /v1/queues/${queue}/dead, which for a job of several endpoints is not the job's`,
           );
         }
         metrics.removed.labels({ queue }).inc();
         deps.log.warn("dead letter removed for good", { queue, dead_letter: id });
         return new Response(null, { status: 204 });
       },
-    },
+    }),
   ];
 }

@@ -1,27 +1,11 @@
-import * as v from "valibot";
 import { attemptsPerEndpoint, type LoggedAttempt } from "../worker/attempt-log.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers } from "./endpoint-probe.ts";
 import { isoTime, jsonResponse } from "./json.ts";
 import { maskId } from "./mask-id.ts";
-import type { Route } from "./route.ts";
-import { validate } from "./validate.ts";
-
-const expected = `expected an integer from 1 to ${attemptsPerEndpoint}`;
-
-const attemptsQuery = v.object({
-  limit: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,6}$/, expected),
-      v.transform(Number),
-      v.minValue(1, expected),
-      v.maxValue(attemptsPerEndpoint, expected),
-    ),
-    "20",
-  ),
-});
+import { limitParameter } from "./query.ts";
+import { route, type Route } from "./route.ts";
 
 /**
  * GET /v1/endpoints/{app}/{name}/attempts?limit=: the delivery log, newest first.
@@ -30,21 +14,21 @@ const attemptsQuery = v.object({
  */
 export function endpointAttemptRoutes(deps: AdminDeps): Route[] {
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/endpoints/:app/:name/attempts",
       access: "operator",
-      handle(c) {
+      query: { limit: limitParameter(20, attemptsPerEndpoint) },
+      handle(c, { query }) {
         const endpoint = endpointParameter(deps, c);
-        const { limit } = validate(attemptsQuery, c.req.query(), "bad_query");
-        const made = deps.attempts.list(endpoint, limit);
+        const made = deps.attempts.list(endpoint, query.limit);
         return jsonResponse({
           endpoint: endpoint.label,
           scope: "process",
           attempts: made.map((attempt) => describeAttempt(deps, attempt)),
         });
       },
-    },
+    }),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { AdminDeps } from "./deps.ts";
+import { quote } from "./masked-start.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, type AdminContext } from "./route.ts";
 
@@ -13,16 +14,15 @@ import { pathParameter, type AdminContext } from "./route.ts";
 export function endpointParameter(deps: AdminDeps, c: AdminContext): Endpoint {
   const appId = pathParameter(c, "app");
   const name = pathParameter(c, "name");
-  const quote = (text: string): string => JSON.stringify(deps.mask(text.slice(0, 128)));
   const app = appId === "-" ? null : deps.directory.findApp(appId, null);
   if (app === null && appId !== "-") {
-    throw new RequestError("no_such_app", `no app ${quote(appId)} in the configuration`);
+    throw new RequestError("no_such_app", `no app ${quote(deps.mask, appId)} in the configuration`);
   }
   const endpoint = deps.directory.findEndpoint(app, name);
   if (endpoint !== null) return endpoint;
   const where = app === null ? "among the named endpoints" : `in app ${app.id}`;
   throw new RequestError(
     "unknown_endpoint",
-    `no endpoint ${quote(name)} ${where}: GET /v1/endpoints lists them`,
+    `no endpoint ${quote(deps.mask, name)} ${where}: GET /v1/endpoints lists them`,
   );
 }

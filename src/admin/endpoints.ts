@@ -6,9 +6,11 @@ import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers, probeEndpoint } from "./endpoint-probe.ts";
 import { describeEndpoint } from "./endpoint-view.ts";
 import { jsonResponse } from "./json.ts";
+import { pageResponse } from "./page.ts";
+import { cursorParameter, limitParameter } from "./query.ts";
 import { requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
-import type { Route } from "./route.ts";
+import { route, type Route } from "./route.ts";
 
 /** What each verb makes of an endpoint. None of them redrives what is dead already. */
 const modes = {
@@ -37,46 +39,57 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
   const describe = (endpoint: Endpoint): Record<string, unknown> =>
     describeEndpoint(deps, appIds.get(endpoint) ?? null, endpoint);
 
-  const switchBy = (verb: keyof typeof modes): Route => ({
-    method: "POST",
-    path: `${path}/${verb}`,
-    access: "operator",
-    async handle(c) {
-      const endpoint = endpointParameter(deps, c);
-      if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
-        throw new RequestError(
-          "endpoint_disabled",
-          `${endpoint.label} is disabled, not paused: enable it, then redrive its dead letters`,
-        );
-      }
-      if (deps.gates.scope === "cluster") requireOpenDriver(deps);
-      await deps.gates.setMode(endpoint, modes[verb]);
-      deps.log.warn(`an operator asked an endpoint to ${verb}`, {
-        endpoint: endpoint.label,
-        scope: deps.gates.scope,
-      });
-      return jsonResponse(describe(endpoint));
-    },
-  });
+  const switchBy = (verb: keyof typeof modes): Route =>
+    route({
+      method: "POST",
+      path: `${path}/${verb}`,
+      access: "operator",
+      async handle(c) {
+        const endpoint = endpointParameter(deps, c);
+        if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
+          throw new RequestError(
+            "endpoint_disabled",
+            `${endpoint.label} is disabled, not paused: enable it, then redrive its dead letters`,
+          );
+        }
+        if (deps.gates.scope === "cluster") requireOpenDriver(deps);
+        await deps.gates.setMode(endpoint, modes[verb]);
+        deps.log.warn(`an operator asked an endpoint to ${verb}`, {
+          endpoint: endpoint.label,
+          scope: deps.gates.scope,
+        });
+        return jsonResponse(describe(endpoint));
+      },
+    });
 
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/endpoints",
       access: "operator",
-      handle: () => jsonResponse({ endpoints: deps.gates.all().map(({ endpoint }) => describe(endpoint)) }),
-    },
-    {
+      query: { limit: limitParameter(50), cursor: cursorParameter },
+      handle: (_c, { query }) =>
+        pageResponse(
+          {
+            name: "endpoints",
+            entries: deps.gates.all(),
+            keyOf: ({ endpoint }) => JSON.stringify([appIds.get(endpoint) ?? null, endpoint.name]),
+            describe: ({ endpoint }) => describe(endpoint),
+          },
+          query,
+        ),
+    }),
+    route({
       method: "GET",
       path,
       access: "operator",
       handle: (c) => jsonResponse(describe(endpointParameter(deps, c))),
-    },
+    }),
     switchBy("enable"),
     switchBy("disable"),
     switchBy("pause"),
     switchBy("resume"),
-    {
+    route({
       method: "POST",
       path: `${path}/test`,
       access: "operator",
@@ -91,7 +104,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
         });
         return jsonResponse({ endpoint: endpoint.label, delivery_id: probe.deliveryId, ...members });
       },
-    },
+    }),
     ...endpointAttemptRoutes(deps),
   ];
 }

@@ -4,14 +4,15 @@ import type { AdminDeps } from "./deps.ts";
 import { answerFor, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { parseJsonBody } from "./json-body.ts";
+import { quote } from "./masked-start.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, type AdminContext, type Route } from "./route.ts";
+import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
 
 /** POST /v1/apps/{app_id}/events: `{events: [{name, channel, …}]}` becomes a job of that app. */
 export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
   const queue = eventsQueue(deps);
   return [
-    {
+    route({
       method: "POST",
       path: "/v1/apps/:app/events",
       access: "operator",
@@ -42,7 +43,7 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
         }
         return answerFor(deps, await writer.write(queue, appId, request.events));
       },
-    },
+    }),
   ];
 }
 
@@ -56,10 +57,7 @@ function requireApp(deps: AdminDeps, c: AdminContext): string {
   const id = pathParameter(c, "app");
   const app = deps.directory.findApp(id, null);
   if (app === null) {
-    throw new RequestError(
-      "no_such_app",
-      `no app ${JSON.stringify(deps.mask(id.slice(0, 100)))} in the configuration`,
-    );
+    throw new RequestError("no_such_app", `no app ${quote(deps.mask, id)} in the configuration`);
   }
   if (app.accept.has("native")) return app.id;
   throw new RequestError(

@@ -3,7 +3,7 @@ import type { Problem } from "../problems/list.ts";
 import { createDriverProbe } from "./driver-probe.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonResponse } from "./json.ts";
-import type { Route } from "./route.ts";
+import { route, type Route } from "./route.ts";
 
 /** One line of `checks` in GET /health. */
 interface Check {
@@ -43,7 +43,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
   };
 
   return [
-    {
+    route({
       method: "GET",
       path: "/health",
       access: "open",
@@ -60,15 +60,15 @@ export function healthRoutes(deps: AdminDeps): Route[] {
         };
         return jsonResponse(body, status === "ok" || status === "degraded" ? 200 : 503);
       },
-    },
-    {
+    }),
+    route({
       method: "GET",
       path: "/health/live",
       access: "open",
       // A supervisor past its restart intensity ends the process: whoever answers here is alive.
       handle: () => jsonResponse({ status: "ok" }),
-    },
-    {
+    }),
+    route({
       method: "GET",
       path: "/health/ready",
       access: "open",
@@ -79,7 +79,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
         if (reasons.length === 0) return jsonResponse({ status: "ready" });
         return jsonResponse({ status: "not_ready", reason: reasons.join("; ") }, 503);
       },
-    },
+    }),
   ];
 }
 

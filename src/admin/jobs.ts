@@ -5,7 +5,7 @@ import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from
 import { invalidJson } from "./json-body.ts";
 import { queueParameter } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
-import type { AdminContext, Route } from "./route.ts";
+import { route, type AdminContext, type Route } from "./route.ts";
 
 /** No job of any known form is shorter; bounds what one request can make the answer grow to. */
 const shortestJobBytes = 32;
@@ -23,7 +23,7 @@ export function jobRoutes(deps: AdminDeps): Route[] {
     config.queue.queues.map(({ name, format }) => [name, format === "raw" ? "raw" : "auto"] as const),
   );
   return [
-    {
+    route({
       method: "POST",
       path: "/v1/queues/:queue/jobs",
       access: "operator",
@@ -55,7 +55,7 @@ export function jobRoutes(deps: AdminDeps): Route[] {
         }
         return answerFor(deps, await enqueueItems(deps, queue, intake.items));
       },
-    },
+    }),
   ];
 }
 

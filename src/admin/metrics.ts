@@ -4,7 +4,7 @@ import { countByKind } from "../problems/list.ts";
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { withDeadline } from "./driver-probe.ts";
-import type { Route } from "./route.ts";
+import { route, type Route } from "./route.ts";
 
 /** Below Prometheus' default scrape timeout of 10 s, so that a hanging backend costs the depths, not the scrape. */
 const statsTimeoutMs = 2_000;
@@ -13,7 +13,7 @@ const statsTimeoutMs = 2_000;
 export function metricsRoutes(deps: AdminDeps): Route[] {
   const refresh = createRefresh(deps);
   return [
-    {
+    route({
       method: "GET",
       path: "/metrics",
       access: "open",
@@ -24,7 +24,7 @@ export function metricsRoutes(deps: AdminDeps): Route[] {
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
         });
       },
-    },
+    }),
   ];
 }
 

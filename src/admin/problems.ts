@@ -1,11 +1,8 @@
 import type { Problem } from "../problems/list.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonResponse } from "./json.ts";
-import { RequestError } from "./request-error.ts";
-import type { AdminContext, Route } from "./route.ts";
-
-/** At about a kilobyte each, an answer stays far below 4 MB. */
-const most = 1_000;
+import { limitParameter } from "./query.ts";
+import { route, type Route } from "./route.ts";
 
 /**
  * GET /v1/problems?limit=: what stands wrong, the gravest first and of equal ones the newest, with names.
@@ -15,27 +12,19 @@ const most = 1_000;
  */
 export function problemRoutes(deps: AdminDeps): Route[] {
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/problems",
       access: "operator",
-      handle(c) {
-        const limit = readLimit(c);
+      query: { limit: limitParameter(1000) },
+      handle(_c, { query: { limit } }) {
         const problems = deps.problems.list();
         const response = jsonResponse(problems.slice(0, limit).map((problem) => describe(deps, problem)));
         response.headers.set("x-total-count", String(problems.length));
         return response;
       },
-    },
+    }),
   ];
-}
-
-function readLimit(c: AdminContext): number {
-  const text = c.req.query("limit");
-  if (text === undefined) return most;
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= most) return limit;
-  throw new RequestError("bad_query", `limit: expected an integer from 1 to ${most}`);
 }
 
 function describe({ mask }: AdminDeps, problem: Problem): Record<string, unknown> {

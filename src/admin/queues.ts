@@ -1,8 +1,11 @@
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
+import { quote } from "./masked-start.ts";
+import { shortListResponse } from "./page.ts";
+import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, type AdminContext, type Route } from "./route.ts";
+import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
 
 /** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
 export function queueRoutes(deps: AdminDeps): Route[] {
@@ -10,26 +13,34 @@ export function queueRoutes(deps: AdminDeps): Route[] {
   const scope = driver.capabilities.pauseScope;
   const describe = async (name: string): Promise<Record<string, unknown>> =>
     describeQueue(name, driver.name, scope, await driver.stats(name));
-  const switchTo =
-    (verb: "pause" | "resume") =>
-    async (c: AdminContext): Promise<Response> => {
-      const name = queueParameter(deps, c);
-      requireOpenDriver(deps);
-      await driver[verb](name);
-      deps.log.info(verb === "pause" ? "queue paused" : "queue resumed", { queue: name, scope });
-      return jsonResponse({ name, paused: verb === "pause", scope });
-    };
+  const switchTo = (verb: "pause" | "resume"): Route =>
+    route({
+      method: "POST",
+      path: `/v1/queues/:queue/${verb}`,
+      access: "operator",
+      async handle(c) {
+        const name = queueParameter(deps, c);
+        requireOpenDriver(deps);
+        await driver[verb](name);
+        deps.log.info(verb === "pause" ? "queue paused" : "queue resumed", { queue: name, scope });
+        return jsonResponse({ name, paused: verb === "pause", scope });
+      },
+    });
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/queues",
       access: "operator",
-      async handle() {
+      query: { limit: shortListLimit, cursor: cursorParameter },
+      handle(_c, { query }) {
         requireOpenDriver(deps);
-        return jsonResponse({ queues: await Promise.all(deps.queues.map(describe)) });
+        return shortListResponse(
+          { name: "queues", entries: deps.queues, keyOf: (name) => name, describe },
+          query,
+        );
       },
-    },
-    {
+    }),
+    route({
       method: "GET",
       path: "/v1/queues/:queue",
       access: "operator",
@@ -38,9 +49,9 @@ export function queueRoutes(deps: AdminDeps): Route[] {
         requireOpenDriver(deps);
         return jsonResponse(await describe(name));
       },
-    },
-    { method: "POST", path: "/v1/queues/:queue/pause", access: "operator", handle: switchTo("pause") },
-    { method: "POST", path: "/v1/queues/:queue/resume", access: "operator", handle: switchTo("resume") },
+    }),
+    switchTo("pause"),
+    switchTo("resume"),
   ];
 }
 
@@ -54,7 +65,7 @@ export function queueParameter(deps: AdminDeps, c: AdminContext): string {
   if (deps.queues.includes(name)) return name;
   throw new RequestError(
     "unknown_queue",
-    `no queue ${JSON.stringify(deps.mask(name.slice(0, 100)))}: queue.queues holds ${deps.queues.join(", ")}`,
+    `no queue ${quote(deps.mask, name)}: queue.queues holds ${deps.queues.join(", ")}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { publicJwk, type PublicJwk } from "../delivery/signing-keys.ts";
 import type { AdminDeps } from "./deps.ts";
-import type { Route } from "./route.ts";
+import { route, type Route } from "./route.ts";
 
 /** Receivers take signatures for so long after they were made (Standard Webhooks: 5 minutes). */
 const toleranceMs = 300_000;
@@ -20,7 +20,7 @@ export function wellKnownRoutes(deps: AdminDeps): Route[] {
       key.version === "v1a" ? [{ jwk: publicJwk(key.publicKey), notAfter }] : [],
     );
   return [
-    {
+    route({
       method: "GET",
       path: "/.well-known/hookline-keys",
       access: "open",
@@ -35,6 +35,6 @@ export function wellKnownRoutes(deps: AdminDeps): Route[] {
           headers: { "content-type": "application/jwk-set+json", "cache-control": "public, max-age=300" },
         });
       },
-    },
+    }),
   ];
 }

@@ -1,8 +1,11 @@
 import type { ChildStatus } from "../supervisor/child.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonResponse } from "./json.ts";
+import { maskedStart, quote } from "./masked-start.ts";
+import { shortListResponse } from "./page.ts";
+import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, type Route } from "./route.ts";
+import { pathParameter, route, type Route } from "./route.ts";
 
 /**
  * GET /v1/workers, restart, and with `supervisor.allow_crash` the rehearsed faults crash and stall.
@@ -10,43 +13,53 @@ import { pathParameter, type Route } from "./route.ts";
  * A worker's id has a slash in it (`webhooks/loop-3`); it may stand in the path as it is or as %2F.
  */
 export function workerRoutes(deps: AdminDeps): Route[] {
-  const act = (verb: "restart" | "crash" | "stall", access: Route["access"]): Route => ({
-    method: "POST",
-    path: `/v1/workers/:id{.+}/${verb}`,
-    access,
-    handle(c) {
-      if (verb !== "restart" && !deps.config.supervisor.allow_crash) {
-        throw new RequestError(
-          "crash_not_allowed",
-          "set supervisor.allow_crash to true to rehearse crashes and stalls",
-        );
-      }
-      const id = pathParameter(c, "id");
-      const came = deps.supervisor[verb](id);
-      if (came === "unknown") {
-        throw new RequestError(
-          "unknown_worker",
-          `no worker ${JSON.stringify(deps.mask(id.slice(0, 200)))}: GET /v1/workers lists them`,
-        );
-      }
-      if (came === "not_running") {
-        throw new RequestError(
-          "worker_not_running",
-          `${id} is not running just now, so there is nothing to ${verb}: GET /v1/workers says what it is at`,
-        );
-      }
-      deps.log.warn(`an operator asked for a worker's ${verb}`, { worker: id });
-      return jsonResponse({ id, requested: verb }, 202);
-    },
-  });
+  const act = (verb: "restart" | "crash" | "stall", access: Route["access"]): Route =>
+    route({
+      method: "POST",
+      path: `/v1/workers/:id{.+}/${verb}`,
+      access,
+      handle(c) {
+        if (verb !== "restart" && !deps.config.supervisor.allow_crash) {
+          throw new RequestError(
+            "crash_not_allowed",
+            "set supervisor.allow_crash to true to rehearse crashes and stalls",
+          );
+        }
+        const id = pathParameter(c, "id");
+        const came = deps.supervisor[verb](id);
+        if (came === "unknown") {
+          throw new RequestError(
+            "unknown_worker",
+            `no worker ${quote(deps.mask, id, 200)}: GET /v1/workers lists them`,
+          );
+        }
+        if (came === "not_running") {
+          throw new RequestError(
+            "worker_not_running",
+            `${id} is not running just now, so there is nothing to ${verb}: GET /v1/workers says what it is at`,
+          );
+        }
+        deps.log.warn(`an operator asked for a worker's ${verb}`, { worker: id });
+        return jsonResponse({ id, requested: verb }, 202);
+      },
+    });
   return [
-    {
+    route({
       method: "GET",
       path: "/v1/workers",
       access: "operator",
-      handle: () =>
-        jsonResponse({ workers: deps.supervisor.children().map((child) => describe(deps, child)) }),
-    },
+      query: { limit: shortListLimit, cursor: cursorParameter },
+      handle: (_c, { query }) =>
+        shortListResponse(
+          {
+            name: "workers",
+            entries: deps.supervisor.children(),
+            keyOf: ({ id }) => id,
+            describe: (child) => describe(deps, child),
+          },
+          query,
+        ),
+    }),
     act("restart", "operator"),
     act("crash", "token"),
     act("stall", "token"),
@@ -58,7 +71,7 @@ function describe(deps: AdminDeps, child: ChildStatus): Record<string, unknown> 
     id: child.id,
     state: child.state,
     restarts: child.restarts,
-    last_error: child.lastError === null ? null : deps.mask(child.lastError),
+    last_error: child.lastError === null ? null : maskedStart(deps.mask, child.lastError, 500),
     last_progress_at: isoTime(child.lastProgressAt),
     progress_age_ms: Math.round(child.progressAgeMs),
   };

@@ -1,0 +1,127 @@
+import { Buffer } from "node:buffer";
+import { createPacer } from "./pacer.ts";
+import { RequestError } from "./request-error.ts";
+
+/** Where a page begins and how long it is; what the query parameters `limit` and `cursor` say. */
+export interface PageRequest {
+  readonly limit?: number | undefined;
+  /** Null for the first page. */
+  readonly cursor: string | null;
+}
+
+/** Entries described at a time: what asks the backend for each asks for so many at once. */
+const together = 16;
+
+/** Most bytes of a list in one answer (contract §6). */
+export const pageBytes = 4_000_000;
+
+/** The entries of a page as they are written, counted. */
+export interface PageText {
+  readonly length: number;
+  readonly bytes: number;
+  /** Adds an entry, whatever its size. */
+  add(entry: unknown): void;
+  /** Adds an entry if it fits, as the first one always does; whether it did. */
+  tryAdd(entry: unknown): boolean;
+  /** `{"NAME":[…],…}` with these further members. */
+  response(name: string, members: Readonly<Record<string, unknown>>): Response;
+}
+
+/** An empty page of at most `pageBytes`. */
+export function createPageText(): PageText {
+  const texts: string[] = [];
+  let bytes = 0;
+  const append = (entry: unknown, mostBytes: number): boolean => {
+    const text = JSON.stringify(entry);
+    const size = Buffer.byteLength(text) + 1;
+    if (texts.length > 0 && bytes + size > mostBytes) return false;
+    texts.push(text);
+    bytes += size;
+    return true;
+  };
+  return {
+    get length() {
+      return texts.length;
+    },
+    get bytes() {
+      return bytes;
+    },
+    add: (entry) => void append(entry, Infinity),
+    tryAdd: (entry) => append(entry, pageBytes),
+    response(name, members) {
+      // Each entry is written once: a page is too large to be written a second time for its length.
+      const rest = JSON.stringify(members).slice(1);
+      const text = `{${JSON.stringify(name)}:[${texts.join(",")}]${rest === "}" ? "" : ","}${rest}`;
+      return new Response(text, { headers: { "content-type": "application/json" } });
+    },
+  };
+}
+
+/** A list that is at hand as a whole. */
+export interface WholeList<Entry> {
+  /** The member of the answer that it becomes. */
+  readonly name: string;
+  readonly entries: readonly Entry[];
+  /** Names an entry; unique in the list. */
+  readonly keyOf: (entry: Entry) => string;
+  /** The entry as the API shows it, masked, or a promise of it. */
+  readonly describe: (entry: Entry) => unknown;
+}
+
+/**
+ * One page of a list: `{NAME: […], cursor, complete}`.
+ *
+ * The cursor names the last entry shown, so that pages neither repeat nor lose one when others come and go.
+ *
+ * @throws RequestError `bad_cursor` for a cursor whose entry is not in the list.
+ */
+export async function pageResponse<Entry>(list: WholeList<Entry>, request: PageRequest): Promise<Response> {
+  const { text, next } = await fillPage(list, request);
+  return text.response(list.name, { cursor: next, complete: next === null });
+}
+
+/** As pageResponse, of a list that is hardly ever too long for one page: `{NAME: […]}`, with a cursor if it is. */
+export async function shortListResponse<Entry>(
+  list: WholeList<Entry>,
+  request: PageRequest,
+): Promise<Response> {
+  const { text, next } = await fillPage(list, request);
+  return text.response(list.name, next === null ? {} : { cursor: next, complete: false });
+}
+
+async function fillPage<Entry>(
+  { entries, keyOf, describe }: WholeList<Entry>,
+  { limit = Infinity, cursor }: PageRequest,
+): Promise<{ text: PageText; next: string | null }> {
+  let at = cursor === null ? 0 : indexOfCursor(entries, keyOf, cursor) + 1;
+  const text = createPageText();
+  const pace = createPacer();
+  for (let isFull = false; at < entries.length && text.length < limit && !isFull;) {
+    const some = entries.slice(at, at + Math.min(together, limit - text.length));
+    for (const shown of await Promise.all(some.map(describe))) {
+      isFull = !text.tryAdd(shown);
+      if (isFull) break;
+      at += 1;
+    }
+    await pace();
+  }
+  return { text, next: at < entries.length ? writeCursor(keyOf(entries[at - 1] as Entry)) : null };
+}
+
+function indexOfCursor<Entry>(
+  entries: readonly Entry[],
+  keyOf: (entry: Entry) => string,
+  cursor: string,
+): number {
+  const key = Buffer.from(cursor, "base64url").toString("utf8");
+  const index = writeCursor(key) === cursor ? entries.findIndex((entry) => keyOf(entry) === key) : -1;
+  if (index !== -1) return index;
+  throw new RequestError(
+    "bad_cursor",
+    "cursor: no page of this list gave it, or the entry it stands for is gone; begin again without it",
+  );
+}
+
+function writeCursor(key: string): string {
+  return Buffer.from(key, "utf8").toString("base64url");
+}

@@ -1,0 +1,32 @@
+import { Buffer } from "node:buffer";
+import { bodyBytes } from "../jobs/body.ts";
+import type { JobBody } from "../jobs/job.ts";
+import { maskedStart } from "./masked-start.ts";
+
+/** Most bytes of a body in a list (contract §6). */
+const shownBodyBytes = 4096;
+
+/**
+ * A body as a list shows it: its exact text, in base64 where it is no text; masked, and cut at 4 KiB, which
+ * `truncated` and the whole size then say.
+ */
+export function shownBody(mask: (text: string) => string, body: JobBody): Record<string, unknown> {
+  const size = bodyBytes(body);
+  const truncation = size > shownBodyBytes ? { truncated: true, body_bytes: size } : {};
+  if (typeof body === "string") {
+    return { body: cutToBytes(maskedStart(mask, body, shownBodyBytes)), ...truncation };
+  }
+  // latin1 has one character per byte, so that an ASCII secret in the bytes is found and the rest survives.
+  const latin1 = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
+  const shown = maskedStart(mask, latin1, shownBodyBytes);
+  return { body_base64: Buffer.from(shown, "latin1").toString("base64"), ...truncation };
+}
+
+/** The first 4 KiB of UTF-8, no character cut in two. */
+function cutToBytes(text: string): string {
+  if (Buffer.byteLength(text) <= shownBodyBytes) return text;
+  const bytes = Buffer.from(text, "utf8");
+  let end = shownBodyBytes;
+  while (((bytes[end] as number) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end);
+}
