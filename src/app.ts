@@ -75,7 +75,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
   const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
-  const transports = createTransports({ config });
+  const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const attempt = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),

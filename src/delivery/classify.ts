@@ -48,16 +48,22 @@ const tlsCodes = new Set([
  * Aborts and deadlines are told apart before (deadline.ts): they are ours.
  *
  * Anything unknown is `protocol`, with the code or name it came with: the receiver did not answer, and
- * it must not crash the loop. A code never holds more than letters, digits, `_` and `-`.
+ * it must not crash the loop.
  */
 export function classify(error: unknown): Fault {
   const { name, code, isSent } = (error ?? {}) as { name?: unknown; code?: unknown; isSent?: unknown };
-  const text = typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
+  const text = codeOf(typeof code === "string" ? code : name);
   const kind = kindOf(text);
-  return {
-    kind: withSent(kind, isSent),
-    code: text.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 64),
-  };
+  return { kind: withSent(kind, isSent), code: text };
+}
+
+/**
+ * A code as an outcome keeps it: at most 64 letters, digits, `_` and `-`; "unknown" for anything else.
+ *
+ * A peer may have a say in it. Taken out of a longer text, a secret would be one that no mask finds.
+ */
+export function codeOf(text: unknown): string {
+  return typeof text === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(text) ? text : "unknown";
 }
 
 /** The same codes come before a request is sent and after it, when the receiver may have seen it. */

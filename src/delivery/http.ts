@@ -6,6 +6,7 @@ import { createDestination, type Destination } from "./destination.ts";
 import type { Egress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Exchange } from "./exchange.ts";
+import { shownLocation } from "./location.ts";
 import type { Verdict } from "./outcome.ts";
 import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
 import { createProxy, type Proxy } from "./proxy.ts";
@@ -20,6 +21,8 @@ export interface HttpTransportOptions {
   readonly egress: Egress;
   /** For endpoints without a proxy of their own; null = none. */
   readonly proxy: URL | null;
+  /** Replaces every secret in a text: a receiver may send back what it was sent. */
+  readonly mask: (text: string) => string;
 }
 
 /** What is kept per endpoint between attempts. */
@@ -69,7 +72,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
         const answer = await exchange.post({ destination, address, proxy, headers, body, cut });
         if (others !== null) prefer(addresses, address);
         if (answer.status === 407 && proxy !== null) return { kind: "connect", code: "proxy: 407" };
-        return verdictOf(answer, destination, clock.now());
+        return verdictOf(answer, destination, options);
       } catch (error) {
         if (cut.isCut) {
           // It may be the address that is dead: the next attempt starts with another one.
@@ -112,19 +115,15 @@ function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: Ht
   };
 }
 
-function verdictOf({ status, retryAfter, location }: Answer, destination: Destination, now: number): Verdict {
+function verdictOf(
+  { status, retryAfter, location }: Answer,
+  destination: Destination,
+  { clock, mask }: HttpTransportOptions,
+): Verdict {
   if (status >= 200 && status <= 299) return { kind: "delivered", status };
   if (status >= 300 && status <= 399) {
-    return { kind: "redirect", status, location: originOf(location, destination) };
+    return { kind: "redirect", status, location: shownLocation(location, destination, mask) };
   }
+  const now = clock.now();
   return { kind: "http_status", status, retryAfterMs: parseRetryAfter(retryAfter, now) };
-}
-
-/** Scheme and host of a Location: its path and query may hold secrets. */
-function originOf(location: string | null, destination: Destination): string | null {
-  if (location === null) return null;
-  const scheme = destination.secure ? "https" : "http";
-  const base = `${scheme}://${destination.headers[0]?.[1] ?? destination.hostname}`;
-  const url = URL.parse(location, base);
-  return url === null || url.host === "" ? null : `${url.protocol}//${url.host}`;
 }

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type * as Sdk from "@aws-sdk/client-lambda";
 import type { Clock } from "../clock.ts";
 import type { JobBody } from "../jobs/job.ts";
-import { classify } from "./classify.ts";
+import { classify, codeOf } from "./classify.ts";
 import { orCut } from "./cut.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Endpoint, Target } from "./endpoint.ts";
@@ -68,7 +68,7 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
           // Raced, for looking up credentials does not listen to its signal.
           const answer = await orCut(client.send(command, { abortSignal: cut.signal }), cut);
           if (answer.FunctionError !== undefined)
-            return { kind: "function_error", code: answer.FunctionError };
+            return { kind: "function_error", code: codeOf(answer.FunctionError) };
           const status = answer.StatusCode ?? answer.$metadata.httpStatusCode ?? 0;
           if (status >= 200 && status <= 299) return { kind: "delivered", status };
           return { kind: "http_status", status, retryAfterMs: null };

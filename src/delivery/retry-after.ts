@@ -13,6 +13,8 @@ const asctime = /^[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/;
  */
 export function parseRetryAfter(value: string | null | undefined, now: number): number | null {
   if (value === null || value === undefined) return null;
+  // No date or number of seconds takes as much room.
+  if (value.length > 100) return null;
   const text = value.trim();
   if (delaySeconds.test(text)) return Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(Number(text) * 1000));
   if (!httpDate.test(text)) return null;

@@ -13,6 +13,8 @@ import type { Transport } from "./transport.ts";
 
 export interface TransportsOptions {
   readonly config: Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
+  /** Replaces every secret in a text (masking.ts). */
+  readonly mask: (text: string) => string;
 }
 
 /** The ways to receivers, one for each kind of target. */
@@ -28,7 +30,7 @@ export interface Transports {
  * Throws ConfigError for Lambda client options that are unknown, and for a proxy address that the egress
  * rules themselves forbid.
  */
-export function createTransports({ config }: TransportsOptions): Transports {
+export function createTransports({ config, mask }: TransportsOptions): Transports {
   const egress = createEgress(config.egress);
   const proxy = config.egress.proxy === null ? null : new URL(config.egress.proxy);
   const issues = [...lambdaIssues(config), ...proxyIssues(proxy, egress)];
@@ -40,6 +42,7 @@ export function createTransports({ config }: TransportsOptions): Transports {
     exchange: createHttp1Exchange(config.webhooks.max_in_flight),
     egress,
     proxy,
+    mask,
   });
   const lambda = createLambdaTransport({ clock: systemClock });
   return {

@@ -10,6 +10,7 @@ import { untilAborted } from "../supervisor/shutdown.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { BackendHealth } from "./backend-health.ts";
+import { boundedSettlement } from "./bounded-settlement.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import { createHeartbeat } from "./heartbeat.ts";
@@ -75,7 +76,8 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     health,
     waitMs: options.turnMs,
   });
-  const settle = (which: Held, disposition: Disposition): void => {
+  const settle = (which: Held, given: Disposition): void => {
+    const disposition = boundedSettlement(given, options.plan.mask);
     if (disposition.verb === "dead" && which.state !== "gone") {
       metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
       log.warn("dead-lettered", {

@@ -85,7 +85,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const attempts = createAttemptLog({ now: () => clock.now() });
-  const transports = createTransports({ config });
+  const transports = createTransports({ config, mask });
   const closing = new AbortController();
   const deps: AdminDeps = {
     config,

@@ -44,7 +44,7 @@ export function fixedResolver(names: Readonly<Record<string, readonly string[]>>
 export function transportOver(
   exchange: Exchange,
   resolver?: Resolver,
-  more: { rules?: Partial<EgressRules>; proxy?: string } = {},
+  more: { rules?: Partial<EgressRules>; proxy?: string; mask?: (text: string) => string } = {},
 ): Transport {
   return createHttpTransport({
     clock: systemClock,
@@ -52,6 +52,7 @@ export function transportOver(
     exchange,
     egress: createEgress({ deny: [], allow: [], deny_private: false, ports: null, ...more.rules }),
     proxy: more.proxy === undefined ? null : new URL(more.proxy),
+    mask: more.mask ?? ((text) => text),
   });
 }
 

@@ -37,7 +37,7 @@ async function proxyOf(): Promise<Proxy> {
 /** What one attempt at a named endpoint of this configuration comes to. */
 async function attemptWith(values: Record<string, unknown>, name = "one") {
   const config = await configOf(values);
-  const transports = createTransports({ config });
+  const transports = createTransports({ config, mask: (text) => text });
   cleanups.push(() => transports.close());
   const endpoint = createDirectory(config).findEndpoint(null, name);
   if (endpoint === null) throw new Error(`no endpoint ${name}`);
@@ -106,7 +106,7 @@ test("unknown Lambda options and a forbidden proxy are configuration errors, all
   });
   let thrown: unknown;
   try {
-    createTransports({ config });
+    createTransports({ config, mask: (text) => text });
   } catch (error) {
     thrown = error;
   }
@@ -131,7 +131,7 @@ test("a hundred TLS receivers keep their connections", async () => {
       ]),
     ),
   });
-  const transports = createTransports({ config });
+  const transports = createTransports({ config, mask: (text) => text });
   cleanups.push(() => transports.close());
   const directory = createDirectory(config);
   for (let round = 0; round < 3; round++) {

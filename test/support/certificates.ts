@@ -23,6 +23,25 @@ export interface Certificates {
   readonly client: CertificatePair;
 }
 
+/** A certificate signed by itself whose names take some 50 KB, none of them a name or address of this machine. */
+export function crowdedCertificate(): CertificatePair {
+  const folder = mkdtempSync(join(tmpdir(), "hookline-tls-"));
+  try {
+    const names = Array.from({ length: 800 }, (_, n) => `DNS:${"x".repeat(50)}-${n}.test`).join(",");
+    const line =
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout k -out c -subj /CN=crowd";
+    const args = [...line.split(" "), "-addext", `subjectAltName=${names}`];
+    const result = spawnSync("openssl", args, { cwd: folder, encoding: "utf8" });
+    if (result.status !== 0) throw new Error(`openssl failed: ${result.stderr}`);
+    return {
+      cert: readFileSync(join(folder, "c"), "utf8"),
+      key: readFileSync(join(folder, "k"), "utf8"),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 let made: Certificates | undefined;
 
 /** The test run's certificates; the first call takes some 100 ms. */

@@ -113,7 +113,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
   });
   const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log });
-  const transports = createTransports({ config });
+  const transports = createTransports({ config, mask });
   const real = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
