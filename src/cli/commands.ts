@@ -153,11 +153,40 @@ Says ok, or exactly why not: a header missing, a timestamp too old, a body chang
     load: async () => (await import("./verify.ts")).verify,
   },
   {
-    name: "version",
+    name: "completion",
+    synopsis: "bash|zsh|fish",
+    summary: "print a completion for your shell",
+    example: "hookline completion bash",
+    details: `bash: source <(hookline completion bash), in ~/.bashrc
+zsh: hookline completion zsh > FOLDER/_hookline, a folder of $fpath
+fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
+    load: async () => (await import("./completion.ts")).completion,
+  },
+  {
+    name: "man",
     synopsis: "",
-    summary: "print the version",
-    example: "hookline version",
+    summary: "print the manual page",
+    example: "hookline man | man -l -",
     details: "",
+    load: async () => (await import("./man.ts")).man,
+  },
+  {
+    name: "licenses",
+    synopsis: "",
+    summary: "print the licences of what is inside",
+    example: "hookline licenses",
+    details: "",
+    load: async () => (await import("./licenses.ts")).licenses,
+  },
+  {
+    name: "version",
+    synopsis: "[--json]",
+    summary: "print the version and its commit",
+    example: "hookline version",
+    details: `  --json           print it as JSON
+
+The first line is the version alone. Then, as far as they are known, the commit it was built from, when that
+was committed, and the platform of the release.`,
     load: async () => (await import("./version.ts")).printVersion,
   },
   {
