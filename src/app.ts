@@ -24,6 +24,7 @@ import { createBackoff } from "./worker/backoff.ts";
 import { createEndpointGates } from "./worker/gates.ts";
 import { createConsumption } from "./worker/consumption.ts";
 import { queueConcurrency, restartPolicy } from "./worker/limits.ts";
+import { createWriteWatch } from "./worker/write-watch.ts";
 
 export interface HooklineOptions {
   readonly loaded: LoadedConfig;
@@ -100,6 +101,8 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
   });
 
+  const queueNames = config.queue.queues.map(({ name }) => name);
+  const writes = createWriteWatch({ driver, queues: queueNames, faults, clock, isOpen: () => driverOpen });
   let driverOpen = false;
   /** Why the driver could not be opened at the last try; empty when it could. */
   let openFault: readonly Finding[] = [];
@@ -110,7 +113,8 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const admin: AdminApp = createAdminApp({
     config,
     driver,
-    queues: config.queue.queues.map(({ name }) => name),
+    writes,
+    queues: queueNames,
     supervisor,
     directory,
     gates,
@@ -180,6 +184,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
       gates.close();
+      writes.close();
       losses.flush();
       const closed = Promise.allSettled([
         transports.close(),
@@ -226,7 +231,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         url: server.url,
         driver: driver.name,
         durable: driver.capabilities.durable,
-        queues: config.queue.queues.map(({ name }) => name),
+        queues: queueNames,
         concurrency: queueConcurrency(config),
         config_file: loaded.file ?? undefined,
         start_ms: Math.round(clock.monotonic() - startedAt),

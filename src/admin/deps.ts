@@ -10,6 +10,7 @@ import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
 import type { AttemptLog } from "../worker/attempt-log.ts";
 import type { EndpointGates } from "../worker/gates.ts";
+import type { WriteWatch } from "../worker/write-watch.ts";
 
 /** What the process is at right now, beyond what driver and supervisor tell themselves. */
 export interface ProcessState {
@@ -23,6 +24,8 @@ export interface ProcessState {
 export interface AdminDeps {
   readonly config: Config;
   readonly driver: QueueDriver;
+  /** Enqueues go through it, so that it can tell whether the backend takes them. */
+  readonly writes: WriteWatch;
   /** Names of queue.queues, in order. */
   readonly queues: readonly string[];
   readonly supervisor: SupervisorView;

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { withDeadline, type Clock } from "../clock.ts";
 import { describeError } from "../log.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 
@@ -35,23 +35,4 @@ export function createDriverProbe(driver: QueueDriver, clock: Clock): DriverProb
       return running;
     },
   };
-}
-
-/**
- * The work's result, or a rejection once `ms` have passed, whether or not the work minds its signal.
- */
-export async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>, ms: number): Promise<T> {
-  const controller = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no answer within ${ms} ms`));
-      controller.abort();
-    }, ms);
-  });
-  try {
-    return await Promise.race([work(controller.signal), deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -39,7 +39,7 @@ export function requireIntake(deps: AdminDeps): void {
  */
 export async function writeJobs(deps: AdminDeps, queue: string, jobs: readonly NewJob[]): Promise<Verdict[]> {
   if (jobs.length === 0) return [];
-  const results = (await deps.driver.enqueue(queue, jobs)).map((result, index) =>
+  const results = (await deps.writes.enqueue(queue, jobs)).map((result, index) =>
     ruleOn(result, jobs[index]),
   );
   const counts = { enqueued: 0, duplicate: 0, discarded: 0 };

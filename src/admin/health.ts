@@ -4,6 +4,7 @@ import { createDriverProbe } from "./driver-probe.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonResponse } from "./json.ts";
 import { route, type Route } from "./route.ts";
+import { withoutHosts } from "./without-hosts.ts";
 
 /** One line of `checks` in GET /health. */
 interface Check {
@@ -28,18 +29,19 @@ const mostQueues = 50;
  */
 export function healthRoutes(deps: AdminDeps): Route[] {
   const probe = createDriverProbe(deps.driver, deps.clock);
+  const openText = (text: string): string => withoutHosts(deps.mask(text));
 
   const checkDriver = async (): Promise<Check> => {
-    if (!deps.state().driverOpen) return { status: "down", detail: "not connected yet" };
+    if (!deps.state().driverOpen) return { status: "down", detail: openText(notOpen(deps)) };
     const problem = await probe.check();
-    return problem === null ? { status: "ok" } : { status: "down", detail: deps.mask(problem) };
+    return problem === null ? { status: "ok" } : { status: "down", detail: openText(problem) };
   };
 
-  const checks = async (): Promise<Record<string, Check>> => {
-    const state = deps.state();
-    const all: Record<string, Check> = { driver: await checkDriver(), loops: checkLoops(deps) };
-    if (state.draining) all["drain"] = { status: "draining", detail: "shutting down" };
-    return { ...all, ...problemChecks(deps) };
+  const checks = async (): Promise<{ all: Record<string, Check>; refused: string | null }> => {
+    const [driver, refused] = await Promise.all([checkDriver(), deps.writes.check()]);
+    const all: Record<string, Check> = { driver, loops: checkLoops(deps) };
+    if (deps.state().draining) all["drain"] = { status: "draining", detail: "shutting down" };
+    return { all: { ...all, ...problemChecks(deps) }, refused };
   };
 
   return [
@@ -48,7 +50,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
       path: "/health",
       access: "open",
       async handle() {
-        const all = await checks();
+        const { all } = await checks();
         const status = overall(all);
         const body = {
           status,
@@ -73,14 +75,24 @@ export function healthRoutes(deps: AdminDeps): Route[] {
       path: "/health/ready",
       access: "open",
       async handle() {
-        const reasons = Object.entries(await checks())
+        const { all, refused } = await checks();
+        const reasons = Object.entries(all)
           .filter(([, check]) => check.status === "down" || check.status === "draining")
           .map(([name, check]) => `${name}: ${check.detail ?? check.status}`);
+        if (refused !== null) reasons.push(`writes: ${openText(refused)}`);
         if (reasons.length === 0) return jsonResponse({ status: "ready" });
         return jsonResponse({ status: "not_ready", reason: reasons.join("; ") }, 503);
       },
     }),
   ];
+}
+
+/** Why the driver is not open, where a try has failed. */
+function notOpen(deps: AdminDeps): string {
+  const problem = deps.problems
+    .list()
+    .find(({ kind, object }) => object === "" && kind.startsWith("backend_"));
+  return problem === undefined ? "not connected yet" : `not connected yet: ${problem.detail}`;
 }
 
 /** Worker loops and what serves them: down when none is alive, degraded while one is being restarted. */

@@ -1,9 +1,9 @@
 import process from "node:process";
+import { withDeadline } from "../clock.ts";
 import { problemKinds } from "../problems/kinds.ts";
 import { countByKind } from "../problems/list.ts";
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { withDeadline } from "./driver-probe.ts";
 import { route, type Route } from "./route.ts";
 
 /** Below Prometheus' default scrape timeout of 10 s, so that a hanging backend costs the depths, not the scrape. */

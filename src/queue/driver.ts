@@ -96,6 +96,13 @@ export interface QueueDriver {
   /** Removes one dead letter for good; false when there is none of that id. */
   removeDead(queue: string, id: string): Promise<boolean>;
 
+  /**
+   * Resolves when an enqueue on this queue would be taken now, as far as the backend tells without a job; throws
+   * what the enqueue would throw. Leaves nothing behind, and costs no more than `ping`. Absent: only an
+   * enqueue can tell.
+   */
+  probeWrite?(queue: string, signal: AbortSignal): Promise<void>;
+
   /** Resolves when the backend answers; throws DriverUnavailableError when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 

@@ -7,6 +7,8 @@ import type { Finding } from "../problems/finding.ts";
 export interface BackendHealth {
   ok(operation: string): void;
   fault(operation: string, error: Error): void;
+  /** The fault is too old to be told of any more, and nobody has tried since. */
+  forget(operation: string): void;
 }
 
 /**
@@ -49,11 +51,11 @@ export function createBackendFaults(log: Logger, clock: Clock): BackendFaults {
   const create = (queue: string): BackendHealth => {
     const faults = new Map<string, Fault>();
     queues.set(queue, faults);
-    const clear = (operation: string): void => {
+    const clear = (operation: string, end?: string): void => {
       const fault = faults.get(operation);
       if (fault === undefined) return;
       faults.delete(operation);
-      if (!stands(faults, fault.kind)) log.info(words[fault.kind].end, { queue, operation });
+      if (!stands(faults, fault.kind)) log.info(end ?? words[fault.kind].end, { queue, operation });
     };
     return {
       ok(operation) {
@@ -67,6 +69,7 @@ export function createBackendFaults(log: Logger, clock: Clock): BackendFaults {
         const since = before?.kind === kind ? before.since : clock.now();
         faults.set(operation, { kind, since, message: describeError(error).message, refusal });
       },
+      forget: (operation) => clear(operation, "nobody has tried for long; the fault is taken for over"),
     };
   };
   const healths = new Map<string, BackendHealth>();

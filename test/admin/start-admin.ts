@@ -16,7 +16,9 @@ import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import { until } from "../support/until.ts";
 import type { ChildRequest, ChildStatus } from "../../src/supervisor/child.ts";
 import { createAttemptLog } from "../../src/worker/attempt-log.ts";
+import { createBackendFaults } from "../../src/worker/backend-health.ts";
 import { createEndpointGates } from "../../src/worker/gates.ts";
+import { createWriteWatch } from "../../src/worker/write-watch.ts";
 
 export const token = "operator-token-of-this-test";
 export const appSecret = "app-secret-that-nobody-may-see";
@@ -82,6 +84,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
     now: () => clock.now(),
   });
   const metrics = createMetrics();
+  const faults = createBackendFaults(log, clock);
+  const writes = createWriteWatch({ driver, queues, faults, clock, isOpen: () => state.driverOpen });
   const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const attempts = createAttemptLog({ now: () => clock.now() });
@@ -90,6 +94,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const deps: AdminDeps = {
     config,
     driver,
+    writes,
     queues,
     supervisor: {
       children: () => children,
@@ -110,7 +115,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     startedAt: clock.monotonic() - 5000,
     configEntries: setup.configEntries ?? (() => []),
     state: () => state,
-    problems: createProblemList([() => findings]),
+    problems: createProblemList([() => findings, () => faults.findings()]),
   };
   const app = createAdminApp(deps);
   const server = await startAdminServer({ app, host: config.server.host, port: 0, mask, log });
@@ -165,6 +170,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     },
     async stop(deadlineMs = 1000): Promise<void> {
       closing.abort();
+      writes.close();
       gates.close();
       await transports.close();
       await server.stop(deadlineMs);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
+import type { Finding } from "../../../problems/finding.ts";
 import type { DriverEvents, Lease, LeaseOptions } from "../../driver.ts";
-import { replyCode } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import type { QueueKeys } from "./keys.ts";
 import { maxBatch } from "./limits.ts";
@@ -39,6 +39,8 @@ export interface Consumer {
   noteParked(key: string): void;
   /** This process delayed a job by so much. */
   noteDue(delayMs: number): void;
+  /** What keeps this queue from being consumed as it should. */
+  findings(): Finding[];
   close(): Promise<void>;
 }
 
@@ -137,7 +139,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   };
 
   const pushes = createPushWait({
+    queue,
     keys,
+    clock,
+    log,
     requestTimeoutMs: options.requestTimeoutMs,
     connect: () => onItsServer("waiting for jobs", (server) => server.blocking()),
     onPush: () => {
@@ -256,7 +261,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
           waitFailures = 0;
           end();
         },
-        (error: unknown) => failedWait(error, end),
+        () => failedWait(end),
       );
     });
   };
@@ -265,11 +270,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
    * The blocked wait failed: pause, then look. The look says whether Redis is there at all; with memory full
    * (BLMOVE may need some) or the one connection cut, consuming goes on by looks alone.
    */
-  const failedWait = (error: unknown, end: () => void): void => {
+  const failedWait = (end: () => void): void => {
     if (closed) return end();
     waitFailures += 1;
-    if (waitFailures === 2 && replyCode(error) !== "OOM")
-      log.warn("redis: waiting for jobs fails", { queue, error });
     drainedAt = 0;
     setTimeout(end, Math.min(fullMemoryPauseMs, 20 * waitFailures ** 2));
   };
@@ -313,6 +316,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
     noteParked: (key) => void candidates.add(key),
     noteDue: (delayMs) => soonerBy(delayMs),
+
+    findings() {
+      const waiting = pushes.finding();
+      return waiting === null ? [] : [waiting];
+    },
 
     async close() {
       closed = true;

@@ -28,6 +28,7 @@ import { settleLeases } from "./settle.ts";
 import { createSharedState } from "./shared-state.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
+import { probeWrite } from "./write-probe.ts";
 
 /** What the redis and redis-cluster drivers can do. */
 export const redisCapabilities: DriverCapabilities = {
@@ -69,6 +70,8 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
   const queues = new Map<string, RedisQueue>();
   /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
   const confirmed = new Set<string>();
+  /** Queues whose last enqueue failed. */
+  const suspects = new Set<string>();
   let blocks = true;
   const shared = createSharedState({ key: sharedKey(options.prefix), topology, clock: context.clock, log });
 
@@ -183,7 +186,19 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async enqueue(queue, jobs) {
-      return enqueueJobs(topology, queueOf(queue).keys, options, jobs);
+      try {
+        const results = await enqueueJobs(topology, queueOf(queue).keys, options, jobs);
+        if (results.at(-1)?.status !== "failed") suspects.delete(queue);
+        return results;
+      } catch (error) {
+        suspects.add(queue);
+        throw error;
+      }
+    },
+
+    async probeWrite(queue, signal) {
+      const probe = probeWrite(topology, queueOf(queue).keys, options, suspects.has(queue));
+      await untilAborted(probe, signal);
     },
 
     async lease(queue, wish) {
@@ -207,6 +222,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     settle,
     shared,
+    problems: () => [...queues.values()].flatMap(({ consumer }) => consumer.findings()),
 
     async stats(name) {
       const reply = await run(queueOf(name), statsScript, "counting", []);

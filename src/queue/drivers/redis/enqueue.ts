@@ -108,6 +108,7 @@ async function waitForReplicas(redis: Redis, options: RedisDriverOptions): Promi
   if (have >= options.waitReplicas) return;
   throw new DriverUnavailableError(
     `redis: written, but only ${have} of ${options.waitReplicas} replicas (wait_replicas) confirmed it in ${timeoutMs} ms`,
+    { refusal: "NOREPLICAS" },
   );
 }
 

@@ -1,7 +1,11 @@
 import type { Redis } from "ioredis";
+import type { Clock } from "../../../clock.ts";
 import { DriverUnavailableError } from "../../../errors.ts";
+import type { Logger } from "../../../log.ts";
+import type { Finding } from "../../../problems/finding.ts";
 import { longestBlockMs } from "./connection.ts";
 import type { QueueKeys } from "./keys.ts";
+import { createWaitTrouble } from "./wait-trouble.ts";
 
 /**
  * The wait for producers' pushes: BLMOVE of one job from the ready list to `:claimed`.
@@ -13,11 +17,16 @@ import type { QueueKeys } from "./keys.ts";
 export interface PushWait {
   /** True when a job was moved, false when the time passed; rejects when the connection failed. */
   next(ms: number): Promise<boolean>;
+  /** Why waiting fails, while it does. A queue where nothing happens has no other call that Redis could refuse. */
+  finding(): Finding | null;
   close(): void;
 }
 
 export interface PushWaitOptions {
+  readonly queue: string;
   readonly keys: QueueKeys;
+  readonly clock: Clock;
+  readonly log: Logger;
   /** A fresh connection to the server that holds the queue. */
   readonly connect: () => Promise<Redis>;
   readonly requestTimeoutMs: number;
@@ -27,6 +36,7 @@ export interface PushWaitOptions {
 
 export function createPushWait(options: PushWaitOptions): PushWait {
   const { keys, requestTimeoutMs } = options;
+  const trouble = createWaitTrouble(options);
   let connection: Redis | null = null;
   let pending: Promise<boolean> | null = null;
   let closed = false;
@@ -73,13 +83,18 @@ export function createPushWait(options: PushWaitOptions): PushWait {
         pending.then(
           (moved) => {
             pending = null;
+            trouble.over();
             if (moved) options.onPush();
           },
-          () => void (pending = null),
+          (error: Error) => {
+            pending = null;
+            if (!closed) trouble.met(error);
+          },
         );
       }
       return pending;
     },
+    finding: () => trouble.finding(),
     close() {
       closed = true;
       drop();
