@@ -83,10 +83,15 @@ test("a Redis that refuses writes is told at once, readiness waits for it, and b
   let number = 0;
   for (const [index, { code, shown, begin, end }] of refusals.entries()) {
     await begin(redis);
-    // Whoever asks for the health finds out too, without a producer.
     if (index % 2 === 0) {
       const posted = await hookline.api("POST", "/v1/queues/webhooks/jobs", jobNumber((number += 1)));
       expect([code, posted.status]).toEqual([code, 503]);
+    } else {
+      // Whoever asks for the health finds out too, without a producer.
+      await until(async () => (await said(hookline)).ready === 503, {
+        what: `${code} to be found`,
+        everyMs: 50,
+      });
     }
     const state = await said(hookline);
     expect([code, state.ready, state.status]).toEqual([code, 503, "degraded"]);
