@@ -29,6 +29,15 @@ export type RoutingFailure =
   | "not_wanted"
   | "no_route";
 
+/** Failures that another process, configured otherwise, may not have (contract §2, unknown_grace_ms). */
+export const unknownHere: ReadonlySet<string> = new Set<RoutingFailure>([
+  "unknown_app",
+  "unknown_endpoint",
+  "bad_signature",
+  "no_route",
+  "format_not_accepted",
+]);
+
 /** What is to be done with a job. */
 export type Routing =
   /** At least one delivery; `app` is null for named endpoints. */

@@ -73,6 +73,12 @@ export interface QueueDriver {
    */
   settle(settlements: readonly Settlement[]): Promise<SettleResult[]>;
 
+  /**
+   * Whether a job that this process cannot route goes back, because another process on this backend may be
+   * configured otherwise: then it is to be released with that delay. Null: it is a dead letter now. Absent: always null.
+   */
+  putBack?(lease: Lease): PutBack | null;
+
   /** Counts; null for what the backend cannot tell. */
   stats(queue: string): Promise<QueueStats>;
 
@@ -238,6 +244,13 @@ export interface MessageInfo {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** The way back of a job that this process cannot route. */
+export interface PutBack {
+  readonly delayMs: number;
+  /** How often this process has put it back before. */
+  readonly times: number;
+}
+
 export type ExtendResult = "extended" | "lost";
 
 /**
@@ -262,8 +275,11 @@ export type Disposition =
       readonly body?: JobBody;
       readonly id?: string;
     }
-  /** Ready again at once, ahead of others, no attempt charged where the backend can tell. */
-  | { readonly verb: "release" }
+  /**
+   * Ready again at once, ahead of others, no attempt charged where the backend can tell. With `delayMs`, which only a
+   * driver is given that has `putBack`: ready again after it, for this process or another.
+   */
+  | { readonly verb: "release"; readonly delayMs?: number }
   /** Put aside, no attempt charged, until a lease call whose closedKeys do not hold the key. */
   | { readonly verb: "park"; readonly key: string; readonly body?: JobBody; readonly id?: string }
   /** Kept as a dead letter, the attempt charged when `attempted`. */

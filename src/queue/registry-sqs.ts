@@ -27,6 +27,7 @@ export function sqsOptions(config: Config): SqsOptions {
     retryScheduleMs: Math.max(...retries.map(scheduleSumMs)),
     retryDelaysMs: longestDelaysMs(retries),
     maxAgeMs: null,
+    unknownGraceMs: reliability.unknown_grace_ms,
     maxAttempts: Math.max(...retries.map(({ max_attempts }) => max_attempts)),
     shutdownTimeoutMs: reliability.shutdown_timeout_ms,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,

@@ -3,6 +3,7 @@ import type { Cut } from "../delivery/cut.ts";
 import { backoffMs } from "../delivery/retry.ts";
 import { decide } from "../delivery/decide.ts";
 import type { Outcome } from "../delivery/outcome.ts";
+import { unknownHere } from "../delivery/router.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Disposition, QueueDriver } from "../queue/driver.ts";
@@ -133,6 +134,21 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     },
   });
 
+  /** The way back of a job that another process may be able to route; null when it is what it is here. */
+  const putBack = ({ lease, jobId }: Held, disposition: Disposition): Disposition | null => {
+    if (disposition.verb !== "dead" || !unknownHere.has(disposition.reason)) return null;
+    const back = driver.putBack?.(lease) ?? null;
+    if (back === null) return null;
+    log[back.times === 0 ? "info" : "debug"]("put back: this process cannot route the job, another may", {
+      queue,
+      job_id: jobId,
+      reason: disposition.reason,
+      detail: disposition.detail ?? undefined,
+      delay_ms: back.delayMs,
+    });
+    return { verb: "release", delayMs: back.delayMs };
+  };
+
   const admit = (lease: Held): void => {
     if (isDraining) return lease.settle({ verb: "release" });
     const plan = planJob(lease.lease.job, options.plan);
@@ -142,7 +158,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       lease.learntId = plan.learntId;
       if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
       if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
-      return lease.settle(disposition);
+      return lease.settle(putBack(lease, disposition) ?? disposition);
     }
     lease.jobId = plan.delivery.jobId;
     lease.learntId = plan.learntId;

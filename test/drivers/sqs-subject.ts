@@ -30,6 +30,7 @@ export function sqsOptions(endpoint: string, overrides: Partial<SqsOptions> = {}
     retryScheduleMs: 3_600_000,
     retryDelaysMs: [3_600_000],
     maxAgeMs: null,
+    unknownGraceMs: 900_000,
     maxAttempts: 12,
     shutdownTimeoutMs: 8_000,
     deduplicationTtlMs: 300_000,

@@ -25,6 +25,8 @@ export interface Memory {
   readonly parkKey: string | null;
   /** Times it was hidden for its key, so that the pauses can grow. */
   readonly parkedTimes: number;
+  /** Times it was put back because this process could not route it. */
+  readonly putBacks: number;
   /** Fan-out: ids of children that SQS has confirmed. */
   readonly childrenSent: ReadonlySet<string>;
 }
@@ -35,6 +37,7 @@ const fresh: Memory = {
   dueAt: 0,
   parkKey: null,
   parkedTimes: 0,
+  putBacks: 0,
   childrenSent: new Set(),
 };
 

@@ -18,6 +18,7 @@ import { mapClientOptions } from "./client-options.ts";
 import { createConsumer, type Consumer } from "./consumer.ts";
 import { readCounts } from "./counts.ts";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
+import { createGrace } from "./grace.ts";
 import type { SqsOptions } from "./options.ts";
 import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 import { blaming, openQueues } from "./queues.ts";
@@ -79,6 +80,12 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     fifoOnFailure: options.fifoOnFailure,
     maxAgeMs: options.maxAgeMs ?? options.retryScheduleMs * 1.5,
     retryDelaysMs: options.retryDelaysMs,
+  });
+  const grace = createGrace({
+    memory,
+    clock,
+    unknownGraceMs: options.unknownGraceMs,
+    messageGroupId: options.messageGroupId,
   });
   const settling = createSettling({ api, planner, memory, clock, log, events });
 
@@ -218,6 +225,12 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
         },
       );
       return results;
+    },
+
+    putBack({ queue, token }) {
+      const { consumer } = of(queue);
+      const head = consumer.lines.leased(token, clock.monotonic())?.messages[0];
+      return head === undefined ? null : grace(consumer.queue, head);
     },
 
     async stats(name): Promise<QueueStats> {

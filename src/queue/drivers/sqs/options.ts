@@ -33,6 +33,8 @@ export interface SqsOptions {
   readonly retryDelaysMs: readonly number[];
   /** A job that has been failing for longer is given up whatever its count says; by default 1.5 × the schedule. */
   readonly maxAgeMs: number | null;
+  /** How long after it was sent a job goes back that this process cannot route; see grace.ts. */
+  readonly unknownGraceMs: number;
   /** Largest max_attempts configured; only compared with a RedrivePolicy. */
   readonly maxAttempts: number;
   readonly shutdownTimeoutMs: number;

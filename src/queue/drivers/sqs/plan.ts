@@ -66,8 +66,11 @@ export function createPlanner(options: PlanOptions): Planner {
   const { memory, clock } = options;
 
   const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">, isOwn: boolean): Plan => {
-    const { attempted, reason, detail, endpoint, body, id = head.jobId } = given;
-    const attempts = memory.recall(head.id).attempts + (attempted ? 1 : 0);
+    const { attempted, reason, endpoint, body, id = head.jobId } = given;
+    const { attempts: before, putBacks } = memory.recall(head.id);
+    const attempts = before + (attempted ? 1 : 0);
+    const detail =
+      attempted || putBacks === 0 ? given.detail : `${given.detail}; put back ${putBacks} times before`;
     const copy = { jobId: id, body: body ?? head.body, reason, detail, endpoint, attempts };
     const message = deadMessage(consumer.queue, head, copy, clock.now());
     return message === null
@@ -190,8 +193,12 @@ export function createPlanner(options: PlanOptions): Planner {
       switch (disposition.verb) {
         case "ack":
           return { kind: "end", copies: [], own: [] };
-        case "release":
-          return { kind: "hide", forMs: 0, change: null };
+        case "release": {
+          const { delayMs } = disposition;
+          if (delayMs === undefined) return { kind: "hide", forMs: 0, change: null };
+          const change = { putBacks: memory.recall(head.id).putBacks + 1 };
+          return { kind: "hide", forMs: delayMs, change };
+        }
         case "park":
           return { kind: "park", key: disposition.key };
         case "replace":
