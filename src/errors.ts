@@ -17,10 +17,13 @@ export interface ConfigIssue {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly issues: readonly ConfigIssue[];
+  /** What is surely not meant, though no error: often the reason for one. */
+  readonly warnings: readonly string[];
 
-  constructor(issues: readonly ConfigIssue[]) {
+  constructor(issues: readonly ConfigIssue[], warnings: readonly string[] = []) {
     super(issues.map(formatConfigIssue).join("\n"));
     this.issues = issues;
+    this.warnings = warnings;
   }
 }
 

@@ -49,11 +49,13 @@ function report(error: unknown, word: string | undefined, rest: readonly string[
     return exitCode.usage;
   }
   if (error instanceof ConfigError) {
-    const issues = error.issues;
+    const { issues, warnings } = error;
+    if (!asJson) for (const warning of warnings) io.stderr.writeLine(`hookline: warning: ${warning}`);
     io.reportError(`the configuration cannot be used${asJson ? "" : ":"}`, {
       code: "configuration",
       exit_code: exitCode.configuration,
       issues,
+      warnings,
     });
     if (!asJson) for (const issue of issues) io.stderr.writeLine(`  ${formatConfigIssue(issue)}`);
     return exitCode.configuration;

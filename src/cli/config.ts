@@ -55,6 +55,7 @@ async function check(options: LoadOptions, asJson: boolean, io: ConfigCommandIo)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     issues.push(...error.issues);
+    warnings.push(...error.warnings);
   }
   const isOk = issues.length === 0;
   if (asJson) io.stdout.writeLine(JSON.stringify({ ok: isOk, issues, warnings }));

@@ -15,6 +15,26 @@ export function checkBackends(view: CrossView, findings: CrossFindings): void {
   checkCluster(view, findings);
   checkSqs(view, findings);
   warnOfUnused(view, findings);
+  warnOfDefaultDriver(view, findings);
+}
+
+/** A backend that is described and not chosen: whoever forgot queue.driver would lose jobs with the process. */
+function warnOfDefaultDriver({ config, input, sourceOf }: CrossView, { warn }: CrossFindings): void {
+  if (config.queue?.driver !== "memory" || sourceOf(["queue", "driver"]) !== "default") return;
+  const described: readonly [path: readonly string[], value: unknown, driver: string][] = [
+    [["queue", "sqs"], input.queue?.sqs, "sqs"],
+    [["queue", "redis_cluster"], input.queue?.redis_cluster, "redis-cluster"],
+    [["queue", "redis"], input.queue?.redis, "redis"],
+    [["database", "redis"], input.database?.redis, "redis"],
+  ];
+  for (const [path, value, driver] of described) {
+    const [key] = Object.keys(value ?? {});
+    if (key === undefined) continue;
+    const own = [...path, key];
+    warn(
+      `${own.join(".")} is set (${sourceOf(own)}), but queue.driver is not, so it is memory: set queue.driver (QUEUE_DRIVER) to ${driver}, or to memory to say so`,
+    );
+  }
 }
 
 /** What was written into queue.reliability and means nothing to the driver in use. */

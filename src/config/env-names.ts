@@ -11,9 +11,12 @@ export const envNames: Readonly<Record<string, string>> = {
   HOOKLINE_ENDPOINTS: "endpoints",
 
   QUEUE_DRIVER: "queue.driver",
+  // Its values are Soketi's own: env-foreign.ts.
+  SOKETI_QUEUE_DRIVER: "queue.driver",
   QUEUE_NAMES: "queue.queues",
   QUEUE_CONSUME: "queue.consume",
 
+  QUEUE_MEMORY_CAPACITY: "queue.memory.capacity",
   QUEUE_MEMORY_CONCURRENCY: "queue.memory.concurrency",
 
   QUEUE_REDIS_CONCURRENCY: "queue.redis.concurrency",
@@ -34,6 +37,7 @@ export const envNames: Readonly<Record<string, string>> = {
   REDIS_CLUSTER_QUEUE_CONCURRENCY: "queue.redis_cluster.concurrency",
   REDIS_CLUSTER_QUEUE_PREFIX: "queue.redis_cluster.prefix",
   REDIS_CLUSTER_NODES: "queue.redis_cluster.nodes",
+  REDIS_CLUSTER_QUEUE_REQUEST_TIMEOUT_MS: "queue.redis_cluster.request_timeout_ms",
 
   QUEUE_SQS_REGION: "queue.sqs.region",
   SOKETI_QUEUE_SQS_REGION: "queue.sqs.region",
@@ -72,6 +76,26 @@ export const envNames: Readonly<Record<string, string>> = {
 
 /** REDIS_URL is read where no other name sets the key: contract §2, "QUEUE_REDIS_URL, else REDIS_URL". */
 export const fallbackEnvNames: Readonly<Record<string, string>> = { REDIS_URL: "queue.redis.url_override" };
+
+/**
+ * Soketi's names for its own connection and batching. They are read where neither another name nor the file sets the
+ * key: whoever shares one environment between the two may have told hookline something else.
+ */
+export const soketiEnvNames: Readonly<Record<string, string>> = {
+  SOKETI_DB_REDIS_HOST: "database.redis.host",
+  SOKETI_DB_REDIS_PORT: "database.redis.port",
+  SOKETI_DB_REDIS_DB: "database.redis.db",
+  SOKETI_DB_REDIS_USERNAME: "database.redis.username",
+  SOKETI_DB_REDIS_PASSWORD: "database.redis.password",
+  SOKETI_DB_REDIS_SENTINELS: "database.redis.sentinels",
+  SOKETI_DB_REDIS_SENTINEL_PASSWORD: "database.redis.sentinel_password",
+  SOKETI_DB_REDIS_INSTANCE_NAME: "database.redis.name",
+  SOKETI_DB_REDIS_CLUSTER_NODES: "database.redis.cluster_nodes",
+  SOKETI_QUEUE_REDIS_CONCURRENCY: "queue.redis.concurrency",
+  SOKETI_QUEUE_REDIS_CLUSTER_MODE: "queue.redis.cluster_mode",
+  SOKETI_WEBHOOKS_BATCHING: "webhooks.batching.enabled",
+  SOKETI_WEBHOOKS_BATCHING_DURATION: "webhooks.batching.duration_ms",
+};
 
 /** HOOKLINE_ names that are no keys: the configuration file, and the server that the CLI asks. */
 export const otherEnvNames: ReadonlySet<string> = new Set(["HOOKLINE_CONFIG", "HOOKLINE_URL"]);

@@ -1,6 +1,7 @@
 import { suggest } from "../suggest.ts";
 import { admit } from "./admit.ts";
-import { envNames, fallbackEnvNames, isServiceLink, otherEnvNames } from "./env-names.ts";
+import { beginsLikeOurs, readSoketiDriver, unreadName } from "./env-foreign.ts";
+import { envNames, fallbackEnvNames, isServiceLink, otherEnvNames, soketiEnvNames } from "./env-names.ts";
 import { readTextFile } from "./file.ts";
 import { configSchema } from "./schema.ts";
 import type { Finding } from "./issues.ts";
@@ -32,7 +33,8 @@ export interface EnvReading {
 interface Variable {
   readonly name: string;
   readonly path: readonly string[];
-  readonly isFallback: boolean;
+  /** Read only where nothing of a higher rank sets the key. */
+  readonly rank: "own" | "fallback" | "soketi";
 }
 
 /**
@@ -47,29 +49,38 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
   const report = (path: readonly string[], name: string, message: string): void =>
     void findings.push({ path, source: `env ${showName(name)}`, message });
   const links: string[] = [];
+  const warnings: string[] = [];
   const found: EnvSetting[] = [];
   const variables: Variable[] = [];
 
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || value === "" || otherEnvNames.has(name)) continue;
     const isOurs = name.startsWith("HOOKLINE_") || isCompatible(name);
-    if (!isOurs) continue;
+    if (!isOurs && !beginsLikeOurs(name)) continue;
     if (isServiceLink(name, value)) {
       links.push(showName(name));
       continue;
     }
     const variable = findVariable(name, at);
     if (variable !== null) variables.push(variable);
-    else report([], name, unknownName(name, at));
+    else if (isOurs) report([], name, unknownName(name, at));
+    else warnings.push(unreadName(name, showName(name)));
   }
 
-  for (const variable of dropFallbacks(variables)) {
+  for (const variable of dropFallbacks(variables, at)) {
     const { name, path } = variable;
     const pair = variables.find((other) => other.name === `${name}_FILE`);
     if (pair !== undefined) report(path, name, `${pair.name} is set too; unset one of them`);
     const text = await textOf(variable, env[name] as string);
     if (!text.ok) {
       report(path, name, text.message);
+      continue;
+    }
+    if (withoutFile(name) === "SOKETI_QUEUE_DRIVER") {
+      const soketi = readSoketiDriver(text.value);
+      if ("driver" in soketi) found.push({ path, value: soketi.driver, name });
+      else if ("warning" in soketi) warnings.push(soketi.warning);
+      else report(path, name, soketi.message);
       continue;
     }
     const node = nodeAt(configSchema, path) as SchemaNode;
@@ -90,28 +101,33 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
       left.path.join(".").localeCompare(right.path.join("."), "en", { numeric: true }),
   );
   for (const { path, name, message } of findConflicts(settings)) report(path, name, message);
-  const warnings =
-    links.length === 0
-      ? []
-      : [`ignored ${links.sort().join(", ")}: set by Kubernetes for a Service, not meant for hookline`];
+  if (links.length > 0) {
+    warnings.push(
+      `ignored ${links.sort().join(", ")}: set by Kubernetes for a Service, not meant for hookline`,
+    );
+  }
   return { settings, findings, warnings };
 }
 
 const withoutFile = (name: string): string =>
   name.endsWith("_FILE") ? name.slice(0, -"_FILE".length) : name;
 
-function isCompatible(name: string): boolean {
-  const key = withoutFile(name);
-  return Object.hasOwn(envNames, key) || Object.hasOwn(fallbackEnvNames, key);
-}
+/** The tables of short names, each with the rank of what it names. */
+const tables: readonly (readonly [Variable["rank"], Readonly<Record<string, string>>])[] = [
+  ["own", envNames],
+  ["fallback", fallbackEnvNames],
+  ["soketi", soketiEnvNames],
+];
+
+const isCompatible = (name: string): boolean =>
+  tables.some(([, table]) => Object.hasOwn(table, withoutFile(name)));
 
 /** The key a name stands for; null when it stands for none. */
 function findVariable(name: string, at: (path: readonly string[]) => unknown): Variable | null {
   const key = withoutFile(name);
-  const isFallback = Object.hasOwn(fallbackEnvNames, key);
-  const known = envNames[key] ?? fallbackEnvNames[key];
-  if (known !== undefined && (isFallback || Object.hasOwn(envNames, key))) {
-    return { name, path: known.split("."), isFallback };
+  for (const [rank, table] of tables) {
+    const known = Object.hasOwn(table, key) ? table[key] : undefined;
+    if (known !== undefined) return { name, path: known.split("."), rank };
   }
   if (!key.startsWith("HOOKLINE_")) return null;
   const parts = key.slice("HOOKLINE_".length).split("__");
@@ -120,15 +136,21 @@ function findVariable(name: string, at: (path: readonly string[]) => unknown): V
     isSame: (written, own) => written === own.toUpperCase().replace(/[^A-Z0-9]/g, "_"),
     takesNew: false,
   });
-  return path === null ? null : { name, path, isFallback: false };
+  return path === null ? null : { name, path, rank: "own" };
 }
 
-/** Without the fallbacks of keys that another variable sets. */
-function dropFallbacks(variables: readonly Variable[]): Variable[] {
-  return variables.filter(
-    ({ isFallback, path }) =>
-      !isFallback || !variables.some((other) => !other.isFallback && other.path.join(".") === path.join(".")),
-  );
+/** Without those whose key is set by what has a higher rank. */
+function dropFallbacks(
+  variables: readonly Variable[],
+  at: (path: readonly string[]) => unknown,
+): readonly Variable[] {
+  const isSetByOwn = ({ path }: Variable): boolean =>
+    variables.some((other) => other.rank === "own" && other.path.join(".") === path.join("."));
+  return variables.filter((variable) => {
+    if (variable.rank === "own") return true;
+    if (variable.rank === "soketi" && at(variable.path) !== undefined) return false;
+    return !isSetByOwn(variable);
+  });
 }
 
 /** The variable's own text, or that of the file it names. */

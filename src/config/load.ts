@@ -60,7 +60,8 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   findings.push(...applyFlags(args, layers));
 
   const checked = check(layers, options.isTerminal ?? false, findings);
-  if (!checked.ok) throw new ConfigError(checked.issues);
+  // What the parts say of each other counts once all of them are sound.
+  if (!checked.ok) throw new ConfigError(checked.issues, fromEnv.warnings);
   const sourceOf = (path: string): string => layers.sourceOf(path.split("."));
   return {
     config: checked.config,

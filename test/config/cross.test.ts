@@ -446,6 +446,11 @@ describe("backends", () => {
       { queue: { reliability: { unknown_grace_ms: 1000 } } },
       "queue.reliability.unknown_grace_ms has no effect on the driver memory",
     ],
+    [
+      "a backend that is described, and not chosen",
+      { queue: { sqs: { region: "eu-west-1" } } },
+      "queue.sqs.region is set (file hookline.json), but queue.driver is not, so it is memory",
+    ],
     ["nobody to deliver to", {}, "there are no apps and no endpoints"],
   ])("%s is a warning, no issue", async (_, file, warning) => {
     const { warnings } = await load(file);

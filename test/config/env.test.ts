@@ -26,6 +26,18 @@ describe("names", () => {
     ["HOOKLINE_TOKEN", "0123456789abcdef", "server.token", "0123456789abcdef"],
     ["QUEUE_CONSUME", "no", "queue.consume", false],
     ["QUEUE_MEMORY_CONCURRENCY", "6", "queue.memory.concurrency", 6],
+    ["QUEUE_MEMORY_CAPACITY", "7", "queue.memory.capacity", 7],
+    ["REDIS_CLUSTER_QUEUE_REQUEST_TIMEOUT_MS", "9", "queue.redis_cluster.request_timeout_ms", 9],
+    ["SOKETI_QUEUE_DRIVER", "SQS", "queue.driver", "sqs"],
+    ["SOKETI_DB_REDIS_HOST", "redis.test", "database.redis.host", "redis.test"],
+    [
+      "SOKETI_DB_REDIS_CLUSTER_NODES",
+      '[{"host":"a","port":7}]',
+      "database.redis.cluster_nodes",
+      ["redis://a:7"],
+    ],
+    ["SOKETI_QUEUE_REDIS_CLUSTER_MODE", "true", "queue.redis.cluster_mode", true],
+    ["SOKETI_WEBHOOKS_BATCHING", "1", "webhooks.batching.enabled", true],
     ["QUEUE_REDIS_PREFIX", "sockudo_queue::", "queue.redis.prefix", "sockudo_queue::"],
     ["QUEUE_REDIS_URL", "rediss://u:p@h:1/2", "queue.redis.url_override", "rediss://u:p@h:1/2"],
     ["REDIS_URL", "redis://h", "queue.redis.url_override", "redis://h"],
@@ -105,12 +117,41 @@ describe("names", () => {
   test("variables of others are not looked at", async () => {
     const env = {
       PATH: "/bin",
-      QUEUE_REDIS_CONCURENCY: "x",
       SOKETI_DEBUG: "1",
       MY_HOOKLINE_PORT: "x",
       hookline_port: "x",
     };
     expect(await issuesOf(null, { env })).toEqual([]);
+  });
+
+  test.each([
+    ["QUEUE_DRIVR", "; did you mean QUEUE_DRIVER?"],
+    ["QUEUE_REDIS_CONCURENCY", "; did you mean QUEUE_REDIS_CONCURRENCY?"],
+    ["WEBHOOK_REQUEST_TIMEOUT", "; did you mean WEBHOOK_REQUEST_TIMEOUT_MS?"],
+    ["DATABASE_REDIS_PASSWRD_FILE", "; did you mean DATABASE_REDIS_PASSWORD?"],
+    ["SOKETI_QUEUE_SQS_QUEUE_URL", "; did you mean SOKETI_QUEUE_SQS_URL?"],
+    ["REDIS_CLUSTER_NODE", "; did you mean REDIS_CLUSTER_NODES?"],
+    ["QUEUE_", ""],
+  ])("%s begins like ours and is none: a warning, without its value", async (name, meant) => {
+    const { warnings } = await load({ apps: [app()] }, { env: { [name]: "redis-HUNTER22" } });
+    expect(warnings).toEqual([`${name} is not read: hookline knows no variable of this name${meant}`]);
+    expect(await issuesOf({ server: { port: -1 } }, { env: { [name]: "x" } })).toHaveLength(1);
+  });
+
+  test("settings of Sockudo and Soketi that have no counterpart are told so, Kubernetes' links are not", async () => {
+    const env = {
+      QUEUE_WORKER_PREFETCH: "1",
+      SOKETI_QUEUE_REDIS_OPTIONS: "{}",
+      QUEUE_PORT: "tcp://10.0.0.7:80",
+      REDIS_CLUSTER_SERVICE_HOST: "10.0.0.8",
+      REDIS_CLUSTER_SERVICE_PORT: "6379",
+      QUEUE_EMPTY: "",
+    };
+    expect((await load({ apps: [app()] }, { env })).warnings).toEqual([
+      "QUEUE_WORKER_PREFETCH is not read: hookline has nothing like this setting of Sockudo's",
+      "SOKETI_QUEUE_REDIS_OPTIONS is not read: hookline has nothing like this setting of Soketi's",
+      "ignored QUEUE_PORT, REDIS_CLUSTER_SERVICE_HOST, REDIS_CLUSTER_SERVICE_PORT: set by Kubernetes for a Service, not meant for hookline",
+    ]);
   });
 
   test("HOOKLINE_URL belongs to the command line", async () => {
@@ -294,5 +335,53 @@ describe("Kubernetes service links", () => {
   test("do not hide a port of our own", async () => {
     expect(await valueOf("server.port", { ...links, HOOKLINE_PORT: "81" })).toBe(81);
     expect(await issuesOf(null, { env: { HOOKLINE_PORT: "http://x" } })).toHaveLength(1);
+  });
+});
+
+describe("Soketi's environment", () => {
+  const soketi = {
+    SOKETI_QUEUE_DRIVER: "sqs",
+    SOKETI_QUEUE_SQS_URL: "https://sqs.eu-central-1.amazonaws.com/1234/soketi.fifo",
+    SOKETI_QUEUE_SQS_REGION: "eu-central-1",
+  };
+
+  test("is enough to drain its queue", async () => {
+    const { config, warnings, sourceOf } = await load({ apps: [app()] }, { env: soketi });
+    expect(config.queue).toMatchObject({ driver: "sqs", sqs: { queue_url: soketi.SOKETI_QUEUE_SQS_URL } });
+    expect(sourceOf("queue.driver")).toBe("env SOKETI_QUEUE_DRIVER");
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ["redis", "BullMQ"],
+    ["Sync", "without a queue"],
+  ])("with the driver %s is warned of, whatever driver hookline has", async (driver, says) => {
+    for (const env of [{}, { QUEUE_DRIVER: "none" }]) {
+      const { config, warnings } = await load(
+        { apps: [app()] },
+        { env: { ...env, SOKETI_QUEUE_DRIVER: driver } },
+      );
+      expect(config.queue.driver).toBe("QUEUE_DRIVER" in env ? "none" : "memory");
+      expect(warnings).toEqual([expect.stringContaining(says)]);
+    }
+  });
+
+  test("with another driver than hookline's is a contradiction, with none of Soketi's an error", async () => {
+    expect(await issuesOf(null, { env: { ...soketi, QUEUE_DRIVER: "redis" } })).toEqual([
+      "queue.driver (env QUEUE_DRIVER): SOKETI_QUEUE_DRIVER sets the same key to another value; unset one of them",
+    ]);
+    expect(await issuesOf(null, { env: { ...soketi, QUEUE_DRIVER: "sqs" } })).toEqual([]);
+    expect(await issuesOf(null, { env: { SOKETI_QUEUE_DRIVER: "sqss" } })).toEqual([
+      'queue.driver (env SOKETI_QUEUE_DRIVER): expected one of "sqs", "redis", "sync", the queue drivers of Soketi',
+    ]);
+  });
+
+  test("of its own connection counts after what hookline was told, by name or in the file", async () => {
+    const env = { SOKETI_DB_REDIS_HOST: "soketi.test", SOKETI_DB_REDIS_PORT: "7", DATABASE_REDIS_PORT: "8" };
+    expect(await valueOf("database.redis.host", env, { database: { redis: { host: "ours.test" } } })).toBe(
+      "ours.test",
+    );
+    expect(await valueOf("database.redis.host", env)).toBe("soketi.test");
+    expect(await valueOf("database.redis.port", env)).toBe(8);
   });
 });
