@@ -1,15 +1,11 @@
-import { isIP } from "node:net";
 import type { TlsSettings } from "./endpoint.ts";
 import { basicCredentials } from "./basic-credentials.ts";
 import { hasHeader, type HeaderEntry } from "./headers.ts";
+import { type Host, hostOf, withoutEndDots } from "./host-name.ts";
 
 /** An endpoint's URL taken apart once, so that an attempt costs no parsing. */
-export interface Destination {
+export interface Destination extends Host {
   readonly secure: boolean;
-  /** Lower-case name without brackets, or an IP literal. */
-  readonly hostname: string;
-  /** Whether `hostname` is an IP literal and needs no resolution. */
-  readonly isAddress: boolean;
   readonly port: number;
   /** Path and query, as the request line carries them. */
   readonly path: string;
@@ -35,11 +31,15 @@ export function createDestination(
   tls: TlsSettings | null = null,
 ): Destination {
   const secure = url.protocol === "https:";
-  const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  const isAddress = isIP(hostname) !== 0;
+  const { hostname, isAddress } = hostOf(url);
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   const path = `${url.pathname}${url.search}`;
-  const headers: HeaderEntry[] = [["host", url.host]];
+  const headers: HeaderEntry[] = [
+    [
+      "host",
+      `${hostname.includes(":") ? `[${hostname}]` : hostname}${url.port === "" ? "" : `:${url.port}`}`,
+    ],
+  ];
   if (!hasHeader(configured, "accept")) headers.push(["accept", "*/*"]);
   if (!hasHeader(configured, "accept-encoding")) headers.push(["accept-encoding", "identity"]);
   if ((url.username !== "" || url.password !== "") && !hasHeader(configured, "authorization")) {
@@ -52,7 +52,7 @@ export function createDestination(
     port,
     path,
     // A trailing dot makes a name absolute in DNS but stands in no certificate.
-    serverName: isAddress ? null : hostname.replace(/\.$/, ""),
+    serverName: isAddress ? null : withoutEndDots(hostname),
     tls,
     headers,
   };

@@ -1,3 +1,4 @@
+import { hostOf, withoutEndDots } from "./host-name.ts";
 import { type IpNetwork, networkHas, parseIp, parseNetwork, reachedThrough } from "./ip-address.ts";
 
 /** Where deliveries may go. */
@@ -5,7 +6,7 @@ export interface Egress {
   /**
    * The rule that forbids the connection, for people; null = allowed.
    *
-   * @param hostname What the URL says, lower case, without brackets.
+   * @param hostname What the URL says (host-name.ts).
    * @param address  The IP address that will be connected to, and no other.
    * @param port     Null = whatever the port, it is not checked (a proxy's).
    */
@@ -85,7 +86,7 @@ export function createEgress(rules: EgressRules): Egress {
   return {
     check(hostname, address, port) {
       if (port !== null && ports !== null && !ports.has(port)) return `port ${port}`;
-      const host = hostname.replace(/\.$/, "");
+      const host = withoutEndDots(hostname.toLowerCase());
       if (allowedHosts.some((matches) => matches(host))) return null;
       const deniedHost = deniedHosts.find(({ matches }) => matches(host));
       const ip = parseIp(address);
@@ -102,18 +103,33 @@ export function createEgress(rules: EgressRules): Egress {
 }
 
 function toRule(text: string, name: string): Rule[] {
-  const network = parseNetwork(text);
+  const network = networkOf(text);
   return network === null ? [] : [{ network, name }];
 }
 
+/** An address or range; an address in one of the spellings that URLs have for it, too. */
+function networkOf(text: string): IpNetwork | null {
+  const network = parseNetwork(text);
+  if (network !== null || text.startsWith("*.")) return network;
+  const host = hostOfText(text);
+  return host.isAddress ? parseNetwork(host.hostname) : null;
+}
+
 function isHostPattern(text: string): boolean {
-  return parseNetwork(text) === null;
+  return networkOf(text) === null;
 }
 
 /** `example.com` is that host alone, `*.example.com` every host below it. */
 function hostMatcher(pattern: string): (host: string) => boolean {
-  const wanted = pattern.toLowerCase().replace(/\.$/, "");
-  if (!wanted.startsWith("*.")) return (host) => host === wanted;
-  const suffix = wanted.slice(1);
+  if (!pattern.startsWith("*.")) {
+    const wanted = withoutEndDots(hostOfText(pattern).hostname);
+    return (host) => host === wanted;
+  }
+  const suffix = `.${withoutEndDots(hostOfText(pattern.slice(2)).hostname)}`;
   return (host) => host.endsWith(suffix) && host.length > suffix.length;
+}
+
+/** A rule's host as the parser of URLs writes it: what it is compared with came from there. */
+function hostOfText(text: string): { readonly hostname: string; readonly isAddress: boolean } {
+  return hostOf(URL.parse(`http://${text}/`) ?? { hostname: text });
 }

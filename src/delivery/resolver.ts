@@ -1,5 +1,6 @@
 import { promises as dns } from "node:dns";
 import { type Clock, sleep } from "../clock.ts";
+import { hasEmptyPart, withoutEndDots } from "./host-name.ts";
 import { createHostsFile, createRereader } from "./hosts-file.ts";
 import { type Answer, askBothFamilies, failure } from "./name-query.ts";
 import { candidateNames, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
@@ -78,7 +79,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   };
 
   const ask = async (name: string): Promise<Answer> => {
-    const fixed = hosts.addresses(name) ?? loopbackOf(name);
+    if (hasEmptyPart(name)) return failure("EBADNAME");
+    const plain = withoutEndDots(name);
+    const fixed = hosts.addresses(plain) ?? loopbackOf(plain);
     if (fixed !== undefined) {
       return { resolution: { ok: true, addresses: inOrder(fixed) }, ttlMs: fileTtlMs };
     }

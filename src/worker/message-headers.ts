@@ -5,16 +5,21 @@ import type { Delivery } from "./delivery.ts";
 /** Facts about a raw message, as headers, and the content type its body goes with. */
 export type MessageHeaders = readonly HeaderEntry[] & { readonly contentType: string };
 
-/** Longest value of one attribute, and of all together (backends.md §3). */
+/** Longest value of one attribute, and of all names and values together. */
 const attributeLimitBytes = 256;
 const allAttributesLimitBytes = 4096;
+/** What each header takes beside its name and value is bounded by how many there are. */
+const mostAttributes = 100;
+/** Longest `x-hookline-truncated`. */
+const leftOutLimitBytes = 1024;
 
 /**
  * The `x-hookline-…` headers of a raw message: message id, queue, group, receive count, first-received time,
  * and its attributes as `x-hookline-attr-…`.
  *
  * An attribute that is not visible ASCII travels as base64url with `-b64` appended to its name. What is
- * left out, for its size or because its name is no header name, is named in `x-hookline-truncated`.
+ * left out, for its size or because its name is no header name, is named in `x-hookline-truncated`, which ends in
+ * `...` where there are more. However many attributes a producer writes, they take 8 KiB of headers at most.
  */
 export function messageHeaders(delivery: Delivery): MessageHeaders {
   const { held, jobId, message, job } = delivery;
@@ -37,21 +42,46 @@ export function messageHeaders(delivery: Delivery): MessageHeaders {
 
 function attributeHeaders(attributes: Readonly<Record<string, string>>): HeaderEntry[] {
   const entries: HeaderEntry[] = [];
-  const leftOut: string[] = [];
+  const leftOut = createNameList();
   let total = 0;
   for (const [name, value] of Object.entries(attributes)) {
-    const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value);
-    const text = isPlain ? value : Buffer.from(value, "utf8").toString("base64url");
     const isHeaderName = /^[A-Za-z0-9_.-]{1,200}$/.test(name);
-    if (!isHeaderName || text.length > attributeLimitBytes || total + text.length > allAttributesLimitBytes) {
-      leftOut.push(isHeaderName ? name : Buffer.from(name, "utf8").toString("base64url"));
+    // A longer one would be too long in base64 as well.
+    const sent = isHeaderName && value.length <= attributeLimitBytes ? sentForm(name, value) : null;
+    const bytes = sent === null ? Infinity : sent[0].length + sent[1].length;
+    const isRoomy = total + bytes <= allAttributesLimitBytes && entries.length < mostAttributes;
+    if (sent === null || sent[1].length > attributeLimitBytes || !isRoomy) {
+      leftOut.add(isHeaderName ? name : Buffer.from(name.slice(0, 200), "utf8").toString("base64url"));
       continue;
     }
-    total += text.length;
-    entries.push([`x-hookline-attr-${name.toLowerCase()}${isPlain ? "" : "-b64"}`, text]);
+    total += bytes;
+    entries.push([`x-hookline-attr-${sent[0]}`, sent[1]]);
   }
-  if (leftOut.length > 0) entries.push(["x-hookline-truncated", leftOut.join(",").slice(0, 1024)]);
+  const text = leftOut.text();
+  if (text !== "") entries.push(["x-hookline-truncated", text]);
   return entries;
+}
+
+function sentForm(name: string, value: string): readonly [name: string, value: string] {
+  const lower = name.toLowerCase();
+  if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)) return [lower, value];
+  return [`${lower}-b64`, Buffer.from(value, "utf8").toString("base64url")];
+}
+
+/** Names with commas between them, whole ones, as many as fit. */
+function createNameList(): { add(name: string): void; text(): string } {
+  const more = ",...";
+  let list = "";
+  let isFull = false;
+  return {
+    add(name) {
+      if (isFull) return;
+      const longer = list === "" ? name : `${list},${name}`;
+      isFull = longer.length + more.length > leftOutLimitBytes;
+      list = isFull ? list + more : longer;
+    },
+    text: () => list,
+  };
 }
 
 /** JSON by its first and last character: a receiver's framework needs the type before it parses. */

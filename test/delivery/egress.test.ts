@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/clock.ts";
 import { createDestination } from "../../src/delivery/destination.ts";
 import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
+import { proxyTls } from "../../src/delivery/http1/dial.ts";
 import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
+import { createProxy } from "../../src/delivery/proxy.ts";
 import { createResolver } from "../../src/delivery/resolver.ts";
 import { startDnsServer } from "../support/dns-server.ts";
 import { startReceiver } from "../support/receiver.ts";
@@ -203,6 +206,111 @@ describe("the operator's own rules", () => {
       expect(createEgress({ ...open, ...rules }).check(hostname, address, 443)).toBe(expected);
     },
   );
+});
+
+describe("a host however it is spelled", () => {
+  /** The rule that forbids the URL's host, through the same parsing as a delivery's. */
+  const ruleFor = (url: string, rules: Partial<EgressRules>, address = "8.8.8.8"): string | null => {
+    const { hostname, port } = createDestination(new URL(url), []);
+    return createEgress({ ...open, ...rules }).check(hostname, address, port);
+  };
+  const spellings = [
+    "http://evil.example/",
+    "http://evil.example./",
+    "http://evil.example../",
+    "http://evil.example.....:8080/",
+    "http://EVIL.Example../",
+    "http://%65vil.example%2e%2E/",
+    "http://evil。example。。/",
+    "http://ｅｖｉｌ.example/",
+    "http://user:pass@evil.example../",
+  ];
+
+  test.each(spellings)("%s is denied by every spelling of the rule", (url) => {
+    for (const rule of ["evil.example", "evil.example.", "EVIL.example", "*.example", "*.Example."]) {
+      expect(ruleFor(url, { deny: [rule] })).toBe(`deny ${rule}`);
+      expect(ruleFor(url, { deny: ["8.8.8.8"], allow: [rule] })).toBeNull();
+    }
+    for (const rule of ["vil.example", "*.evil.example", "example"]) {
+      expect(ruleFor(url, { deny: [rule] })).toBeNull();
+    }
+  });
+
+  test("a name beyond ASCII is compared as it is asked for", () => {
+    for (const url of [
+      "http://bücher.example../",
+      "http://BÜCHER.example/",
+      "http://xn--bcher-kva.example./",
+    ]) {
+      for (const rule of ["xn--bcher-kva.example", "XN--BCHER-KVA.example", "bücher.example"]) {
+        expect(ruleFor(url, { deny: [rule] })).toBe(`deny ${rule}`);
+      }
+    }
+  });
+
+  test.each(["127.0.0.1", "127.0.0.1.", "127.0.0.1..", "127.1", "0x7f.1", "2130706433"])(
+    "an address written %s is one, in a URL and in a rule",
+    (written) => {
+      const { hostname, isAddress } = createDestination(new URL(`http://${written}/`), []);
+      expect([hostname, isAddress]).toEqual(["127.0.0.1", true]);
+      expect(ruleFor("http://name.test/", { deny: [written] }, "127.0.0.1")).toBe(
+        `deny ${written} (127.0.0.1)`,
+      );
+      expect(ruleFor("http://name.test/", { deny_private: true, allow: [written] }, "127.0.0.1")).toBeNull();
+    },
+  );
+
+  test("a rule with an IPv6 zone is the address's", () => {
+    const rules = { deny: ["2606:4700::1%eth0"] };
+    expect(ruleFor("http://name.test/", rules, "2606:4700::1")).toBe("deny 2606:4700::1%eth0 (2606:4700::1)");
+    expect(URL.parse("http://[fe80::1%25eth0]/")).toBeNull();
+  });
+
+  test("dots at the end stand in no Host header, SNI or certificate but the one of an absolute name", () => {
+    const seen = (url: string): unknown[] => {
+      const { hostname, serverName, headers } = createDestination(new URL(url), []);
+      return [hostname, serverName, headers[0]?.[1]];
+    };
+    expect(seen("https://a.test:8443/")).toEqual(["a.test", "a.test", "a.test:8443"]);
+    expect(seen("https://a.test./")).toEqual(["a.test.", "a.test", "a.test."]);
+    expect(seen("https://a.test...:8443/")).toEqual(["a.test.", "a.test", "a.test.:8443"]);
+    expect(seen("https://[::1]:8443/")).toEqual(["::1", null, "[::1]:8443"]);
+    expect(seen("https://127.0.0.1../")).toEqual(["127.0.0.1", null, "127.0.0.1"]);
+    expect(createProxy(new URL("https://proxy.test...:3128"))).toMatchObject({ hostname: "proxy.test." });
+    expect(proxyTls(createProxy(new URL("https://proxy.test..")))?.servername).toBe("proxy.test");
+  });
+
+  test("a proxy's name is held to the rules however it is spelled", async () => {
+    const names = fixedResolver({ "target.test": ["127.0.0.1"], "evil.example.": ["127.0.0.1"] });
+    const proxied = transportOver(createHttp1Exchange(), names, {
+      rules: { deny: ["evil.example"] },
+      proxy: "http://evil.example..:9",
+    });
+    expect(await attempt(proxied, httpEndpoint("http://target.test/"))).toMatchObject({
+      kind: "connect",
+      code: "proxy: deny evil.example",
+    });
+  });
+
+  test("what has dots in a row, or nothing but dots, is no name", async () => {
+    const dns = await startDnsServer(() => ({ addresses: ["127.0.0.1"] }));
+    const resolver = createResolver({
+      clock: systemClock,
+      servers: [dns.address],
+      hostsPath: "/nonexistent",
+    });
+    cleanups.push(
+      () => dns.close(),
+      () => resolver.close(),
+    );
+    for (const name of ["evil..example", ".evil.example", ".", ".."]) {
+      expect(await resolver.resolve(name)).toEqual({ ok: false, code: "EBADNAME" });
+    }
+    expect(dns.questions).toEqual([]);
+    expect(await resolver.resolve("localhost.")).toMatchObject({ ok: true });
+    expect(await resolver.resolve("evil.example.")).toMatchObject({ ok: true });
+    expect([...new Set(dns.questions)].sort()).toEqual(["evil.example/A", "evil.example/AAAA"]);
+  });
 });
 
 describe("a delivery", () => {

@@ -74,8 +74,17 @@ test("the search finds a secret in every spelling that could leak", () => {
 test("whatever happens, no secret is in the log, an answer, an error or a metric", async () => {
   // The receiver knows the secrets it was sent, and sends them back wherever it can.
   const receiver = await startReceiver({
-    behaviour: (request, n) =>
-      n % 2 === 0 ? redirect(302, `http://127.0.0.1:9${request.path}`) : answer(400, { body: request.path }),
+    behaviour: ({ path, headers }, n) => {
+      const key = headers["x-api-key"] ?? "none";
+      const locations = [
+        `http://127.0.0.1:9${path}`,
+        `https://${key}.example/`,
+        `https://${key.replaceAll(/./g, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}.example/`,
+        `https://${"x".repeat(250 - (n % 7))}${key}/`,
+      ];
+      const location = locations[(n >> 1) % locations.length];
+      return n % 2 === 0 ? redirect(302, location as string) : answer(400, { body: path });
+    },
   });
   try {
     await using server = await startExecutable(configWithSecrets(receiver.port));

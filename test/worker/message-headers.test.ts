@@ -95,6 +95,41 @@ describe("attributes", () => {
     expect(truncated).toContain(Buffer.from("spaced name").toString("base64url"));
     expect(truncated).toHaveLength(22 - 16);
   });
+
+  const bytesOf = (headers: Record<string, string>): number =>
+    Object.entries(headers)
+      .filter(([name]) => /^x-hookline-(?:attr-|truncated)/.test(name))
+      .reduce((sum, [name, value]) => sum + name.length + value.length + ": \r\n".length, 0);
+
+  test.each<[string, Record<string, string>]>([
+    ["5,000 of one letter", Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`a${n}`, "v"]))],
+    [
+      "5,000 with long names",
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`${"n".repeat(190)}${n}`, "v"])),
+    ],
+    [
+      "5,000 without a header's name",
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`a ${n}`, "v"])),
+    ],
+    ["5,000 that are empty", Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`a${n}`, ""]))],
+    ["one with a name of a megabyte", attribute("n".repeat(1_000_000), "v")],
+    ["one with a name of a megabyte that is no header's", attribute("ä".repeat(1_000_000), "v")],
+    ["one with a value of a megabyte", attribute("name", "ä".repeat(1_000_000))],
+  ])("%s: 8 KiB of headers at most, and it is said that some are missing", (_what, attributes) => {
+    const headers = received({ attributes });
+    expect(bytesOf(headers)).toBeLessThanOrEqual(8_192);
+    expect(headers["x-hookline-truncated"]).not.toBeUndefined();
+  });
+
+  test("names count as values do, and those that are left out are named whole", () => {
+    const names = Array.from({ length: 60 }, (_, n) => `${"n".repeat(90)}${String(n).padStart(2, "0")}`);
+    const headers = received({ attributes: Object.fromEntries(names.map((name) => [name, "v".repeat(8)])) });
+    const sent = Object.keys(headers).filter((name) => name.startsWith("x-hookline-attr-"));
+    expect(sent).toHaveLength(Math.floor(4_096 / (92 + 8)));
+    const truncated = (headers["x-hookline-truncated"] ?? "").split(",");
+    expect(truncated.at(-1)).toBe("...");
+    expect(truncated.slice(0, -1)).toEqual(names.slice(40, 40 + truncated.length - 1));
+  });
 });
 
 describe("the content type", () => {

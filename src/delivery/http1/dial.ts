@@ -2,6 +2,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { type Cut, cutOff } from "../cut.ts";
 import type { Destination } from "../destination.ts";
+import { withoutEndDots } from "../host-name.ts";
 import type { Proxy } from "../proxy.ts";
 
 /** Where a connection leads: one address, and whom TLS expects there. */
@@ -81,5 +82,5 @@ export function destinationTls({ serverName, tls }: Destination): ConnectionOpti
 /** What TLS needs for a proxy that is itself spoken to over it; null for a plain one. */
 export function proxyTls({ secure: isSecure, isAddress, hostname }: Proxy): ConnectionOptions | null {
   if (!isSecure) return null;
-  return { ...common, ...(isAddress ? {} : { servername: hostname }) };
+  return { ...common, ...(isAddress ? {} : { servername: withoutEndDots(hostname) }) };
 }
