@@ -3,7 +3,7 @@ import type { DeadLetter } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime } from "./json.ts";
 import { maskId } from "./mask-id.ts";
-import { maskedStart } from "./masked-start.ts";
+import { maskedStart } from "../masked-start.ts";
 import { shownBody } from "./shown-body.ts";
 
 /**

@@ -6,7 +6,7 @@ import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { maskId } from "./mask-id.ts";
-import { quote } from "./masked-start.ts";
+import { quote } from "../masked-start.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";

@@ -67,8 +67,14 @@ export function countRejected(deps: AdminDeps, queue: string, code: string): voi
  *
  * 202 when at least one is in the backend (`enqueued`, or `duplicate`: it was there before); 200 when the
  * driver is none; when every job failed, the first one's problem with all of them attached.
+ *
+ * @param more Further members of an answer that is no problem; already masked.
  */
-export function answerFor(deps: AdminDeps, verdicts: readonly Verdict[]): Response {
+export function answerFor(
+  deps: AdminDeps,
+  verdicts: readonly Verdict[],
+  more: Readonly<Record<string, unknown>> = {},
+): Response {
   let firstError: unknown;
   let accepted = 0;
   let discarded = 0;
@@ -85,9 +91,9 @@ export function answerFor(deps: AdminDeps, verdicts: readonly Verdict[]): Respon
     return { id, status: "failed", error: { code, detail: message } };
   });
   if (discarded > 0) {
-    return jsonResponse({ accepted: 0, discarded, reason: "queue driver is none", jobs });
+    return jsonResponse({ accepted: 0, discarded, reason: "queue driver is none", jobs, ...more });
   }
-  if (accepted > 0) return jsonResponse({ accepted, jobs }, 202);
+  if (accepted > 0) return jsonResponse({ accepted, jobs, ...more }, 202);
   return problemResponse(deps, firstError, { accepted: 0, jobs });
 }
 

@@ -7,27 +7,44 @@ import { writeJobs, type Verdict } from "./enqueue.ts";
 
 /** Turns an app's events into jobs and writes them, batched where `webhooks.batching` says so. */
 export interface EventWriter {
-  /** What became of the jobs the events went into, once the driver has ruled on all of them. */
-  write(queue: string, appId: string, events: readonly EventText[]): Promise<Verdict[]>;
+  /**
+   * What became of the jobs the events went into, once the driver has ruled on all of them.
+   *
+   * @param once Makes the same request again a duplicate; then they share no job with other requests.
+   */
+  write(
+    queue: string,
+    appId: string,
+    events: readonly EventText[],
+    once: NewJob["dedup"],
+  ): Promise<Verdict[]>;
   /** Writes what still waits for its batch; for shutdown. Never rejects. */
   flush(): Promise<void>;
 }
 
 export function createEventWriter(deps: AdminDeps): EventWriter {
   const { batching } = deps.config.webhooks;
-  const enqueue = (batch: EventBatch): Promise<Verdict[]> => {
+  const enqueue = (batch: EventBatch, once: NewJob["dedup"] = null): Promise<Verdict[]> => {
     const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes);
-    return writeJobs(deps, batch.queue, jobs);
+    // Cut in the same places each time, so that the same part has the same key.
+    const keyed = jobs.map((job, at) =>
+      once === null ? job : { ...job, dedup: { ...once, key: `${once.key}:${at}` } },
+    );
+    return writeJobs(deps, batch.queue, keyed);
   };
-  if (!batching.enabled) {
-    return {
-      write: (queue, appId, events) => enqueue({ queue, appId, timeMs: deps.clock.now(), events }),
-      flush: () => Promise.resolve(),
-    };
-  }
-  const batcher = createEventBatcher({ durationMs: batching.duration_ms, size: batching.size, enqueue });
+  const writeAlone: EventWriter["write"] = (queue, appId, events, once) =>
+    enqueue({ queue, appId, timeMs: deps.clock.now(), events }, once);
+  if (!batching.enabled) return { write: writeAlone, flush: () => Promise.resolve() };
+  const batcher = createEventBatcher({
+    durationMs: batching.duration_ms,
+    size: batching.size,
+    enqueue: (batch) => enqueue(batch),
+  });
   return {
-    write: async (queue, appId, events) => (await batcher.add(queue, appId, deps.clock.now(), events)).flat(),
+    async write(queue, appId, events, once) {
+      if (once !== null) return writeAlone(queue, appId, events, once);
+      return (await batcher.add(queue, appId, deps.clock.now(), events)).flat();
+    },
     flush: () => batcher.flush(),
   };
 }

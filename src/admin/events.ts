@@ -1,14 +1,27 @@
-import { readEventsRequest } from "../jobs/events.ts";
+import type { App } from "../delivery/endpoint.ts";
+import { wants } from "../delivery/router.ts";
+import { readEventsRequest, type EventText } from "../jobs/events.ts";
+import { sha256Hex } from "../jobs/id.ts";
+import type { NewJob } from "../queue/driver.ts";
 import { readJsonText } from "./body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answerFor, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
+import { idempotencyKey } from "./idempotency-key.ts";
 import { parseJsonBody } from "./json-body.ts";
-import { quote } from "./masked-start.ts";
+import { maskedStart, quote } from "../masked-start.ts";
+import { createPacer } from "./pacer.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
 
-/** POST /v1/apps/{app_id}/events: `{events: [{name, channel, …}]}` becomes a job of that app. */
+/** Most names of events in a log line. */
+const mostNames = 20;
+
+/**
+ * POST /v1/apps/{app_id}/events: `{events: [{name, channel, …}]}` becomes a job of that app.
+ *
+ * The answer says of each event how many webhooks want it: 0 is often a misspelt name.
+ */
 export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
   const queue = eventsQueue(deps);
   return [
@@ -17,7 +30,7 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
       path: "/v1/apps/:app/events",
       access: "operator",
       async handle(c) {
-        const appId = requireApp(deps, c);
+        const app = requireApp(deps, c);
         requireIntake(deps);
         if (queue === null) {
           throw new RequestError(
@@ -25,12 +38,8 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
             "every queue of queue.queues is raw: events need one that is not",
           );
         }
-        if (c.req.raw.headers.has("idempotency-key")) {
-          throw new RequestError(
-            "idempotency_unsupported",
-            "Idempotency-Key works at /v1/queues/{queue}/jobs only: events of several requests may share a job",
-          );
-        }
+        const key = idempotencyKey(c.req.raw.headers);
+        requireDedup(deps, key);
         const text = await readJsonText(c, deps.config.server.max_body_bytes);
         const request = readEventsRequest(text);
         if (!request.ok) {
@@ -41,7 +50,9 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
           );
           throw new RequestError("invalid_body", errors.join("; "));
         }
-        return answerFor(deps, await writer.write(queue, appId, request.events));
+        const once = key === null ? null : onceOnly(queue, app.id, key, text);
+        const verdicts = await writer.write(queue, app.id, request.events, once);
+        return answerFor(deps, verdicts, { events: await countWebhooks(deps, app, request.events) });
       },
     }),
   ];
@@ -53,13 +64,59 @@ function eventsQueue(deps: AdminDeps): string | null {
   return usable.includes("webhooks") ? "webhooks" : (usable[0] ?? null);
 }
 
-function requireApp(deps: AdminDeps, c: AdminContext): string {
+/** @throws RequestError `unsupported_by_driver` for an Idempotency-Key where the backend cannot deduplicate. */
+function requireDedup({ driver }: AdminDeps, key: string | null): void {
+  // What is discarded is never there twice.
+  if (key === null || driver.capabilities.dedup || driver.name === "none") return;
+  throw new RequestError(
+    "unsupported_by_driver",
+    "Idempotency-Key: this queue's driver cannot deduplicate; send without it",
+  );
+}
+
+/**
+ * What makes the same request again a duplicate. A key is its app's own, and apart from those of jobs: two senders
+ * who count from 1 must not take each other's place.
+ */
+function onceOnly(queue: string, appId: string, key: string, text: string): NonNullable<NewJob["dedup"]> {
+  return {
+    key: `events:${sha256Hex(JSON.stringify([appId, key])).slice(0, 32)}`,
+    fingerprint: sha256Hex(`${queue}\n${text}`),
+  };
+}
+
+/** For each event, how many of the app's webhooks want it, as they are configured now. */
+async function countWebhooks(
+  deps: AdminDeps,
+  app: App,
+  events: readonly EventText[],
+): Promise<{ name: string; webhooks: number }[]> {
+  const pace = createPacer();
+  const counts: { name: string; webhooks: number }[] = [];
+  for (const event of events) {
+    const webhooks = app.endpoints.filter((endpoint) => wants(endpoint, event)).length;
+    counts.push({ name: maskedStart(deps.mask, event.name, 200), webhooks });
+    await pace();
+  }
+  const unwanted = new Set(counts.filter(({ webhooks }) => webhooks === 0).map(({ name }) => name));
+  if (unwanted.size > 0) {
+    const names = [...unwanted].slice(0, mostNames);
+    deps.log.debug("no webhook of the app wants these events", {
+      app: app.id,
+      events: names,
+      names: unwanted.size,
+    });
+  }
+  return counts;
+}
+
+function requireApp(deps: AdminDeps, c: AdminContext): App {
   const id = pathParameter(c, "app");
   const app = deps.directory.findApp(id, null);
   if (app === null) {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, id)} in the configuration`);
   }
-  if (app.accept.has("native")) return app.id;
+  if (app.accept.has("native")) return app;
   throw new RequestError(
     "format_not_accepted",
     `app ${app.id} does not accept native jobs, which events become`,

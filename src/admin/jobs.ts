@@ -1,11 +1,16 @@
-import { readJobs, type IntakeItem } from "../jobs/intake.ts";
+import type { Directory } from "../delivery/endpoint.ts";
+import { compileRawRoutes } from "../delivery/raw-routes.ts";
+import { route as routeJob, type RawRoutes } from "../delivery/router.ts";
+import { readJobs, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
+import type { DecodedJob } from "../jobs/job.ts";
 import { readJsonText } from "./body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from "./enqueue.ts";
+import { idempotencyKey } from "./idempotency-key.ts";
 import { invalidJson } from "./json-body.ts";
 import { queueParameter } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
-import { route, type AdminContext, type Route } from "./route.ts";
+import { route, type Route } from "./route.ts";
 
 /** No job of any known form is shorter; bounds what one request can make the answer grow to. */
 const shortestJobBytes = 32;
@@ -19,8 +24,13 @@ export function jobRoutes(deps: AdminDeps): Route[] {
   const { driver, directory, clock, config } = deps;
   const { max_body_bytes: maxBodyBytes } = config.server;
   const maxJobs = Math.ceil(maxBodyBytes / shortestJobBytes);
-  const formats = new Map(
-    config.queue.queues.map(({ name, format }) => [name, format === "raw" ? "raw" : "auto"] as const),
+  const isConsumed = config.queue.consume && driver.name !== "none";
+  const queues = new Map(
+    config.queue.queues.map((queue) => {
+      const rawRoutes = queue.format === "raw" ? compileRawRoutes(queue) : null;
+      const findObstacle = isConsumed ? obstacleFinder(directory, rawRoutes) : undefined;
+      return [queue.name, { format: rawRoutes === null ? "auto" : "raw", findObstacle }] as const;
+    }),
   );
   return [
     route({
@@ -30,11 +40,12 @@ export function jobRoutes(deps: AdminDeps): Route[] {
       async handle(c) {
         const queue = queueParameter(deps, c);
         requireIntake(deps);
-        const key = idempotencyKey(c);
+        const key = idempotencyKey(c.req.raw.headers);
         const text = await readJsonText(c, maxBodyBytes);
         const intake = readJobs(text, {
           queue,
-          format: formats.get(queue) ?? "auto",
+          format: "auto",
+          ...queues.get(queue),
           apps: directory,
           capabilities: driver.capabilities,
           // What is discarded is never there twice.
@@ -59,6 +70,23 @@ export function jobRoutes(deps: AdminDeps): Route[] {
   ];
 }
 
+/** An endpoint that a job names is part of the job: its absence is 422, where a path to it would be 404. */
+function refusalOf({ code, message }: Extract<IntakeItem, { ok: false }>): RequestError {
+  return new RequestError(code, message, {}, code === "unknown_endpoint" ? 422 : null);
+}
+
+/** Asks the routing that the worker will ask: a job that it gives up is better refused while its sender listens. */
+function obstacleFinder(directory: Directory, rawRoutes: RawRoutes | null) {
+  return (job: DecodedJob): Obstacle | null => {
+    const routing = routeJob(job, directory, rawRoutes);
+    if (routing.kind !== "dead") return null;
+    const { reason, detail: message } = routing;
+    return reason === "unknown_endpoint" || reason === "no_route" || reason === "not_wanted"
+      ? { code: reason, message }
+      : null;
+  };
+}
+
 /** Writes the good ones in one call; one verdict per item, in order. */
 async function enqueueItems(
   deps: AdminDeps,
@@ -70,20 +98,11 @@ async function enqueueItems(
   return items.map((item): Verdict => {
     if (!item.ok) {
       countRejected(deps, queue, item.code);
-      return { status: "refused", id: item.id, error: new RequestError(item.code, item.message) };
+      return { status: "refused", id: item.id, error: refusalOf(item) };
     }
     const result = results.next();
     if (!result.done) return result.value;
     // Short of a result nothing is known of the job, and nothing may be promised.
     return { status: "failed", id: item.job.id, error: new Error("the driver gave too few results") };
   });
-}
-
-function idempotencyKey(c: AdminContext): string | null {
-  const key = c.req.raw.headers.get("idempotency-key");
-  if (key === null || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new RequestError(
-    "invalid_idempotency_key",
-    "Idempotency-Key: expected 1 to 255 visible ASCII characters without spaces",
-  );
 }

@@ -43,8 +43,9 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   malformed: [422, "The job has no known form"],
   unknown_app: [422, "The job's app is not configured"],
   bad_signature: [422, "The job's signature does not match"],
+  no_route: [422, "No route of the queue takes the message"],
+  not_wanted: [422, "The endpoint wants none of the job's events"],
   format_not_accepted: [422, "The app does not take this form of job"],
-  idempotency_unsupported: [422, "Idempotency-Key cannot be honoured here"],
   no_event_queue: [422, "No queue takes events"],
   unsupported_by_driver: [422, "The driver cannot do this"],
   headers_too_large: [431, "The headers are too large"],
@@ -53,11 +54,6 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   driver_unavailable: [503, "The backend does not answer"],
   draining: [503, "The process is shutting down"],
 };
-
-/** The HTTP status an error code stands for; 500 for an unknown one. */
-export function statusOf(code: string): number {
-  return problems[code]?.[0] ?? 500;
-}
 
 export interface ProblemDeps {
   /** Replaces every secret in a text. */
@@ -85,7 +81,8 @@ export function problemResponse(
   extra: Readonly<Record<string, unknown>> = {},
 ): Response {
   const { code, message } = publicError(deps, error);
-  const { status, text } = problemText(code, message, extra);
+  const own = error instanceof RequestError ? error.status : null;
+  const { status, text } = problemText(code, message, extra, own);
   const headers = new Headers({ "content-type": "application/problem+json" });
   if (status === 503) headers.set("retry-after", "1");
   if (error instanceof RequestError) {
@@ -97,14 +94,17 @@ export function problemResponse(
 /**
  * The body of a problem, and its status.
  *
- * @param detail Already masked, as `extra` is.
+ * @param detail    Already masked, as `extra` is.
+ * @param ownStatus Null for the status that the code has.
  */
 export function problemText(
   code: string,
   detail: string,
   extra: Readonly<Record<string, unknown>> = {},
+  ownStatus: number | null = null,
 ): { status: number; text: string } {
-  const [status, title] = problems[code] as readonly [number, string];
+  const [usualStatus, title] = problems[code] as readonly [number, string];
+  const status = ownStatus ?? usualStatus;
   const body = { type: `urn:hookline:problem:${code}`, title, status, code, detail, ...extra };
   return { status, text: JSON.stringify(body) };
 }

@@ -1,7 +1,7 @@
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonResponse } from "./json.ts";
-import { quote } from "./masked-start.ts";
+import { quote } from "../masked-start.ts";
 import { shortListResponse } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";

@@ -9,9 +9,17 @@ export class RequestError extends HooklineError {
   override readonly name = "RequestError";
   /** Headers the answer must carry, as WWW-Authenticate or Allow. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The status where it is not the code's usual one. */
+  readonly status: number | null;
 
-  constructor(code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    code: string,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+    status: number | null = null,
+  ) {
     super(code, message);
     this.headers = headers;
+    this.status = status;
   }
 }

@@ -175,8 +175,8 @@ function createPayloadCut({ payload }: PusherJob): (bound: BoundEvents) => strin
   };
 }
 
-/** An event without a channel passes no channel filter. */
-function wants(endpoint: Endpoint, event: JobEvent): boolean {
+/** Whether an endpoint wants an event. An event without a channel passes no channel filter. */
+export function wants(endpoint: Endpoint, event: JobEvent): boolean {
   const { eventTypes, acceptsChannel } = endpoint;
   if (
     eventTypes !== null &&

@@ -28,12 +28,24 @@ export interface IntakeOptions {
   >;
   /** The request's Idempotency-Key; null when there is none. */
   readonly idempotencyKey: string | null;
+  /**
+   * Why the configuration leads a job nowhere that names its endpoint itself, or that is raw; null where it leads
+   * somewhere. Absent: not asked, because another process consumes the queue and may know better.
+   */
+  readonly findObstacle?: ((job: DecodedJob) => Obstacle | null) | undefined;
   /** Epoch ms. */
   readonly now: number;
 }
 
+/** Why a job would become a dead letter as soon as it is leased. */
+export interface Obstacle {
+  readonly code: "unknown_endpoint" | "no_route" | "not_wanted";
+  readonly message: string;
+}
+
 /** Why one job of a request is refused. */
 export type IntakeCode =
+  | Obstacle["code"]
   | "malformed"
   | "unknown_app"
   | "bad_signature"
@@ -55,10 +67,9 @@ export type Intake =
  * Reads the body of POST /v1/queues/{queue}/jobs: one job or an array of them, in any form of contract §3,
  * or on a raw queue one content or an array of them.
  *
- * What comes out are native envelopes, bytes kept, without any secret. Apps are looked up and Soketi's
- * signatures checked here, so that the producer hears of it; a named endpoint that is missing is not: it
- * may be configured by the time of the delivery, and else the job becomes a dead letter. One bad item
- * spoils no other.
+ * What comes out are native envelopes, bytes kept, without any secret. Apps are looked up, Soketi's signatures
+ * checked and endpoints that jobs name looked for here, so that the producer hears of it. One bad item spoils no
+ * other.
  */
 export function readJobs(body: string, options: IntakeOptions): Intake {
   if (options.idempotencyKey !== null && !options.capabilities.dedup) {
@@ -107,6 +118,8 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   if (unsupported !== null) return refuse("unsupported_by_driver", unsupported);
   const found = job.kind === "raw" ? job : findApp(job, options);
   if ("code" in found) return refuse(found.code, found.message);
+  const obstacle = found.kind === "raw" || found.endpoint !== null ? options.findObstacle?.(found) : null;
+  if (obstacle) return refuse(obstacle.code, obstacle.message);
   const id = givenId ?? newJobId();
   const binding = {
     id: found.deliveryId === null ? id : (found.id ?? id),

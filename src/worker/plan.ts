@@ -18,7 +18,13 @@ export type Plan = Step & {
 };
 
 type Step =
-  | { readonly kind: "settle"; readonly jobId: string; readonly disposition: Disposition }
+  | {
+      readonly kind: "settle";
+      readonly jobId: string;
+      readonly disposition: Disposition;
+      /** The job that no endpoint wants, where that is why it is acked. */
+      readonly unwanted?: DecodedJob;
+    }
   | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
 
 export interface PlanContext {
@@ -62,7 +68,9 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
   const jobId = decoded.id ?? job.id;
   const withMessage = addAttributes(decoded, job);
   const routing = route(withMessage, context.directory, context.rawRoutes);
-  if (routing.kind === "nothing") return { kind: "settle", jobId, disposition: { verb: "ack" } };
+  if (routing.kind === "nothing") {
+    return { kind: "settle", jobId, disposition: { verb: "ack" }, unwanted: decoded };
+  }
   if (routing.kind === "dead") {
     const { endpoint, deliveryId: delivery } = decoded;
     const body = keptBody(withMessage, job.body, { id: jobId, endpoint, deliveryId: delivery });

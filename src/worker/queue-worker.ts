@@ -22,6 +22,7 @@ import type { Permits } from "./permits.ts";
 import { keepMasked, planJob, type PlanContext } from "./plan.ts";
 import { createPoller } from "./poller.ts";
 import { createSettler } from "./settler.ts";
+import { describeUnwanted } from "./unwanted.ts";
 
 export interface QueueWorkerOptions {
   readonly queue: string;
@@ -157,6 +158,14 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       lease.jobId = plan.jobId;
       lease.learntId = plan.learntId;
       if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
+      if (plan.unwanted !== undefined && log.level === "debug") {
+        const { mask } = options.plan;
+        log.debug("no endpoint wants the job", {
+          queue,
+          job_id: plan.jobId,
+          ...describeUnwanted(plan.unwanted, mask),
+        });
+      }
       if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
       return lease.settle(putBack(lease, disposition) ?? disposition);
     }

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { DriverUnavailableError, PayloadTooLargeError, QueueFullError } from "../../src/errors.ts";
 import { createNoneDriver } from "../../src/queue/drivers/none.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
-import { appSecret, app1, sockudoJob, startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
+import { appSecret, sockudoJob, startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
 
 const path = "/v1/queues/webhooks/jobs";
 let running: Admin[] = [];
@@ -234,14 +234,6 @@ describe("an Idempotency-Key", () => {
       expect((await json(response)).code).toBe("invalid_idempotency_key");
     }
     expect((await admin.post(path, sockudoJob(), { "idempotency-key": "x".repeat(255) })).status).toBe(202);
-  });
-
-  // Finding: the code said that the driver was at fault.
-  test("is 422 at /events, whatever the driver can", async () => {
-    const events = { events: [{ name: "channel_occupied", channel: "a" }] };
-    const response = await admin.post("/v1/apps/app-1/events", events, headers);
-    expect([response.status, (await json(response)).code]).toEqual([422, "idempotency_unsupported"]);
-    expect(await drain(admin)).toEqual([]);
   });
 
   test("is 422 where the driver cannot deduplicate", async () => {
@@ -476,97 +468,5 @@ describe("what the driver says", () => {
     const closed = await admin.post(path, sockudoJob());
     expect(closed.status).toBe(503);
     expect((await json(closed)).code).toBe("driver_unavailable");
-  });
-});
-
-describe("events", () => {
-  const events = "/v1/apps/app-1/events";
-  const one = { events: [{ name: "channel_occupied", channel: "room" }] };
-
-  test("become a job on webhooks, with time_ms now", async () => {
-    const before = Date.now();
-    const response = await admin.post(
-      events,
-      '{"events":[{"name":"channel_occupied","channel":"room","n":1.0}]}',
-    );
-    expect(response.status).toBe(202);
-    const answer = await json(response);
-    expect(answer).toEqual({ accepted: 1, jobs: [{ id: expect.any(String), status: "enqueued" }] });
-    const [body = ""] = await drain(admin);
-    expect(body).toContain('"events":[{"name":"channel_occupied","channel":"room","n":1.0}]');
-    const envelope = JSON.parse(body) as { id: string; app_id: string; payload: { time_ms: number } };
-    expect(envelope).toMatchObject({ id: answer.jobs[0]?.id, app_id: "app-1" });
-    expect(envelope.payload.time_ms).toBeGreaterThanOrEqual(before);
-  });
-
-  test("go to the first queue where there is no webhooks, and never to a raw one", async () => {
-    const other = await start({
-      config: {
-        queue: { queues: [{ name: "orders", format: "raw", endpoint: "e" }, "first", "second"] },
-        endpoints: { e: { url: "http://127.0.0.1:1/" } },
-      },
-    });
-    expect((await other.post(events, one)).status).toBe(202);
-    expect((await other.memory.stats("first")).ready).toBe(1);
-  });
-
-  const bad: [name: string, path: string, body: string, status: number, code: string][] = [
-    ["an unknown app", "/v1/apps/nobody/events", JSON.stringify(one), 404, "no_such_app"],
-    ["an app's key instead of its id", "/v1/apps/app-key/events", JSON.stringify(one), 404, "no_such_app"],
-    ["no events", events, "{}", 422, "invalid_body"],
-    ["an empty list", events, '{"events":[]}', 422, "invalid_body"],
-    ["an event without name", events, '{"events":[{"channel":"x"}]}', 422, "invalid_body"],
-    ["a name that is a number", events, '{"events":[{"name":7}]}', 422, "invalid_body"],
-    ["an unknown member", events, '{"events":[{"name":"x"}],"evnts":1}', 422, "invalid_body"],
-    ["an array", events, "[]", 422, "invalid_body"],
-    ["no JSON", events, "{", 400, "invalid_json"],
-  ];
-  for (const [name, path, body, status, code] of bad) {
-    test(`${name}: ${status} ${code}`, async () => {
-      const response = await admin.post(path, body);
-      expect({ status: response.status, code: (await json(response)).code }).toEqual({ status, code });
-      expect((await admin.memory.stats("webhooks")).ready).toBe(0);
-    });
-  }
-
-  test("an event without name is named by its place", async () => {
-    const response = await admin.post(events, '{"events":[{"name":"a"},{"channel":"x"}]}');
-    expect((await json(response)).detail).toContain("events[1].name");
-  });
-
-  test("of several requests share a job when batching, answered once the driver has it", async () => {
-    const batching = { enabled: true, duration_ms: 60_000, size: 3 };
-    const batched = await start({
-      config: {
-        webhooks: { batching },
-        apps: [app1, { ...app1, id: "app-2", key: "key-2" }],
-      },
-    });
-    const [first, second] = await Promise.all([
-      batched.post(events, one),
-      batched.post(events, { events: [...one.events, ...one.events] }),
-    ]);
-    expect([first.status, second.status]).toEqual([202, 202]);
-    expect((await json(first)).jobs).toEqual((await json(second)).jobs);
-    expect((await batched.memory.stats("webhooks")).ready).toBe(1);
-
-    const waiting = [batched.post(events, one), batched.post("/v1/apps/app-2/events", one)];
-    const flushed = batched.flushUntilSettled(waiting);
-    for (const response of await Promise.all(waiting)) expect(response.status).toBe(202);
-    await flushed;
-    expect((await batched.memory.stats("webhooks")).ready).toBe(3);
-  });
-
-  test("a batch larger than the backend takes is split, so that no request fails for another's sake", async () => {
-    const batched = await start({
-      config: { webhooks: { batching: { enabled: true, duration_ms: 60_000, size: 4 } } },
-      driver: (memory) => ({ ...memory, capabilities: { ...memory.capabilities, maxPayloadBytes: 3000 } }),
-    });
-    const large = { events: [{ name: "channel_occupied", channel: "c".repeat(1500) }] };
-    const responses = await Promise.all([1, 2, 3, 4].map(() => batched.post(events, large)));
-    expect(responses.map((response) => response.status)).toEqual([202, 202, 202, 202]);
-    const sizes = (await drain(batched)).map((body) => body.length);
-    expect(sizes).toHaveLength(4);
-    for (const size of sizes) expect(size).toBeLessThanOrEqual(3000);
   });
 });

@@ -19,7 +19,7 @@ export function maskedStart(mask: (text: string) => string, text: string, mostCh
   return cut.slice(0, at).replace(/[\ud800-\udbff]$/, "");
 }
 
-/** A text of the client's in quotes, for an error message: masked, and cut. */
+/** A text of somebody else's in quotes, for a message: masked, and cut. */
 export function quote(mask: (text: string) => string, text: string, mostCharacters = 100): string {
   return JSON.stringify(maskedStart(mask, text, mostCharacters));
 }
