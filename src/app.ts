@@ -137,6 +137,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       () => driver.problems?.() ?? [],
       () => faults.findings(),
       () => loopFindings(supervisor.children()),
+      () => gates.problems(),
     ]),
   });
   let server: AdminServer | null = null;

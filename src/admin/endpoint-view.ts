@@ -8,7 +8,7 @@ import { isoTime } from "./json.ts";
 /**
  * One endpoint as the API shows it: its settings without secrets, and how it stands in this process.
  *
- * `mode` holds within `scope`; `breaker`, `held_ms`, `in_flight` and `window` are this process's own. `window`
+ * `mode` holds within `scope`; `breaker`, `open_until`, `held_ms`, `in_flight` and `window` are this process's own. `window`
  * is the most that answers of 429 leave in flight; null = they limit nothing.
  *
  * @param appId Null for a named endpoint.
@@ -30,6 +30,7 @@ export function describeEndpoint(
     mode: gate.mode,
     scope: deps.gates.scope,
     breaker: gate.breaker,
+    open_until: isoTime(gate.openUntil),
     held_ms: gate.heldMs,
     in_flight: gate.inFlight,
     window: Number.isFinite(gate.window) ? gate.window : null,

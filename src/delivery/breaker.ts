@@ -11,6 +11,12 @@ export interface BreakerPolicy {
 
 export type BreakerState = "closed" | "open" | "half_open";
 
+/** Why a breaker is not closed: so many of the attempts in its window failed. */
+export interface BreakerTrip {
+  readonly failures: number;
+  readonly attempts: number;
+}
+
 /**
  * A circuit breaker over one endpoint's attempts; times are monotonic ms.
  *
@@ -23,6 +29,8 @@ export type BreakerState = "closed" | "open" | "half_open";
  */
 export interface Breaker {
   state(now: number): BreakerState;
+  /** What was counted when it left "closed", since when it has not been closed again; null while it is. */
+  readonly trip: BreakerTrip | null;
   /** Milliseconds until an attempt may start: 0 = now, Infinity = when the probe under way has ended. */
   waitMs(now: number): number;
   /** An attempt starts. */
@@ -42,6 +50,7 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
   const failures = Array.from({ length: slots }, () => 0);
   let newest = 0;
   let openedAt: number | null = null;
+  let trip: BreakerTrip | null = null;
   let isProbing = false;
 
   const forget = (): void => {
@@ -68,6 +77,9 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
 
   return {
     state,
+    get trip() {
+      return trip;
+    },
     waitMs(now) {
       switch (state(now)) {
         case "closed":
@@ -88,7 +100,9 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
         isProbing = false;
         if (failed === null) return;
         openedAt = failed ? now : null;
-        if (!failed) forget();
+        if (failed) return;
+        trip = null;
+        forget();
         return;
       }
       if (failed === null) return;
@@ -97,10 +111,14 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
       if (!failed) return;
       failures[slot] = (failures[slot] as number) + 1;
       const all = sum(attempts);
-      if (all >= policy.minAttempts && sum(failures) / all >= policy.failureShare) openedAt = now;
+      const failing = sum(failures);
+      if (all < policy.minAttempts || failing / all < policy.failureShare) return;
+      openedAt = now;
+      trip = { failures: failing, attempts: all };
     },
     reset() {
       openedAt = null;
+      trip = null;
       isProbing = false;
       forget();
     },

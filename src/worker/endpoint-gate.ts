@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { createBreaker, type BreakerState } from "../delivery/breaker.ts";
+import { createBreaker, type BreakerState, type BreakerTrip } from "../delivery/breaker.ts";
 import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
 import { createRateLimit } from "../delivery/rate-limit.ts";
@@ -13,8 +13,14 @@ export type EndpointMode = "enabled" | "paused" | "disabled";
 export interface EndpointGate extends Gate {
   readonly endpoint: Endpoint;
   readonly mode: EndpointMode;
+  /** Epoch ms since when it has this mode. */
+  readonly modeSince: number;
   readonly breaker: BreakerState;
-  /** Milliseconds for which the receiver asked to be left alone; 0 = not. */
+  /** Why the breaker is not closed, and since when; null while it is. */
+  readonly trip: EndpointTrip | null;
+  /** Epoch ms at which an open breaker lets a probe through; null while it is not open. */
+  readonly openUntil: number | null;
+  /** Milliseconds for which nothing starts, as the receiver asked for it or its breaker is open; 0 = something may. */
   readonly heldMs: number;
   /** Starts that were taken and have not ended, over all queues. */
   readonly inFlight: number;
@@ -25,11 +31,21 @@ export interface EndpointGate extends Gate {
   close(): void;
 }
 
+/** An endpoint's breaker that is not closed. */
+export interface EndpointTrip extends BreakerTrip {
+  /** Epoch ms at which it opened first. */
+  readonly since: number;
+  /** The attempt that opened it. */
+  readonly last: Outcome;
+}
+
 export interface EndpointGateOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   /** Called when answers of 410 in a row disable the endpoint (`on_gone: "disable"`). */
   readonly onGone: (endpoint: Endpoint) => void;
+  /** Called when the breaker opens, with what opened it, and with null when it closes; not for probes that fail. */
+  readonly onBreaker: (endpoint: Endpoint, trip: EndpointTrip | null) => void;
 }
 
 /** A wait shorter than this is waited for here; a longer one is worth two writes in the backend. */
@@ -49,6 +65,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
   const listeners: (() => void)[] = [];
   let mode: EndpointMode = "enabled";
+  let modeSince = clock.now();
+  let trip: EndpointTrip | null = null;
   const window = createWindow();
   let heldUntil = 0;
   /** The window has kept somebody from starting, who waits to be told. */
@@ -85,11 +103,24 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     heldUntil = Math.max(heldUntil, clock.monotonic() + waitMs);
   };
 
+  const changeMode = (next: EndpointMode): void => {
+    if (next !== mode) modeSince = clock.now();
+    mode = next;
+  };
+
+  /** Tells of a breaker that opened or closed. */
+  const tellBreaker = (last: Outcome | null): void => {
+    const why = breaker.trip;
+    if ((why === null) === (trip === null)) return;
+    trip = why === null || last === null ? null : { ...why, since: clock.now(), last };
+    options.onBreaker(endpoint, trip);
+  };
+
   const countGone = (outcome: Outcome): void => {
     if (outcome.kind === "http_status" && outcome.status === 410) goneInRow += 1;
     else if (outcome.kind === "delivered") goneInRow = 0;
     if (limits.onGone !== "disable" || goneInRow < limits.goneThreshold || mode === "disabled") return;
-    mode = "disabled";
+    changeMode("disabled");
     options.onGone(endpoint);
   };
 
@@ -98,11 +129,21 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     get mode() {
       return mode;
     },
+    get modeSince() {
+      return modeSince;
+    },
     get breaker() {
       return breaker.state(clock.monotonic());
     },
+    get trip() {
+      return trip;
+    },
+    get openUntil() {
+      const now = clock.monotonic();
+      return breaker.state(now) === "open" ? Math.round(clock.now() + breaker.waitMs(now)) : null;
+    },
     get heldMs() {
-      return Math.max(0, Math.round(heldUntil - clock.monotonic()));
+      return Math.round(knownWaitMs());
     },
     get inFlight() {
       return inFlight;
@@ -144,6 +185,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         hold(outcome);
         countGone(outcome);
       }
+      tellBreaker(outcome);
       announceWhenOver();
       const hasRoom = isAwaited && inFlight < window.size;
       const changed = before !== breaker.state(now) || before === "half_open" || hasRoom;
@@ -151,10 +193,11 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     },
     onChange: (listener) => void listeners.push(listener),
     setMode(next) {
-      mode = next;
+      changeMode(next);
       goneInRow = 0;
       if (next === "enabled") {
         breaker.reset();
+        tellBreaker(null);
         window.reset();
         heldUntil = 0;
       }

@@ -1,8 +1,16 @@
 import type { Clock } from "../clock.ts";
-import type { Directory, Endpoint } from "../delivery/endpoint.ts";
+import { defaultLimits, type Directory, type Endpoint } from "../delivery/endpoint.ts";
+import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
+import type { Finding } from "../problems/finding.ts";
 import type { SharedState } from "../queue/driver.ts";
-import { createEndpointGate, type EndpointGate, type EndpointMode } from "./endpoint-gate.ts";
+import { endpointFindings } from "./endpoint-findings.ts";
+import {
+  createEndpointGate,
+  type EndpointGate,
+  type EndpointMode,
+  type EndpointTrip,
+} from "./endpoint-gate.ts";
 import { createSharedModes, type SharedModes } from "./shared-modes.ts";
 
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
@@ -20,6 +28,8 @@ export interface EndpointGates {
    * Throws DriverUnavailableError when the backend keeps the modes and does not answer: nothing changed here.
    */
   setMode(endpoint: Endpoint, mode: EndpointMode): Promise<void>;
+  /** Endpoints that are paused or disabled, or whose breaker is not closed. */
+  problems(): Finding[];
   close(): void;
 }
 
@@ -43,9 +53,25 @@ export function createEndpointGates({ directory, clock, log, shared }: EndpointG
     });
     modes?.keep(label, "disabled");
   };
+  const onBreaker = ({ label: endpoint, limits }: Endpoint, trip: EndpointTrip | null): void => {
+    if (trip === null) {
+      log.info("the endpoint's breaker closed: attempts are made as before", { endpoint });
+      return;
+    }
+    const { failures, attempts, last } = trip;
+    log.warn("the endpoint's breaker opened: too many of its attempts fail, and none is made for a while", {
+      endpoint,
+      failures,
+      attempts,
+      open_ms: (limits ?? defaultLimits).breaker.openMs,
+      detail: describeOutcome(last),
+    });
+  };
   const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
   const gates = new Map(
-    endpoints.map((endpoint) => [endpoint, createEndpointGate({ endpoint, clock, onGone })] as const),
+    endpoints.map(
+      (endpoint) => [endpoint, createEndpointGate({ endpoint, clock, onGone, onBreaker })] as const,
+    ),
   );
   const byLabel = new Map(endpoints.map((endpoint) => [endpoint.label, endpoint]));
   const gateOf = (endpoint: Endpoint): EndpointGate => {
@@ -80,6 +106,7 @@ export function createEndpointGates({ directory, clock, log, shared }: EndpointG
       await modes?.save(endpoint.label, mode);
       gateOf(endpoint).setMode(mode);
     },
+    problems: () => [...gates.values()].flatMap(endpointFindings),
     close() {
       modes?.close();
       for (const gate of gates.values()) gate.close();

@@ -87,6 +87,7 @@ describe("GET /v1/endpoints", () => {
       mode: "enabled",
       scope: "process",
       breaker: "closed",
+      open_until: null,
       held_ms: 0,
       in_flight: 0,
       window: null,

@@ -29,8 +29,15 @@ function gateOf(limits: Partial<EndpointLimits>, clock = fakeClock()) {
     limits: { ...defaultLimits, ...limits },
     retry: { maxAttempts: 5, initialBackoffMs: 2_000, maxBackoffMs: 60_000, jitter: 0, scheduleMs: null },
   } as unknown as Endpoint;
-  const gate = createEndpointGate({ endpoint, clock: clock.clock, onGone: ({ label }) => gone.push(label) });
-  return { gate, gone, pass: clock.pass };
+  const breaker: (string | null)[] = [];
+  const gate = createEndpointGate({
+    endpoint,
+    clock: clock.clock,
+    onGone: ({ label }) => gone.push(label),
+    onBreaker: (_endpoint, trip) =>
+      breaker.push(trip === null ? null : `${trip.failures}/${trip.attempts} ${trip.last.kind}`),
+  });
+  return { gate, gone, breaker, pass: clock.pass };
 }
 
 describe("breaker", () => {
@@ -322,6 +329,52 @@ describe("gate", () => {
     gate.onChange(() => (changes += 1));
     await until(() => changes > 0, { what: "the gate to announce that the hold is over" });
     expect(gate.tryStart()).toBe(0);
+    gate.close();
+  });
+
+  test("a breaker that opens and closes is told once each, with what opened it", () => {
+    const limits = { breaker: { failureShare: 0.5, minAttempts: 4, windowMs: 60_000, openMs: 30_000 } };
+    const { gate, breaker, pass } = gateOf(limits);
+    gate.ended(ok);
+    for (let index = 0; index < 3; index += 1) gate.ended(status(503));
+    expect(breaker).toEqual(["3/4 http_status"]);
+    expect(gate.trip).toEqual({ failures: 3, attempts: 4, since: 1_000, last: status(503) });
+    expect([gate.openUntil, gate.heldMs]).toEqual([31_000, 30_000]);
+    // Attempts that began before, and a probe that fails, tell nothing new.
+    gate.ended(status(503));
+    pass(30_000);
+    expect([gate.openUntil, gate.heldMs, gate.breaker]).toEqual([null, 0, "half_open"]);
+    gate.tryStart();
+    gate.ended({ kind: "timeout", durationMs: 10 });
+    expect([breaker.length, gate.openUntil, gate.trip?.since]).toEqual([1, 61_000, 1_000]);
+    pass(30_000);
+    gate.tryStart();
+    gate.ended(ok);
+    expect(breaker).toEqual(["3/4 http_status", null]);
+    expect([gate.trip, gate.openUntil, gate.heldMs]).toEqual([null, null, 0]);
+    gate.close();
+  });
+
+  test("enabling an endpoint closes its breaker, and tells so only where it was open", () => {
+    const { gate, breaker } = gateOf({
+      breaker: { failureShare: 0.5, minAttempts: 1, windowMs: 60_000, openMs: 30_000 },
+    });
+    gate.setMode("enabled");
+    expect(breaker).toEqual([]);
+    gate.ended(status(500));
+    gate.setMode("enabled");
+    gate.setMode("enabled");
+    expect(breaker).toEqual(["1/1 http_status", null]);
+    gate.close();
+  });
+
+  test("the time that nothing starts is the longer of what the receiver asked for and its breaker's", () => {
+    const breaker = { failureShare: 0.5, minAttempts: 1, windowMs: 60_000, openMs: 30_000 };
+    const { gate, pass } = gateOf({ breaker });
+    gate.ended(status(503, 45_000));
+    expect([gate.heldMs, gate.openUntil]).toEqual([45_000, 31_000]);
+    pass(40_000);
+    expect([gate.heldMs, gate.openUntil, gate.breaker]).toEqual([5_000, null, "half_open"]);
     gate.close();
   });
 
