@@ -1,6 +1,7 @@
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { ls } from "./dead-ls.ts";
 import {
   askServer,
   describeRefusal,
@@ -10,7 +11,6 @@ import {
   serverFlags,
 } from "./server.ts";
 import type { Server, ServerAnswer } from "./server.ts";
-import { formatTable } from "./table.ts";
 import { didYouMean } from "../suggest.ts";
 
 const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
@@ -24,52 +24,6 @@ export const dead: RunCommand = (args, io) => {
   if (run === undefined) throw new UsageError(`dead: no subcommand "${word}"${didYouMean(word, names)}`);
   return run(rest, io);
 };
-
-/** One dead letter as the API lists it. */
-interface Item {
-  readonly id: string;
-  readonly reason: string;
-  readonly attempts: number;
-  readonly failed_at: string | number;
-  readonly endpoint: string | null;
-}
-
-interface Page {
-  readonly items: readonly Item[];
-  readonly cursor: string | null;
-  readonly complete: boolean;
-}
-
-async function ls(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, switches, positionals } = parseArguments(args, {
-    values: [...serverFlags, "limit", "cursor"],
-    switches: ["json"],
-    positionals: ["QUEUE"],
-    required: 1,
-  });
-  const server = await findServer(values, io);
-  const query = new URLSearchParams();
-  if (values.limit !== undefined) query.set("limit", String(parseCount("--limit", values.limit, 1)));
-  if (values.cursor !== undefined) query.set("cursor", values.cursor);
-  const search = query.size === 0 ? "" : `?${query.toString()}`;
-  const answer = await askServer(server, { path: `${deadPath(positionals[0]!)}${search}` });
-  if (!reportAnswer(answer, io, switches.has("json"))) return 1;
-  const page = requireMember(server, answer, "items") as unknown as Page;
-  if (switches.has("json")) return 0;
-  const rows = page.items.map((item) => [
-    item.id,
-    item.reason,
-    String(item.attempts),
-    typeof item.failed_at === "number" ? new Date(item.failed_at).toISOString() : item.failed_at,
-    item.endpoint ?? "-",
-  ]);
-  if (rows.length > 0)
-    io.stdout.write(formatTable([["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"], ...rows]));
-  else io.stderr.writeLine("no dead letters");
-  if (page.cursor !== null) io.stderr.writeLine(`more: --cursor ${page.cursor}`);
-  else if (!page.complete) io.stderr.writeLine("this is a sample: the backend cannot list all of them");
-  return 0;
-}
 
 async function redrive(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches, positionals } = parseArguments(args, {

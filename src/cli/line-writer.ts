@@ -9,6 +9,8 @@ export interface LineWriter {
   readonly isUsed: boolean;
   /** Why text was lost, as a full disk; null while none was, and when only the reader has gone (EPIPE). */
   readonly failure: Error | null;
+  /** Whether nobody takes text any more: the reader has gone, or writing failed. */
+  readonly isClosed: boolean;
   /**
    * Takes text, newlines included. Returns at once, whatever the reader does.
    *
@@ -120,6 +122,9 @@ export function createLineWriter(
     },
     get failure() {
       return failure;
+    },
+    get isClosed() {
+      return isBroken;
     },
     write: (text) => take(showLines(text)),
     writeLine: (line) => take(`${showInLine(line)}\n`),
