@@ -107,13 +107,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let isDrained = false;
 
   /** What the slots see of this queue. */
-  const user = {
+  const user: { -readonly [Field in keyof SlotUser]: SlotUser[Field] } = {
     weight: options.weight,
     ready: 0,
     firsts: 0,
     isBusy: false,
-    start: (slot: Slot): boolean => start(slot),
-  } satisfies SlotUser;
+    start: (slot) => start(slot),
+  };
 
   const prefetch = createPrefetch({
     capacity: options.capacity,
