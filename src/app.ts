@@ -201,6 +201,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   };
 
   void supervisor.failed.then(fail);
+  void driver.refused?.then(fail);
   return {
     log,
     metrics,
@@ -231,7 +232,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         version,
         url: server.url,
         driver: driver.name,
-        durable: driver.capabilities.durable,
+        durable: driver.durable?.() ?? driver.capabilities.durable,
         queues: queueNames,
         concurrency: queueConcurrency(config),
         config_file: loaded.file ?? undefined,
