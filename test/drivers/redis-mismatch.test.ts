@@ -129,7 +129,7 @@ test("a server of another kind than the configuration says is a configuration er
       `${what}: ${ConfigError.name} ${text}`,
     );
   }
-  web.stop(true);
+  await web.stop(true);
 }, 30_000);
 
 test("a node of a cluster whose user may not ask INFO is told by its answers", async () => {
