@@ -4,6 +4,8 @@ export function suggest(word: string, known: readonly string[]): string | null {
   // A third of the letters may be wrong: `sevre` means serve, `xyz` means nothing.
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
+    // The distance is at least the difference in length: a word of 100 KB is held against nothing.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

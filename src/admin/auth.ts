@@ -111,9 +111,10 @@ function isOwnOrigin(origin: string, host: string | null): boolean {
 
 /** Hashing both sides makes lengths equal, so that the comparison tells nothing of the token. */
 function bearerMatches(authorization: string | null, expected: Uint8Array): boolean {
-  const given = /^bearer +(.+)$/i.exec(authorization ?? "")?.[1];
+  const scheme = /^bearer +/i.exec(authorization ?? "")?.[0];
+  const given = scheme === undefined ? "" : (authorization ?? "").slice(scheme.length);
   // A header's characters are its bytes: latin1 gives back what the client sent, UTF-8 or not.
-  return given !== undefined && timingSafeEqual(digest(Buffer.from(given, "latin1")), expected);
+  return given !== "" && timingSafeEqual(digest(Buffer.from(given, "latin1")), expected);
 }
 
 function digest(bytes: Uint8Array): Uint8Array {

@@ -45,7 +45,9 @@ export async function findServer(
   if (!/^https?:\/\//i.test(named) || !URL.canParse(named)) {
     throw new UsageError(`--url: expected something like http://127.0.0.1:9640, got "${named}"`);
   }
-  return { url: named.replace(/\/+$/, ""), token: flags.token ?? findToken(io.env) };
+  let end = named.length;
+  while (named[end - 1] === "/") end -= 1;
+  return { url: named.slice(0, end), token: flags.token ?? findToken(io.env) };
 }
 
 /** An address to connect to: a wildcard is only good for listening. */

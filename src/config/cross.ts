@@ -2,6 +2,7 @@ import { checkLimit } from "./blame.ts";
 import type { Finding } from "./issues.ts";
 import { checkApps, checkRetryPolicy } from "./cross-apps.ts";
 import { checkBackends } from "./cross-backends.ts";
+import { checkEgress } from "./cross-egress.ts";
 import { checkQueues } from "./cross-queues.ts";
 import type { Loose } from "./loose.ts";
 import type { Config, ConfigInput } from "./schema.ts";
@@ -40,6 +41,7 @@ export function checkAcross(view: CrossView): { issues: Finding[]; warnings: str
   checkQueues(view, findings);
   checkBackends(view, findings);
   checkApps(view, findings);
+  checkEgress(view, findings);
   return { issues, warnings };
 }
 

@@ -30,8 +30,10 @@ export function configEntries(config: Config, sourceOf: (path: string) => string
     const isList = Array.isArray(value) && !value.some((item) => typeof item === "object");
     if (children.length === 0 || isList) {
       const joined = path.join(".");
-      // The elements of a list all have the source of the first.
-      entries.push({ path: joined, value, source: sourceOf(children.length === 0 ? joined : `${joined}.0`) });
+      // One element of a list may have been set by itself.
+      const sources = children.map(([index]) => sourceOf(`${joined}.${index}`));
+      const source = children.length === 0 ? sourceOf(joined) : [...new Set(sources)].join(", ");
+      entries.push({ path: joined, value, source });
       return;
     }
     for (const [key, child] of children) visit(child, [...path, key]);

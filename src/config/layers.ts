@@ -26,6 +26,8 @@ export const isObject = (value: unknown): value is Branch =>
 export function createLayers(): Layers {
   const tree: Branch = {};
   const sources = new Map<string, string>();
+  /** Paths of empty objects: what stands in one of these later is a default, and nobody's. */
+  const empty = new Set<string>();
   const keyOf = (path: readonly string[]): string => path.join(".");
 
   const at = (path: readonly string[]): unknown => {
@@ -42,7 +44,10 @@ export function createLayers(): Layers {
   const forget = (path: readonly string[]): void => {
     const key = keyOf(path);
     for (const known of sources.keys())
-      if (known === key || known.startsWith(`${key}.`)) sources.delete(known);
+      if (known === key || known.startsWith(`${key}.`)) {
+        sources.delete(known);
+        empty.delete(known);
+      }
   };
 
   /** The object or array that holds the last key of the path, made where it is missing. */
@@ -65,6 +70,7 @@ export function createLayers(): Layers {
   const record = (path: readonly string[], value: unknown, source: string): void => {
     const children = typeof value === "object" && value !== null ? Object.entries(value) : [];
     if (children.length === 0) sources.set(keyOf(path), source);
+    if (children.length === 0 && isObject(value)) empty.add(keyOf(path));
     for (const [key, child] of children) record([...path, key], child, source);
   };
 
@@ -87,8 +93,9 @@ export function createLayers(): Layers {
 
   const sourceOf = (path: readonly string[]): string => {
     for (let length = path.length; length > 0; length -= 1) {
-      const source = sources.get(keyOf(path.slice(0, length)));
-      if (source !== undefined) return source;
+      const key = keyOf(path.slice(0, length));
+      const source = sources.get(key);
+      if (source !== undefined && (length === path.length || !empty.has(key))) return source;
     }
     return "default";
   };
@@ -103,7 +110,8 @@ export function createLayers(): Layers {
     const own = sourceOf(path);
     if (own !== "default") return own;
     for (let length = path.length; length > 0; length -= 1) {
-      const source = sourceBelow(path.slice(0, length));
+      const outer = path.slice(0, length);
+      const source = sources.get(keyOf(outer)) ?? sourceBelow(outer);
       if (source !== undefined) return source;
     }
     return "default";

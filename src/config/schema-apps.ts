@@ -19,6 +19,7 @@ import {
   text,
   textLike,
 } from "./kinds.ts";
+import { eventTypeProblem } from "./event-type.ts";
 import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./schema-database.ts";
 import { proxyUrl } from "./schema-egress.ts";
@@ -63,10 +64,11 @@ function patternProblem(pattern: string): string | null {
     return null;
   } catch (error) {
     // The part of the pattern that is wrong stands at the end, in quotes: a sign or two, or all of it.
-    const reason = (error as Error).message.replace(/: ([`"])([\s\S]*)\1$/, (whole, _, part: string) =>
-      /^\W{1,8}$/.test(part) || isShowable(part) ? whole : "",
-    );
-    return `a regular expression (${reason})`;
+    const { message } = error as Error;
+    const at = message.indexOf(`: ${message.at(-1)}`);
+    const part = /[`"]$/.test(message) && at !== -1 ? message.slice(at + 3, -1) : null;
+    const isShown = part === null || /^\W{1,8}$/.test(part) || isShowable(part);
+    return `a regular expression (${isShown ? message : message.slice(0, at)})`;
   }
 }
 
@@ -152,10 +154,13 @@ const webhookEntries = v.strictObject({
   ),
   ...sharedEntries,
   event_types: v.pipe(
-    v.array(text("An event type."), "an array of event types"),
+    v.array(
+      checkedText("an event type", eventTypeProblem, "An event type, or a pattern."),
+      "an array of event types",
+    ),
     v.minLength(1, "at least one event type, since otherwise nothing is ever delivered"),
     v.description(
-      "channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, or others.",
+      "channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, or others. * alone between dots stands for one segment, at the end for one or more.",
     ),
   ),
   filter: v.optional(filterSchema, {}),

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { hasEmptyPart } from "../delivery/host-name.ts";
 
 /**
  * Checks of URLs and addresses. Each answers what was expected instead (completing "expected …"), or null
@@ -22,6 +23,8 @@ export function httpUrlProblem(url: string): string | null {
   // URL.parse takes http:host and http:/host too, and sends them where nobody looks.
   if (!/^https?:\/\/[^/]/i.test(url)) return "an http:// or https:// URL";
   if (url.includes("#")) return "a URL without a fragment (#…), which is never sent";
+  if (hasEmptyPart(parsed.hostname))
+    return "a URL whose host has no empty part: a dot stands between two names";
   if (parsed.port === "0") return "a URL with a port from 1 to 65535";
   return null;
 }
@@ -61,14 +64,23 @@ export function redisUrlDb(url: string): number {
 /** An IP address, a CIDR range, a host name, or `*.domain`. */
 export function networkProblem(network: string): string | null {
   const expectation = "an IP address, a CIDR range or a host name";
-  const [address = "", bits, ...more] = network.split("/");
+  const [address = "", bits, ...more] = network.split("/", 3);
   const version = isIP(address);
   if (version === 0) {
-    const isHost = /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.?)+$/i.test(network);
     // What looks like an address and is none would never match anything.
-    return isHost && !/^[\d.]+$/.test(network) ? null : expectation;
+    if (isHostPattern(network) && !/^[\d.]+$/.test(network)) return null;
+    return /:\d+$/.test(network) ? `${expectation}, without a port (see egress.ports)` : expectation;
   }
   if (bits === undefined) return null;
   const isRange = more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
   return isRange ? null : `${expectation} (the number of bits is wrong)`;
+}
+
+/** Labels of letters, digits, `_` and inner `-`, at most 63 each and 253 together (RFC 1035 §2.3.4); `*.` may lead, a dot end. */
+function isHostPattern(text: string): boolean {
+  const name = text.replace(/^\*\./, "").replace(/\.$/, "");
+  return (
+    name.length <= 253 &&
+    name.split(".").every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i.test(label))
+  );
 }

@@ -41,7 +41,7 @@ export function readText(node: SchemaNode, text: string): TextReading {
   if (takes("boolean") && Object.hasOwn(booleans, trimmed.toLowerCase())) {
     return plain(booleans[trimmed.toLowerCase()]);
   }
-  if (takes("number") && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed))
+  if (takes("number") && /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed))
     return plain(Number(trimmed));
   const words = kinds.flatMap(wordsOf);
   if (words.some((word) => word.toLowerCase() === trimmed.toLowerCase())) return plain(trimmed);

@@ -36,10 +36,24 @@ function compile(pattern: string): RE2JS {
 
 /** What a pattern uses that no linear-time engine has; found here because the translation would read past `\k`. */
 function unsupportedConstruct(pattern: string): string | null {
-  // An escaped character and a class are passed over as wholes, so that `\(?=` and `[(?=]` are none.
-  for (const [token] of pattern.matchAll(/\\[^]|\[\^?(?:\\[^]|[^\]\\])*\]|\(\?<?[=!]/g)) {
-    if (token.startsWith("(")) return `lookaround: "${token}"`;
-    if (/^\\[1-9k]/.test(token)) return `backreferences: "${token}"`;
+  let inClass = false;
+  for (let at = 0; at < pattern.length; at += 1) {
+    const character = pattern[at];
+    if (character === "\\") {
+      const token = pattern.slice(at, at + 2);
+      if (!inClass && /^\\[1-9k]$/.test(token)) return `backreferences: "${token}"`;
+      // An escaped character is passed over, so that `\(?=` is none.
+      at += 1;
+    } else if (inClass) {
+      inClass = character !== "]";
+    } else if (character === "[") {
+      inClass = true;
+      // Right behind the bracket a caret negates; a `]` that follows closes, as in JavaScript.
+      if (pattern[at + 1] === "^") at += 1;
+    } else {
+      const [token] = /^\(\?<?[=!]/.exec(pattern.slice(at, at + 4)) ?? [];
+      if (token !== undefined) return `lookaround: "${token}"`;
+    }
   }
   return null;
 }

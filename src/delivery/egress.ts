@@ -11,6 +11,11 @@ export interface Egress {
    * @param port     Null = whatever the port, it is not checked (a proxy's).
    */
   check(hostname: string, address: string, port: number | null): string | null;
+  /**
+   * The rule that forbids the host as it is written, so that no look-up is needed to know; null = it is allowed, or
+   * depends on its addresses.
+   */
+  checkWritten(hostname: string, port: number | null): string | null;
 }
 
 export interface EgressRules {
@@ -83,7 +88,7 @@ export function createEgress(rules: EgressRules): Egress {
   const allowedHosts = rules.allow.filter(isHostPattern).map(hostMatcher);
   const ports = rules.ports === null ? null : new Set(rules.ports);
 
-  return {
+  const egress: Egress = {
     check(hostname, address, port) {
       if (port !== null && ports !== null && !ports.has(port)) return `port ${port}`;
       const host = withoutEndDots(hostname.toLowerCase());
@@ -99,7 +104,17 @@ export function createEgress(rules: EgressRules): Egress {
       }
       return null;
     },
+    checkWritten(hostname, port) {
+      if (parseIp(hostname) !== null) return egress.check(hostname, hostname, port);
+      if (port !== null && ports !== null && !ports.has(port)) return `port ${port}`;
+      const host = withoutEndDots(hostname.toLowerCase());
+      // An allowed range may hold its addresses, and allow wins.
+      if (allowed.length > 0 || allowedHosts.some((matches) => matches(host))) return null;
+      const deniedHost = deniedHosts.find(({ matches }) => matches(host));
+      return deniedHost === undefined ? null : `deny ${deniedHost.text}`;
+    },
   };
+  return egress;
 }
 
 function toRule(text: string, name: string): Rule[] {

@@ -17,7 +17,7 @@ export interface IpNetwork extends IpAddress {
  * gets here they are dotted quads.
  */
 export function parseIp(text: string): IpAddress | null {
-  const bare = text.replace(/%.*$/, "");
+  const [bare = ""] = text.split("%", 1);
   const family = isIP(bare);
   if (family === 4) return { family, value: ipv4Value(bare) };
   if (family !== 6) return null;

@@ -160,6 +160,6 @@ function inOrder(addresses: readonly string[]): string[] {
 
 /** c-ares wants brackets around an IPv6 address, and only then a port. */
 function withPort(server: string): string {
-  const bare = server.replace(/%.*$/, "");
+  const [bare = ""] = server.split("%", 1);
   return bare.includes(":") && !bare.includes("[") && bare.split(":").length > 2 ? `[${bare}]` : bare;
 }

@@ -1,13 +1,12 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { createEgress, type Egress } from "./egress.ts";
+import { createEgress } from "./egress.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createHttpTransport } from "./http.ts";
 import { createHttp1Exchange } from "./http1/exchange.ts";
 import { createLambdaTransport } from "./lambda.ts";
 import { mapLambdaOptions } from "./lambda-options.ts";
-import { createProxy } from "./proxy.ts";
 import { createResolver } from "./resolver.ts";
 import type { Transport } from "./transport.ts";
 
@@ -27,13 +26,12 @@ export interface Transports {
 /**
  * Transports for the configured receivers; nothing connects before the first attempt.
  *
- * Throws ConfigError for Lambda client options that are unknown, and for a proxy address that the egress
- * rules themselves forbid.
+ * Throws ConfigError for Lambda client options that are unknown.
  */
 export function createTransports({ config, mask }: TransportsOptions): Transports {
   const egress = createEgress(config.egress);
   const proxy = config.egress.proxy === null ? null : new URL(config.egress.proxy);
-  const issues = [...lambdaIssues(config), ...proxyIssues(proxy, egress)];
+  const issues = lambdaIssues(config);
   if (issues.length > 0) throw new ConfigError(issues);
 
   const http = createHttpTransport({
@@ -64,18 +62,4 @@ function lambdaIssues(config: Pick<Config, "apps" | "endpoints">): ConfigIssue[]
   return receivers.flatMap(([path, { lambda }]) =>
     lambda === null ? [] : mapLambdaOptions(lambda.client_options, `${path}.lambda.client_options`).issues,
   );
-}
-
-function proxyIssues(url: URL | null, egress: Egress): ConfigIssue[] {
-  if (url === null) return [];
-  const { hostname, isAddress } = createProxy(url);
-  const rule = isAddress ? egress.check(hostname, hostname, null) : null;
-  if (rule === null) return [];
-  return [
-    {
-      path: "egress.proxy",
-      source: "",
-      message: `the egress rules forbid the proxy itself: ${rule}; add its address to egress.allow`,
-    },
-  ];
 }

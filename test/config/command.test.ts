@@ -92,6 +92,50 @@ describe("hookline config print", () => {
   });
 });
 
+test("config print names the true source of each leaf", async () => {
+  const file = {
+    server: {},
+    queue: { memory: {}, redis: { concurrency: 9 } },
+    egress: { deny: ["10.0.0.1", "10.0.0.2"] },
+    endpoints: { e: { url: "http://a.test/", retry: {}, breaker: { min_attempts: 3 } } },
+    apps,
+  };
+  const env = { HOOKLINE_PORT: "1234", HOOKLINE_EGRESS__DENY__1: "10.0.0.3", HOOKLINE_WEBHOOKS: "{}" };
+  const { stdout } = await run(["print", "--json"], file, env);
+  const entries = JSON.parse(stdout) as { path: string; source: string }[];
+  const sourceOf = (path: string): string | undefined => entries.find((entry) => entry.path === path)?.source;
+  const inFile = "file hookline.json";
+  expect({
+    "server.host": sourceOf("server.host"),
+    "server.port": sourceOf("server.port"),
+    "queue.memory.capacity": sourceOf("queue.memory.capacity"),
+    "queue.redis.concurrency": sourceOf("queue.redis.concurrency"),
+    "queue.redis.prefix": sourceOf("queue.redis.prefix"),
+    "webhooks.max_in_flight": sourceOf("webhooks.max_in_flight"),
+    "egress.deny": sourceOf("egress.deny"),
+    "endpoints.e.url": sourceOf("endpoints.e.url"),
+    "endpoints.e.retry": sourceOf("endpoints.e.retry"),
+    "endpoints.e.breaker.min_attempts": sourceOf("endpoints.e.breaker.min_attempts"),
+    "endpoints.e.breaker.open_ms": sourceOf("endpoints.e.breaker.open_ms"),
+    "apps.0.id": sourceOf("apps.0.id"),
+    "apps.0.accept": sourceOf("apps.0.accept"),
+  }).toEqual({
+    "server.host": "default",
+    "server.port": "env HOOKLINE_PORT",
+    "queue.memory.capacity": "default",
+    "queue.redis.concurrency": inFile,
+    "queue.redis.prefix": "default",
+    "webhooks.max_in_flight": "default",
+    "egress.deny": `${inFile}, env HOOKLINE_EGRESS__DENY__1`,
+    "endpoints.e.url": inFile,
+    "endpoints.e.retry": inFile,
+    "endpoints.e.breaker.min_attempts": inFile,
+    "endpoints.e.breaker.open_ms": "default",
+    "apps.0.id": inFile,
+    "apps.0.accept": "default",
+  });
+});
+
 test("hookline config check --json tells issues and warnings as one object", async () => {
   const fine = await run(["check", "--json"], { apps, server: { token: "short" } });
   expect(fine).toMatchObject({ code: 0, stderr: "" });

@@ -480,3 +480,102 @@ function privatePem(): string {
   });
   return privateKey;
 }
+
+describe("event types", () => {
+  const typesOf = (event_types: unknown): Promise<string[]> => bare({ apps: [appWith({ event_types })] });
+
+  test.each([
+    ["order*", "in which * stands alone between dots"],
+    ["*order", "in which * stands alone between dots"],
+    ["order.**", "in which * stands alone between dots"],
+    ["a.b*.c", "in which * stands alone between dots"],
+    ["a..b", "without empty segments"],
+    [".a", "without empty segments"],
+    ["a.", "without empty segments"],
+    [".", "without empty segments"],
+    [" x", "without spaces around it"],
+    ["x\n", "without spaces around it"],
+    ["", "that is not empty"],
+    ["a\u0000b", "without control characters"],
+  ])("%j can match nothing and is refused", async (type, says) => {
+    const lines = await typesOf(["fine", type]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toStartWith("apps.0.webhooks.0.event_types.1: expected an event type ");
+    expect(lines[0]).toContain(says);
+  });
+
+  test("patterns and names of all kinds pass", async () => {
+    expect(await typesOf(["*", "order.*", "*.created", "a.*.c", "client_event", "a b", "größe.ä"])).toEqual(
+      [],
+    );
+  });
+});
+
+describe("egress and the URLs of receivers", () => {
+  const egressOf = (egress: object, url: string, others: object = {}): Promise<string[]> =>
+    bare({ egress, apps: [appWith({ url, ...others })] });
+  const forbidden = (rule: string): string[] => [
+    `apps.0.webhooks.0.url: the egress rules forbid this URL: ${rule}; no delivery would ever leave: change the URL, or the rule`,
+  ];
+
+  test.each<[egress: object, url: string, rule: string]>([
+    [{}, "http://169.254.169.254/latest", "link-local (169.254.169.254)"],
+    [{}, "http://[fd00:ec2::254]/", "metadata (fd00:ec2::254)"],
+    [{ deny_private: true }, "http://127.0.0.1:8080/hook", "private (127.0.0.1)"],
+    [{ deny_private: true }, "http://2130706433/", "private (127.0.0.1)"],
+    [{ deny_private: true }, "http://0x7f.1/", "private (127.0.0.1)"],
+    [{ deny_private: true }, "http://[::ffff:10.0.0.1]/", "private (::ffff:a00:1)"],
+    [{ deny: ["203.0.113.0/24"] }, "https://203.0.113.7/", "deny 203.0.113.0/24 (203.0.113.7)"],
+    [{ deny: ["evil.example"] }, "http://EVIL.example../", "deny evil.example"],
+    [{ deny: ["*.internal"] }, "http://a.b.internal/", "deny *.internal"],
+    [{ ports: [443] }, "http://receiver.test/", "port 80"],
+    [{ ports: [443] }, "https://receiver.test:8443/", "port 8443"],
+  ])("%j forbids %s as it stands", async (egress, url, rule) => {
+    expect(await egressOf(egress, url)).toEqual(forbidden(rule));
+  });
+
+  test.each<[egress: object, url: string]>([
+    [{ deny_private: true }, "http://receiver.test/"],
+    [{ deny_private: true, allow: ["127.0.0.1"] }, "http://127.0.0.1/"],
+    [{ deny: ["evil.example"], allow: ["evil.example"] }, "http://evil.example/"],
+    [{ deny: ["evil.example"] }, "http://not-evil.example/"],
+    [{ deny: ["*.example"] }, "http://example/"],
+    // Its addresses may lie in the range, and allow wins.
+    [{ deny: ["evil.example"], allow: ["192.0.2.0/24"] }, "http://evil.example/"],
+    [{ ports: [80] }, "http://receiver.test/"],
+  ])("%j leaves %s to a look-up, or allows it", async (egress, url) => {
+    expect(await egressOf(egress, url)).toEqual([]);
+  });
+
+  test("named endpoints and proxies are checked as well, Lambda functions are not", async () => {
+    const egress = { deny_private: true, proxy: "http://10.0.0.1:3128" };
+    const endpoints = {
+      one: { url: "http://10.0.0.2/", signing: "none" },
+      two: { url: "http://receiver.test/", proxy: "http://10.0.0.3:3128", signing: "none" },
+      three: { lambda_function: "f", signing: "none" },
+    };
+    const lines = await bare({ egress, endpoints });
+    expect(lines.map((line) => line.slice(0, line.indexOf(";")))).toEqual([
+      "egress.proxy: the egress rules forbid the proxy itself: private (10.0.0.1)",
+      "endpoints.one.url: the egress rules forbid this URL: private (10.0.0.2)",
+      "endpoints.two.proxy: the egress rules forbid the proxy itself: private (10.0.0.3)",
+    ]);
+  });
+
+  test("a wrong rule is one issue, and says nothing of the URLs", async () => {
+    expect(await egressOf({ deny: ["10.0.0.0/99"], deny_private: true }, "http://127.0.0.1/")).toHaveLength(
+      1,
+    );
+    expect(
+      await egressOf({ deny: ["internal-billing-service.corp.example.com:8080"] }, "http://a.test/"),
+    ).toEqual([
+      'egress.deny.0: expected an IP address, a CIDR range or a host name, without a port (see egress.ports), got "internal-billing-service.corp.example.com:8080"',
+    ]);
+  });
+
+  test("a host with an empty part is no host", async () => {
+    expect(await egressOf({}, "http://a..b/")).toEqual([
+      expect.stringContaining("expected a URL whose host has no empty part"),
+    ]);
+  });
+});
