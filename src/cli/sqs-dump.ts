@@ -1,15 +1,18 @@
-import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Message } from "../queue/drivers/sqs/api.ts";
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
-import type { CommandIo, RunCommand } from "./command.ts";
+import type { RunCommand } from "./command.ts";
+import { openFileSink, pipeSink } from "./sink.ts";
 import { connectionFlags, withConnection } from "./sqs-connection.ts";
+import { countsOf, describeUnseen } from "./sqs-counts.ts";
 import { deleteAll, receiveAll, showAgain } from "./sqs-transfer.ts";
 
 /**
- * `dump QUEUE [FILE]`: messages as JSON lines. They stay in the queue unless `--delete` is given; then each
+ * `dump QUEUE [FILE]`: messages as JSON Lines. They stay in the queue unless `--delete` is given; then each
  * batch is deleted once its lines are on the disk. A file that exists is never overwritten.
+ *
+ * Exit code 1, and a sentence, when there was more than it could see, or SQS did not delete what was written.
  */
 export const dump: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
@@ -19,31 +22,36 @@ export const dump: RunCommand = (args, io) => {
     required: 1,
   });
   const number = values.number === undefined ? Infinity : parseCount("--number", values.number, 1);
+  const deletes = switches.has("delete");
   const [name = "", file = "-"] = positionals;
-  if (switches.has("delete") && file === "-") {
+  if (deletes && file === "-") {
     throw new UsageError("dump --delete: give a FILE; what is written to a pipe may be lost");
   }
   return withConnection(values, io, async ({ api, find }) => {
     const queue = await find(name);
-    const sink = await openSink(file, io);
-    const shown: Message[] = [];
+    const before = await countsOf(api, queue);
+    const sink = file === "-" ? pipeSink(io) : await openFileSink(resolve(io.cwd, file));
+    /** Handles of what is held, the last one of each message. */
+    const held = new Map<string, string>();
     let written = 0;
+    let undeleted = 0;
     try {
-      for await (const messages of receiveAll(api, queue, number)) {
+      for await (const messages of receiveAll(api, queue, number, held)) {
         await sink.write(messages.map((message) => `${lineOf(queue.name, message)}\n`).join(""));
         written += messages.length;
-        if (!switches.has("delete"))
-          shown.push(...messages.map(({ ReceiptHandle = "" }) => ({ ReceiptHandle })));
-        else if ((await deleteAll(api, queue, messages)) < messages.length) {
-          io.reportError(`some of the messages were not deleted and are in ${queue.name}, too`);
-        }
+        if (deletes) undeleted += messages.length - (await deleteAll(api, queue, messages));
       }
     } finally {
+      if (!deletes) await showAgain(api, queue, [...held.values()]);
       await sink.close();
-      await showAgain(api, queue, shown);
     }
-    io.stderr.writeLine(`${written} messages${switches.has("delete") ? ", deleted from the queue" : ""}`);
-    return 0;
+    const isDeleted = deletes && undeleted === 0;
+    io.stderr.writeLine(`${written} messages${isDeleted ? ", deleted from the queue" : ""}`);
+    if (undeleted > 0)
+      io.reportError(`SQS did not delete ${undeleted} of them: they are in ${queue.name}, too`);
+    const unseen = written >= number ? null : describeUnseen(before, written, !deletes);
+    if (unseen !== null) io.reportError(unseen);
+    return undeleted === 0 && unseen === null ? 0 : 1;
   });
 };
 
@@ -51,40 +59,4 @@ export const dump: RunCommand = (args, io) => {
 function lineOf(queue: string, message: Message): string {
   const { MessageId, Body, Attributes, MessageAttributes } = message;
   return JSON.stringify({ Queue: queue, MessageId, Body, Attributes, MessageAttributes });
-}
-
-interface Sink {
-  write(text: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-async function openSink(file: string, io: CommandIo): Promise<Sink> {
-  if (file === "-") {
-    return {
-      write(text) {
-        io.stdout.writeData(text);
-        return Promise.resolve();
-      },
-      close: () => Promise.resolve(),
-    };
-  }
-  const path = resolve(io.cwd, file);
-  // "wx" fails where the file exists: an older dump may be all that is left of its messages.
-  const handle = await open(path, "wx").catch((error: unknown) => {
-    const { code } = error as { code?: string };
-    throw new Error(
-      code === "EEXIST" ? `${path} exists already; name another file` : `${path}: ${String(code)}`,
-      {
-        cause: error,
-      },
-    );
-  });
-  return {
-    async write(text) {
-      await handle.write(text);
-      // What is deleted afterwards must survive a crash of this machine.
-      await handle.sync();
-    },
-    close: () => handle.close(),
-  };
 }

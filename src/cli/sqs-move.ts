@@ -8,12 +8,15 @@ import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
 import { connectionFlags, withConnection } from "./sqs-connection.ts";
+import { countsOf, describeUnseen } from "./sqs-counts.ts";
 import { address, deleteAll, parcelOf, receiveAll, showAgain, type IdRules } from "./sqs-transfer.ts";
 
 /**
  * `mv FROM TO`: receives, sends, and deletes what was confirmed sent; the rest stays where it was.
  *
- * Without --number as many as are there when it starts. In a FIFO source a message that could not be sent keeps
+ * Without --number as many as are there when it starts: without a bound, what a consumer of TO sends back to FROM,
+ * as dead letters are, would be moved round and round for ever. Exit code 1, and a sentence, when there was more than
+ * it could see. In a FIFO source a message that could not be sent keeps
  * those behind it: they are shown again with it.
  */
 export const mv: RunCommand = (args, io) => {
@@ -28,21 +31,17 @@ export const mv: RunCommand = (args, io) => {
   return withConnection(values, io, async ({ api, find }) => {
     const [from, to] = await Promise.all([find(positionals[0] ?? ""), find(positionals[1] ?? "")]);
     if (from.url === to.url) throw new UsageError("mv: FROM and TO are the same queue");
-    const most = number ?? (await availableNow(api, from));
-    const code = await moveAll(api, from, to, most, rules, io);
-    const left = number === null ? await availableNow(api, from) : 0;
+    const before = await countsOf(api, from);
+    const most = number ?? before.available;
+    const { moved, seen } = await moveAll(api, from, to, most, rules, io);
+    const unseen = number !== null && seen >= number ? null : describeUnseen(before, seen, false);
+    if (unseen !== null) io.reportError(unseen);
+    const code = moved === seen && unseen === null ? 0 : 1;
+    const left = number === null ? (await countsOf(api, from)).available : 0;
     if (left > 0) io.reportError(`${from.name} has about ${left} that came since, or were not counted`);
     return code;
   });
 };
-
-/**
- * As many as are there now. Without a bound, what a consumer of TO sends back to FROM, as dead letters are,
- * would be moved round and round for ever.
- */
-async function availableNow(api: SqsApi, queue: QueueRef): Promise<number> {
-  return Number((await api.attributes(queue))["ApproximateNumberOfMessages"] ?? 0);
-}
 
 async function moveAll(
   api: SqsApi,
@@ -51,12 +50,14 @@ async function moveAll(
   number: number,
   rules: IdRules,
   io: CommandIo,
-): Promise<number> {
+): Promise<{ readonly moved: number; readonly seen: number }> {
+  let seen = 0;
   let moved = 0;
   let doubled = 0;
   const left: Message[] = [];
   try {
     for await (const messages of receiveAll(api, from, number)) {
+      seen += messages.length;
       // Before anything is sent, so that a wrong call changes nothing.
       const outgoing = holdOnError(messages, left, () =>
         messages.map((one) => address(parcelOf(one), to, rules)),
@@ -74,13 +75,17 @@ async function moveAll(
     }
   } finally {
     // Only now: shown earlier they would be received again and again by this very loop.
-    await showAgain(api, from, left);
+    await showAgain(
+      api,
+      from,
+      left.map(({ ReceiptHandle = "" }) => ReceiptHandle),
+    );
     io.stdout.writeLine(`${moved} moved, ${left.length} failed`);
   }
   if (doubled > 0) {
     io.reportError(`${doubled} were sent, but not deleted from ${from.name}: they are in both queues`);
   }
-  return left.length + doubled === 0 ? 0 : 1;
+  return { moved, seen };
 }
 
 /** Puts the messages back into the finally's hands when `run` throws. */
@@ -93,7 +98,11 @@ function holdOnError<T>(messages: readonly Message[], left: Message[], run: () =
   }
 }
 
-/** `redrive QUEUE`: its dead letters back to it, ids and bytes kept, with fresh deduplication ids. */
+/**
+ * `redrive QUEUE`: its dead letters back to it, ids and bytes kept, with fresh deduplication ids.
+ *
+ * Exit code 1, and a sentence, when some could not be sent, deleted or seen.
+ */
 export const redrive: RunCommand = (args, io) => {
   const { values, positionals } = parseArguments(args, {
     values: [...connectionFlags, "number"],
@@ -104,11 +113,19 @@ export const redrive: RunCommand = (args, io) => {
   return withConnection(values, io, async ({ api, find }) => {
     const queue = await describeQueue(api, await find(positionals[0] ?? ""));
     const deadLetters = createDeadLetters(queue, api, systemClock);
-    const max = number ?? Math.max(1, await availableNow(api, queue.dead));
+    const before = await countsOf(api, queue.dead);
+    const max = number ?? Math.max(1, before.available);
     try {
-      const redriven = await deadLetters.redrive({ max });
+      const { redriven, failed, why, undeleted, others } = await deadLetters.redrive({ max });
       io.stdout.writeLine(`${redriven} redriven from ${queue.dead.name} to ${queue.name}`);
-      return 0;
+      if (failed > 0) io.reportError(`${failed} could not be sent and stay where they are: ${why?.message}`);
+      if (undeleted > 0) {
+        io.reportError(`${undeleted} were sent, but not deleted: they are in ${queue.dead.name}, too`);
+      }
+      const isEnough = failed > 0 || (number !== null && redriven >= number);
+      const unseen = isEnough ? null : describeUnseen(before, redriven + others, false);
+      if (unseen !== null) io.reportError(unseen);
+      return failed + undeleted === 0 && unseen === null ? 0 : 1;
     } finally {
       // What could not be sent back is somebody else's to look at now.
       await deadLetters.release();

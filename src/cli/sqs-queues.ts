@@ -1,7 +1,6 @@
 import { sleep } from "../clock.ts";
 import { deadName, isFifoName, isQueueName } from "../queue/drivers/sqs/address.ts";
 import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
-import { SqsCallError } from "../queue/drivers/sqs/errors.ts";
 import { creationAttributes } from "../queue/drivers/sqs/queues.ts";
 import { showInLine } from "../terminal.ts";
 import { parseArguments, parseCount } from "./arguments.ts";
@@ -9,13 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
 import { confirm } from "./sqs-confirm.ts";
 import { connectionFlags, withConnection } from "./sqs-connection.ts";
-
-interface Counts {
-  readonly queue: string;
-  readonly available: number;
-  readonly in_flight: number;
-  readonly delayed: number;
-}
+import { countsOf, totalOf, type Counts } from "./sqs-counts.ts";
 
 /** `ls [PREFIX]`: every queue with its counts; `--watch` again every `--interval` seconds. */
 export const ls: RunCommand = (args, io) => {
@@ -135,8 +128,7 @@ async function destroy(
   return withConnection(values, io, async ({ api, find }) => {
     const queue = await find(positionals[0] ?? "");
     const counts = await countsOf(api, queue);
-    const held = counts.available + counts.in_flight + counts.delayed;
-    const what = `${verb} ${queue.name}: about ${held} messages are lost for good`;
+    const what = `${verb} ${queue.name}: about ${totalOf(counts)} messages are lost for good`;
     if (!switches.has("yes") && !(await confirm(what, queue.name))) {
       io.stderr.writeLine("nothing was done");
       return 1;
@@ -162,25 +154,6 @@ function takeAttributes(args: readonly string[]): { given: Record<string, string
     given[pair.slice(0, split)] = pair.slice(split + 1);
   }
   return { given, rest };
-}
-
-async function countsOf(api: SqsApi, queue: QueueRef): Promise<Counts> {
-  try {
-    const attributes = await api.attributes(queue);
-    const count = (name: string): number => Number(attributes[`ApproximateNumberOfMessages${name}`] ?? 0);
-    return {
-      queue: queue.name,
-      available: count(""),
-      in_flight: count("NotVisible"),
-      delayed: count("Delayed"),
-    };
-  } catch (error) {
-    // A queue that was deleted while the list was read.
-    if (error instanceof SqsCallError && error.kind === "no_queue") {
-      return { queue: queue.name, available: 0, in_flight: 0, delayed: 0 };
-    }
-    throw error;
-  }
 }
 
 function countsTable(all: readonly Counts[]): string {

@@ -1,14 +1,14 @@
 import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import type { MessageAttributeValue } from "../queue/drivers/sqs/api.ts";
 import { isFifoName } from "../queue/drivers/sqs/address.ts";
 import { shortHash } from "../queue/drivers/sqs/ids.ts";
 import { sendAll, sendError } from "../queue/drivers/sqs/send.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { readJsonLines, type JsonLine } from "./json-lines.ts";
+import { pipeSink } from "./sink.ts";
 import { connectionFlags, withConnection } from "./sqs-connection.ts";
 import { address, type Parcel } from "./sqs-transfer.ts";
 
@@ -18,7 +18,8 @@ const chunkLines = 100;
 /**
  * `requeue QUEUE FILE`: sends every line that `dump` wrote, in order.
  *
- * The lines that could not be sent go to stdout as they stand, so that they can be tried again.
+ * The lines that could not be sent go to stdout as they stand, so that they can be tried again; those that are
+ * not UTF-8 are named only.
  */
 export const requeue: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
@@ -33,17 +34,19 @@ export const requeue: RunCommand = (args, io) => {
     const queue = await find(name);
     let sent = 0;
     let failed = 0;
-    const fail = (line: string, at: number, why: string): void => {
-      failed += 1;
-      io.stdout.writeData(`${line}\n`);
-      io.reportError(`line ${at}: ${why}`);
-    };
+    const failedLines = pipeSink(io);
     for await (const chunk of chunks(file, io)) {
-      const parcels = chunk.flatMap(({ line, at }) => {
+      const unsent: string[] = [];
+      const fail = ({ text, at }: JsonLine, why: string): void => {
+        failed += 1;
+        if (text !== null) unsent.push(`${text}\n`);
+        io.reportError(`line ${at}: ${why}`);
+      };
+      const parcels = chunk.flatMap((line) => {
         try {
-          return [{ line, at, message: address(readLine(line, at), queue, rules) }];
+          return [{ line, message: address(readLine(line), queue, rules) }];
         } catch (error) {
-          fail(line, at, (error as Error).message);
+          fail(line, (error as Error).message);
           return [];
         }
       });
@@ -53,30 +56,25 @@ export const requeue: RunCommand = (args, io) => {
         parcels.map(({ message }) => message),
         isFifoName(queue.name),
       );
-      for (const [index, { line, at }] of parcels.entries()) {
+      for (const [index, { line }] of parcels.entries()) {
         const result = results[index];
         if (result?.status === "ok") sent += 1;
-        else if (result !== undefined) fail(line, at, sendError(result).message);
+        else if (result !== undefined) fail(line, sendError(result).message);
       }
+      if (unsent.length > 0) await failedLines.write(unsent.join(""));
     }
     io.stderr.writeLine(`${sent} sent to ${queue.name}, ${failed} failed`);
     return failed === 0 ? 0 : 1;
   });
 };
 
-/** The lines of the file, empty ones left out, a few at a time. */
-async function* chunks(
-  file: string,
-  io: CommandIo,
-): AsyncGenerator<readonly { readonly line: string; readonly at: number }[]> {
-  const input =
-    file === "-" ? Readable.from([await io.readStdin()]) : createReadStream(resolve(io.cwd, file));
-  let chunk: { line: string; at: number }[] = [];
-  let at = 0;
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    at += 1;
-    if (line.trim() === "") continue;
-    chunk.push({ line, at });
+/** The lines of the file, a few at a time. */
+async function* chunks(file: string, io: CommandIo): AsyncGenerator<readonly JsonLine[]> {
+  const bytes: AsyncIterable<Uint8Array> | Uint8Array[] =
+    file === "-" ? [await io.readStdin()] : createReadStream(resolve(io.cwd, file));
+  let chunk: JsonLine[] = [];
+  for await (const line of readJsonLines(bytes)) {
+    chunk.push(line);
     if (chunk.length < chunkLines) continue;
     yield chunk;
     chunk = [];
@@ -87,7 +85,8 @@ async function* chunks(
 type Line = Readonly<Record<string, unknown>>;
 
 /** A dumped message: in the names of AWS's tools, or the snake case that Ruby's and Python's write. */
-function readLine(text: string, at: number): Parcel {
+function readLine({ text, at }: JsonLine): Parcel {
+  if (text === null) throw new Error("not UTF-8");
   const value = JSON.parse(text) as unknown;
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error("expected a JSON object");
@@ -115,19 +114,23 @@ function objectIn(line: Line, ...names: readonly string[]): Line {
 }
 
 function attributesOf(given: Line): Record<string, MessageAttributeValue> {
-  const attributes: Record<string, MessageAttributeValue> = {};
-  for (const [name, value] of Object.entries(given)) {
-    const { DataType, data_type, StringValue, string_value, BinaryValue, binary_value } = value as Record<
-      string,
-      string | undefined
-    >;
-    const text = StringValue ?? string_value;
-    const bytes = BinaryValue ?? binary_value;
-    attributes[name] = {
-      DataType: DataType ?? data_type ?? "String",
-      ...(text === undefined ? {} : { StringValue: text }),
-      ...(bytes === undefined ? {} : { BinaryValue: Buffer.from(bytes, "base64").toString("base64") }),
-    };
-  }
-  return attributes;
+  // From entries: an attribute may be called `__proto__`, and an assignment would lose it.
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const { DataType, data_type, StringValue, string_value, BinaryValue, binary_value } = value as Record<
+        string,
+        string | undefined
+      >;
+      const text = StringValue ?? string_value;
+      const bytes = BinaryValue ?? binary_value;
+      return [
+        name,
+        {
+          DataType: DataType ?? data_type ?? "String",
+          ...(text === undefined ? {} : { StringValue: text }),
+          ...(bytes === undefined ? {} : { BinaryValue: Buffer.from(bytes, "base64").toString("base64") }),
+        },
+      ];
+    }),
+  );
 }

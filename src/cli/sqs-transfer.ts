@@ -34,12 +34,17 @@ const emptyReceives = 2;
 
 /**
  * Messages of a queue, as many as are available, a receive at a time: nothing is kept in memory but the batch
- * at hand. Each batch must be dealt with (deleted or shown again) before the next is asked for.
+ * at hand, and the ids and handles of all.
+ *
+ * Each message comes once, also when its visibility ends before the command does and SQS hands it out again.
+ *
+ * @param handles Takes the latest handle of each message, by its id.
  */
 export async function* receiveAll(
   api: SqsApi,
   queue: QueueRef,
   number: number,
+  handles: Map<string, string> = new Map(),
 ): AsyncGenerator<readonly Message[]> {
   let left = number;
   for (let empty = 0; left > 0 && empty < emptyReceives;) {
@@ -50,9 +55,11 @@ export async function* receiveAll(
       fifo: isFifoName(queue.name),
       complete: true,
     });
-    empty = received.length === 0 ? empty + 1 : 0;
-    left -= received.length;
-    if (received.length > 0) yield received;
+    const fresh = received.filter(({ MessageId = "" }) => !handles.has(MessageId));
+    for (const { MessageId = "", ReceiptHandle = "" } of received) handles.set(MessageId, ReceiptHandle);
+    empty = fresh.length === 0 ? empty + 1 : 0;
+    left -= fresh.length;
+    if (fresh.length > 0) yield fresh;
   }
 }
 
@@ -77,7 +84,9 @@ export function parcelOf(message: Message): Parcel {
 export function address(parcel: Parcel, target: QueueRef, rules: IdRules): OutgoingMessage {
   const { body, attributes } = parcel;
   if (!isFifoName(target.name)) {
-    return { body, attributes, group: null, deduplicationId: null, delaySeconds: null };
+    // A group on a standard queue makes it a fair one; that of a FIFO queue means something else.
+    const group = parcel.deduplicationId === null ? parcel.group : null;
+    return { body, attributes, group, deduplicationId: null, delaySeconds: null };
   }
   const group = parcel.group ?? rules.group;
   if (group === null) {
@@ -97,11 +106,11 @@ export function address(parcel: Parcel, target: QueueRef, rules: IdRules): Outgo
 }
 
 /** Shows messages again at once, the last one first, so that a FIFO group comes in order. */
-export async function showAgain(api: SqsApi, queue: QueueRef, messages: readonly Message[]): Promise<void> {
-  await inBatches(messages.toReversed(), (batch) =>
+export async function showAgain(api: SqsApi, queue: QueueRef, handles: readonly string[]): Promise<void> {
+  await inBatches(handles.toReversed(), (batch) =>
     api.hide(
       queue,
-      batch.map(({ ReceiptHandle = "" }) => ({ handle: ReceiptHandle, seconds: 0 })),
+      batch.map((handle) => ({ handle, seconds: 0 })),
     ),
   );
 }

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ensureExecutable, runExecutable, startExecutable, type Executable } from "../support/executable.ts";
 import { answer, hang, startReceiver, type Receiver } from "../support/receiver.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
@@ -157,6 +159,33 @@ test("a configuration that comes through a pipe is read, although it can be read
     env: { CONFIG: config },
   });
   expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
+}, 30_000);
+
+test("sqs dump --delete onto a full disk: what is not in the file stays in the queue", async () => {
+  const total = 40;
+  put(total);
+  const directory = mkdtempSync(join(tmpdir(), "hookline-dump-"));
+  try {
+    const file = join(directory, "out.jsonl");
+    const { code } = await runExecutable(["sqs", "dump", "webhooks", file, "--delete"], {
+      // No file may grow beyond 16 blocks of 512 bytes: three batches of ten lines do not fit.
+      command: ["sh", "-c", 'ulimit -f 16; exec "$0" "$@"', await ensureExecutable()],
+      env: {
+        AWS_ACCESS_KEY_ID: "e2e",
+        AWS_SECRET_ACCESS_KEY: "e2e",
+        QUEUE_SQS_ENDPOINT_URL: model.endpoint,
+      },
+    });
+    expect(code).not.toBe(0);
+    const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+    const kept = lines.map((line) => (JSON.parse(line) as { MessageId: string }).MessageId);
+    const queued = [...(model.queues.get("webhooks")?.messages.keys() ?? [])];
+    expect(new Set([...kept, ...queued]).size).toBe(total);
+    expect(queued.length).toBeGreaterThan(0);
+    expect(queued.length).toBeLessThan(total);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }, 30_000);
 
 test("hookline sqs in the executable", async () => {

@@ -34,6 +34,9 @@ export function packBody(body: JobBody): EncodedBody {
   return { text: gzipSync(body).toString("base64"), encoding: "gzip" };
 }
 
+/** A message of 1 MiB, each of its bytes written as `\u00XX` in an envelope, is not more; gzip could hold a thousandfold. */
+const maxUnpackedBytes = 8 * 1_048_576;
+
 /** The job's bytes: text where they are UTF-8. Wrong base64 or gzip gives the text as it stands. */
 export function decodeBody(text: string, encoding: BodyEncoding | null): JobBody {
   if (encoding === null) return text;
@@ -41,9 +44,9 @@ export function decodeBody(text: string, encoding: BodyEncoding | null): JobBody
   const bytes = Buffer.from(text, "base64");
   if (encoding === "base64") return textOrBytes(bytes);
   try {
-    return textOrBytes(gunzipSync(bytes));
+    return textOrBytes(gunzipSync(bytes, { maxOutputLength: maxUnpackedBytes }));
   } catch {
-    // Whoever wrote this attribute was not hookline: the text is all there is.
+    // Whoever wrote this attribute was not hookline, or means to fill our memory: the text is all there is.
     return text;
   }
 }

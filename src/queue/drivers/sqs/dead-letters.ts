@@ -1,16 +1,15 @@
 import { sleep, type Clock } from "../../../clock.ts";
 import { HooklineError } from "../../../errors.ts";
 import { bodyBytes } from "../../../jobs/body.ts";
-import type { JobBody } from "../../../jobs/job.ts";
 import type { DeadLetter, RedriveSelection } from "../../driver.ts";
-import type { Message, OutgoingMessage, SqsApi } from "./api.ts";
-import { inBatches } from "./batch.ts";
-import { decodeBody, encodeBody, messageBytes, packBody } from "./body.ts";
+import type { SqsApi } from "./api.ts";
+import { inBatches, type BatchResult } from "./batch.ts";
+import { originOf, readDeadLetter, revived, type Listed } from "./dead-reading.ts";
+import { createEnded, type Ended } from "./ended.ts";
 import { unavailable } from "./errors.ts";
 import { readMessage, type HeldMessage } from "./message.ts";
-import { decodeMeta, encodeMeta, metaAttribute, readMeta, type DeadMeta } from "./meta.ts";
 import type { SqsQueue } from "./queue.ts";
-import { sendAll } from "./send.ts";
+import { sendAll, sendError } from "./send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */
 const listedMs = 30_000;
@@ -18,27 +17,47 @@ const listedMs = 30_000;
 const releaseMs = 2_000;
 /** A page is a sample: SQS can only be looked at by receiving. */
 const maxListed = 100;
+/** Other queues' dead letters that are told apart. */
+const maxMet = 10_000;
 
 /** Dead letters of one queue: in SQS they can be received, not read, so that a page is what we hold for 30 s. */
 export interface DeadLetters {
   /** @param maxBytes Most bytes of bodies in the answer; one letter is always in it. Absent: `limit` alone counts. */
   list(limit: number, maxBytes?: number): Promise<DeadLetter[]>;
-  /** @throws HooklineError `list_first` for an id that this process has not listed in the last 30 s. */
-  redrive(which: RedriveSelection): Promise<number>;
+  /**
+   * Sends dead letters back to their queue. One that is sent and not deleted is not sent again by this process: it is
+   * deleted when it is received next.
+   *
+   * @throws HooklineError `list_first` for an id that this process has not listed in the last 30 s.
+   * @throws DriverUnavailableError when nothing could be sent back of what was there.
+   */
+  redrive(which: RedriveSelection): Promise<Redriven>;
+  /** @throws DriverUnavailableError when SQS does not delete it. */
   remove(id: string): Promise<boolean>;
+  /** Sent back, and not deleted yet. */
+  readonly ended: Ended;
   /** Shows what is held again at once; within two seconds, or it stays hidden for the rest of its 30 s. */
   release(): Promise<void>;
 }
 
-interface Listed {
-  readonly letter: DeadLetter;
-  readonly message: HeldMessage;
-  readonly group: string | null;
+/** What became of a redrive. */
+export interface Redriven {
+  readonly redriven: number;
+  /** Of those: how many are in the dead letter queue, too, because SQS did not delete them. */
+  readonly undeleted: number;
+  /** Those that could not be sent, and why the first of them; they stay where they are. */
+  readonly failed: number;
+  readonly why: Error | null;
+  /** Dead letters of other queues that were met: several queues may share one dead letter queue. */
+  readonly others: number;
 }
 
 export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): DeadLetters {
   const listed = new Map<string, Listed>();
   const removed = new Map<string, number>();
+  const ended = createEnded(clock);
+  /** MessageIds of other queues' dead letters. */
+  const met = new Set<string>();
 
   const sweep = (): void => {
     const now = clock.monotonic();
@@ -53,6 +72,7 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
   const fetch = async (count: number, maxBytes = Infinity): Promise<Listed[]> => {
     const found: Listed[] = [];
     const foreign: HeldMessage[] = [];
+    const over: HeldMessage[] = [];
     let bytes = 0;
     for (let empty = 0; found.length < count && bytes < maxBytes && empty < 2;) {
       const max = Math.min(10, count - found.length);
@@ -68,16 +88,41 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       empty = received.length === 0 ? empty + 1 : 0;
       for (const message of received) {
         const held = readMessage(message, at, listedMs);
-        bytes += bodyBytes(held.body);
-        if (originOf(message, queue.name) === queue.name) found.push(read(message, held, listed));
-        else foreign.push(held);
-        const last = found.at(-1);
-        if (last?.message === held) listed.set(last.letter.id, last);
+        if (ended.has(held.id)) over.push(held);
+        else if (originOf(message, queue.name) !== queue.name) foreign.push(held);
+        else {
+          const one = readDeadLetter(message, held, listed);
+          bytes += bodyBytes(held.body);
+          listed.set(one.letter.id, one);
+          found.push(one);
+        }
       }
     }
+    if (met.size > maxMet) met.clear();
+    for (const { id } of foreign) met.add(id);
     // Of other queues that share this dead letter queue: shown again at once.
-    await show(foreign);
+    await Promise.all([show(foreign), erase(over)]);
     return found;
+  };
+
+  /** Deletes what was sent back; resolves with how many SQS did not delete. */
+  const erase = async (messages: readonly HeldMessage[]): Promise<number> => {
+    for (const { id } of messages) ended.add(id);
+    const results = await inBatches(messages, (batch) =>
+      api.remove(
+        queue.dead,
+        batch.map(({ handle }) => handle),
+      ),
+    );
+    let failed = 0;
+    for (const [at, { id }] of messages.entries()) {
+      if (results[at]?.status === "ok") ended.deleted(id);
+      else {
+        ended.failed(id);
+        failed += 1;
+      }
+    }
+    return failed;
   };
 
   const show = async (messages: readonly HeldMessage[]): Promise<void> => {
@@ -107,27 +152,36 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
   };
 
   /** Sends copies back, then deletes the dead letters whose copy is confirmed. */
-  const sendBack = async (entries: readonly Listed[]): Promise<number> => {
+  const sendBack = async (entries: readonly Listed[]): Promise<Redriven> => {
     const sent = await sendAll(
       api,
       queue,
       entries.map((entry) => revived(queue, entry)),
       queue.fifo,
     );
-    const unknown = sent.find((result) => result.status === "unknown");
     const done = entries.filter((_, index) => sent[index]?.status === "ok");
-    await inBatches(done, (batch) =>
-      api.remove(
-        queue.dead,
-        batch.map(({ message }) => message.handle),
-      ),
-    );
+    const undeleted = await erase(done.map(({ message }) => message));
     for (const { letter } of done) listed.delete(letter.id);
-    if (done.length === 0 && unknown?.status === "unknown") throw unavailable(unknown.error);
-    return done.length;
+    const failures = sent.filter((result): result is Failure => result.status !== "ok");
+    const why = failures.find(({ status }) => status === "unknown") ?? failures[0];
+    return {
+      redriven: done.length,
+      undeleted,
+      failed: failures.length,
+      why: why === undefined ? null : sendError(why),
+      others: 0,
+    };
+  };
+
+  /** Throws when nothing could be sent of what there was. */
+  const orThrow = (outcome: Redriven): Redriven => {
+    if (outcome.redriven === 0 && outcome.why !== null) throw unavailable(outcome.why);
+    return outcome;
   };
 
   return {
+    ended,
+
     async list(limit, maxBytes = Infinity) {
       sweep();
       const most = Math.min(limit, maxListed);
@@ -142,19 +196,17 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
 
     async redrive(which) {
       sweep();
-      if ("ids" in which) return sendBack(which.ids.map(named));
-      let count = 0;
-      const held = [...listed.values()].slice(0, which.max);
-      if (held.length > 0) count += await sendBack(held);
-      while (count < which.max) {
-        const next = await fetch(Math.min(maxListed, which.max - count));
-        if (next.length === 0) break;
-        const moved = await sendBack(next);
-        count += moved;
+      if ("ids" in which) return orThrow(await sendBack(which.ids.map(named)));
+      let all = nothing;
+      let next = [...listed.values()].slice(0, which.max);
+      if (next.length === 0) next = await fetch(Math.min(maxListed, which.max));
+      while (next.length > 0) {
+        all = sum(all, await sendBack(next));
         // What could not be sent stays listed, so that the loop cannot go round on it.
-        if (moved < next.length) break;
+        if (all.failed > 0 || all.redriven >= which.max) break;
+        next = await fetch(Math.min(maxListed, which.max - all.redriven));
       }
-      return count;
+      return { ...orThrow(all), others: met.size };
     },
 
     async remove(id) {
@@ -162,10 +214,11 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       if (removed.has(id)) return false;
       const { message } = named(id);
       const [result] = await inBatches([message.handle], (batch) => api.remove(queue.dead, batch));
-      if (result?.status === "unknown") throw unavailable(result.error);
+      // A handle without power: somebody else has it, or it is gone.
+      if (result?.status !== "ok" && result?.status !== "gone") throw unavailable(notDeleted(result));
       listed.delete(id);
       removed.set(id, clock.monotonic() + listedMs);
-      return result?.status === "ok";
+      return result.status === "ok";
     },
 
     async release() {
@@ -180,72 +233,22 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
   };
 }
 
-/** Name of the queue a dead letter came from: hookline's word, else SQS's own; else this one. */
-function originOf(message: Message, otherwise: string): string {
-  const { dead } = metaOf(message);
-  const source = message.Attributes?.["DeadLetterQueueSourceArn"];
-  return dead?.queue ?? source?.split(":").pop() ?? otherwise;
-}
+type Failure = Exclude<BatchResult, { status: "ok" }>;
 
-/** What hookline wrote of it, in the attribute or around the body; `body` is the job's own text then. */
-function metaOf(message: Message) {
-  const own = decodeMeta(message.MessageAttributes?.[metaAttribute]?.StringValue);
-  if (own.dead !== null || message.Body?.startsWith('{"hookline_dead":') !== true) {
-    return { ...own, wrapped: null };
-  }
-  try {
-    const { hookline_dead, body } = JSON.parse(message.Body) as { hookline_dead: unknown; body: unknown };
-    const meta = readMeta(hookline_dead);
-    return { ...meta, wrapped: typeof body === "string" ? body : null };
-  } catch {
-    // Somebody else's body that begins alike.
-    return { ...own, wrapped: null };
-  }
-}
+const nothing: Redriven = { redriven: 0, undeleted: 0, failed: 0, why: null, others: 0 };
 
-function read(message: Message, held: HeldMessage, taken: ReadonlyMap<string, unknown>): Listed {
-  const { id, dead, encoding, wrapped } = metaOf(message);
-  const jobId = id ?? held.jobId;
-  let letterId = jobId;
-  for (let n = 2; taken.has(letterId); n += 1) letterId = `${jobId}.${n}`;
-  const body: JobBody = wrapped === null ? held.body : decodeBody(wrapped, encoding);
-  // Without a word of ours, the queue's RedrivePolicy moved it; its count is all that is known.
-  const native: DeadMeta = {
-    reason: "max_receive_count",
-    detail: "moved by the queue's RedrivePolicy",
-    endpoint: null,
-    attempts: held.receiveCount,
-    failedAt: held.firstReceivedAt ?? held.sentAt ?? 0,
-    enqueuedAt: held.sentAt,
-    queue: "",
-    group: held.group,
-  };
-  const { reason, detail, endpoint, attempts, failedAt, enqueuedAt, group } = dead ?? native;
+function sum(a: Redriven, b: Redriven): Redriven {
   return {
-    letter: { id: letterId, jobId, reason, detail, endpoint, attempts, failedAt, enqueuedAt, body },
-    message: held,
-    group,
+    redriven: a.redriven + b.redriven,
+    undeleted: a.undeleted + b.undeleted,
+    failed: a.failed + b.failed,
+    why: a.why ?? b.why,
+    others: 0,
   };
 }
 
-/**
- * A dead letter as a live message again: its id, bytes and attributes, and on FIFO its group.
- *
- * The deduplication id is fresh: with the first one SQS would swallow it for five minutes.
- */
-function revived(queue: SqsQueue, { letter, message, group }: Listed): OutgoingMessage {
-  const attributesOf = (encoding: ReturnType<typeof encodeBody>["encoding"]) =>
-    Object.keys(message.attributes).length < 10
-      ? { ...message.attributes, [metaAttribute]: encodeMeta({ id: letter.jobId, encoding, dead: null }) }
-      : message.attributes;
-  let encoded = encodeBody(letter.body);
-  if (messageBytes(encoded.text, attributesOf(encoded.encoding)) > queue.maxBytes)
-    encoded = packBody(letter.body);
-  return {
-    body: encoded.text,
-    attributes: attributesOf(encoded.encoding),
-    group: queue.fifo ? (group ?? message.group ?? "default") : null,
-    deduplicationId: queue.fifo ? crypto.randomUUID() : null,
-    delaySeconds: null,
-  };
+function notDeleted(result: Failure | undefined): unknown {
+  if (result?.status === "unknown") return result.error;
+  const code = result !== undefined && "code" in result ? result.code : "no answer";
+  return new Error(`the dead letter was not deleted: ${code}`);
 }

@@ -112,14 +112,20 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     });
     consumers.push(consumer);
     const deadLetters = createDeadLetters(queue, api(), clock);
-    for (const name of queue.logical) byName.set(name, { consumer, deadLetters, queue });
+    const opened = { consumer, deadLetters, queue };
+    for (const name of queue.logical) byName.set(name, opened);
     smallestMaxBytes = Math.min(smallestMaxBytes, queue.maxBytes);
     return consumer;
   };
 
   const driver: QueueDriver = {
     name: "sqs",
-    problems: () => [...unfit, ...consumers.flatMap(({ queue, ended }) => unsettled(queue, ended))],
+    problems: () => [
+      ...unfit,
+      ...[...new Set(byName.values())].flatMap(({ consumer, deadLetters, queue }) =>
+        unsettled(queue.logical[0] ?? queue.name, consumer.ended, deadLetters.ended),
+      ),
+    ],
 
     get capabilities(): DriverCapabilities {
       return {
@@ -255,7 +261,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     async deadLetters(queue, { limit, maxBytes }) {
       return { items: await of(queue).deadLetters.list(limit, maxBytes), cursor: null, complete: false };
     },
-    redrive: (queue, which) => of(queue).deadLetters.redrive(which),
+    redrive: async (queue, which) => (await of(queue).deadLetters.redrive(which)).redriven,
     removeDead: (queue, id) => of(queue).deadLetters.remove(id),
 
     async ping() {

@@ -58,13 +58,15 @@ export function readMessage(message: Message, receivedAt: number, visibilityMs: 
 
 /** What a raw queue's delivery says of the message. */
 export function messageInfo(message: HeldMessage): MessageInfo {
-  const attributes: Record<string, string> = {};
-  for (const [name, value] of Object.entries(message.attributes)) {
-    const { StringValue, BinaryValue = "" } = value;
-    if (StringValue !== undefined) attributes[name] = StringValue;
-    // In the name, so that it stays true in an envelope and in fan-out children, which hold only text.
-    else attributes[`${name}-b64`] = Buffer.from(BinaryValue, "base64").toString("base64url");
-  }
+  // From entries: SQS allows the name `__proto__`, and an assignment would lose it.
+  const attributes = Object.fromEntries(
+    Object.entries(message.attributes).map(([name, { StringValue, BinaryValue = "" }]) =>
+      StringValue !== undefined
+        ? [name, StringValue]
+        : // In the name, so that it stays true in an envelope and in fan-out children, which hold only text.
+          [`${name}-b64`, Buffer.from(BinaryValue, "base64").toString("base64url")],
+    ),
+  );
   return {
     id: message.id,
     group: message.group,

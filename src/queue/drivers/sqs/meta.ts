@@ -66,18 +66,19 @@ export function decodeMeta(text: string | undefined): MessageMeta {
 
 export function readMeta(value: unknown): MessageMeta {
   if (!isObject(value)) return nothing;
-  const { id, encoding, enqueuedAt, dead } = value;
+  const { id, encoding, dead } = value;
+  const enqueuedAt = timeIn(value["enqueuedAt"]);
   return {
     id: typeof id === "string" && jobIdPattern.test(id) ? id : null,
     encoding: encoding === "base64" || encoding === "gzip" || encoding === "empty" ? encoding : null,
-    ...(typeof enqueuedAt === "number" ? { enqueuedAt } : {}),
+    ...(enqueuedAt === null ? {} : { enqueuedAt }),
     dead: isObject(dead) ? readDead(dead) : null,
   };
 }
 
 function readDead(dead: Record<string, unknown>): DeadMeta | null {
   const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
-  const number = (value: unknown): number | null => (typeof value === "number" ? value : null);
+  const attempts = dead["attempts"];
   const reason = text(dead["reason"]);
   const queue = text(dead["queue"]);
   if (reason === null || queue === null) return null;
@@ -86,11 +87,16 @@ function readDead(dead: Record<string, unknown>): DeadMeta | null {
     queue,
     detail: text(dead["detail"]),
     endpoint: text(dead["endpoint"]),
-    attempts: number(dead["attempts"]) ?? 0,
-    failedAt: number(dead["failedAt"]) ?? 0,
-    enqueuedAt: number(dead["enqueuedAt"]),
+    attempts: Number.isSafeInteger(attempts) ? Math.max(0, attempts as number) : 0,
+    failedAt: timeIn(dead["failedAt"]) ?? 0,
+    enqueuedAt: timeIn(dead["enqueuedAt"]),
     group: text(dead["group"]),
   };
+}
+
+/** Milliseconds since 1970 that a Date can hold, up to the year 275760 (ECMA-262, "Time Values"); else null. */
+function timeIn(value: unknown): number | null {
+  return typeof value === "number" && value >= 0 && value <= 8.64e15 ? value : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

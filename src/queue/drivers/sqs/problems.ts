@@ -1,19 +1,28 @@
 import type { Finding } from "../../../problems/finding.ts";
 import type { Ended } from "./ended.ts";
-import type { SqsQueue } from "./queue.ts";
 
-/** What stands wrong with a queue while SQS does not delete what has ended; nothing otherwise. */
-export function unsettled(queue: SqsQueue, ended: Ended): Finding[] {
-  const undeleted = ended.undeleted();
-  if (undeleted === null) return [];
-  const { count, since } = undeleted;
-  const what = count === 1 ? "1 message whose job has" : `${count} messages whose jobs have`;
-  return [
-    {
-      kind: "unsettled_deliveries",
-      object: queue.logical[0] ?? queue.name,
-      since,
-      detail: `SQS does not delete ${what} ended; hookline asks again, and another process may deliver them once more`,
-    },
-  ];
+/**
+ * What stands wrong with a queue while SQS does not delete what has ended, in the queue or among its dead letters;
+ * nothing otherwise.
+ */
+export function unsettled(queue: string, live: Ended, dead: Ended): Finding[] {
+  const [jobs, letters] = [live.undeleted(), dead.undeleted()];
+  const details: string[] = [];
+  if (jobs !== null) {
+    details.push(
+      `SQS does not delete ${count(jobs.count, "message")} whose job has ended; hookline asks again, and another process may deliver it once more`,
+    );
+  }
+  if (letters !== null) {
+    details.push(
+      `SQS does not delete ${count(letters.count, "dead letter")} sent back to the queue; the next redrive or listing here asks again, and another process may redrive it once more`,
+    );
+  }
+  if (details.length === 0) return [];
+  const since = Math.min(jobs?.since ?? Infinity, letters?.since ?? Infinity);
+  return [{ kind: "unsettled_deliveries", object: queue, since, detail: details.join(". ") }];
+}
+
+function count(number: number, noun: string): string {
+  return number === 1 ? `1 ${noun}` : `${number} ${noun}s`;
 }
