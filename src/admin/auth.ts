@@ -19,6 +19,9 @@ export interface AuthSettings {
 /**
  * A check that returns for a request that may go on, and throws a RequestError for one that may not.
  *
+ * A valid token is all that is asked for: a browser adds no bearer token by itself. Any other request must not come
+ * from another site's page.
+ *
  * Without a token the rules of contract §4 must tell a local client from a proxy on the same machine: a
  * proxy's peer address is loopback too. What gives it away is the Host it was asked for, the headers it
  * adds, and for a default nginx (`proxy_pass` alone rewrites Host and adds no header) HTTP/1.0.
@@ -29,16 +32,10 @@ export function createAuthorizer(
   const { token } = settings;
   const expected = token === null ? null : digest(Buffer.from(token, "utf8"));
   return (access, headers, incoming) => {
-    const origin = headers.get("origin");
-    if (origin !== null && !isOwnOrigin(origin, headers.get("host"))) {
-      throw new RequestError(
-        "foreign_origin",
-        "the Origin header names another site; hookline answers no cross-origin request",
-      );
-    }
+    if (expected !== null && bearerMatches(headers.get("authorization"), expected)) return;
+    requireOwnSite(access, headers);
     if (access === "open") return;
     if (expected !== null) {
-      if (bearerMatches(headers.get("authorization"), expected)) return;
       throw unauthorized("send the configured server.token as `Authorization: Bearer …`");
     }
     if (access === "token") {
@@ -69,6 +66,23 @@ export function isLoopback(host: string): boolean {
   return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
+/**
+ * Refuses what another site's page made a browser send. `none` is what somebody types or opens from a bookmark.
+ * Health and metrics may be linked to.
+ */
+function requireOwnSite(access: Access, headers: Headers): void {
+  const origin = headers.get("origin");
+  const site = headers.get("sec-fetch-site");
+  const isForeign = origin !== null && !isOwnOrigin(origin, headers.get("host"));
+  const isLed = access !== "open" && site !== null && site !== "same-origin" && site !== "none";
+  if (!isForeign && !isLed) return;
+  const name = isForeign ? "Origin" : "Sec-Fetch-Site";
+  throw new RequestError(
+    "foreign_origin",
+    `the ${name} header says that another site's page sent this; hookline answers no cross-origin request`,
+  );
+}
+
 /** Why a request without a configured token is no direct local one; null when it is. */
 function objectionToTokenless(host: string, headers: Headers, incoming: Incoming): string | null {
   if (!isLoopback(host)) return "hookline listens beyond this machine and no token is configured";
@@ -77,15 +91,18 @@ function objectionToTokenless(host: string, headers: Headers, incoming: Incoming
   if (!isOwnHost(headers.get("host"), host, incoming.localPort)) {
     return "the Host header is not hookline's own address and port";
   }
+  const origin = headers.get("origin");
+  if (origin !== null && origin !== `http://${headers.get("host")}`) {
+    return "the Origin header is not http:// and hookline's own address and port";
+  }
   for (const name of headers.keys()) {
-    if (betraysProxy(name)) return `the header ${name} means a proxy or a browser`;
+    if (betraysProxy(name)) return `the header ${name} means a proxy`;
   }
   return null;
 }
 
 function betraysProxy(name: string): boolean {
   return (
-    name === "origin" ||
     name === "forwarded" ||
     name === "via" ||
     name === "x-real-ip" ||
