@@ -75,14 +75,22 @@ function refusalOf({ code, message }: Extract<IntakeItem, { ok: false }>): Reque
   return new RequestError(code, message, {}, code === "unknown_endpoint" ? 422 : null);
 }
 
+/** What a sender is told. The router's own words are for an operator who looks at a dead letter. */
+const obstacles: Readonly<Record<Obstacle["code"], string>> = {
+  unknown_endpoint:
+    "endpoint: the job cannot go to it from this queue; GET /v1/endpoints lists those that are configured",
+  no_route: "no route of this queue takes the message, and the queue has no endpoint for what none takes",
+  not_wanted: "endpoint: its event_types and filter take none of the job's events",
+};
+
 /** Asks the routing that the worker will ask: a job that it gives up is better refused while its sender listens. */
 function obstacleFinder(directory: Directory, rawRoutes: RawRoutes | null) {
   return (job: DecodedJob): Obstacle | null => {
     const routing = routeJob(job, directory, rawRoutes);
     if (routing.kind !== "dead") return null;
-    const { reason, detail: message } = routing;
+    const { reason } = routing;
     return reason === "unknown_endpoint" || reason === "no_route" || reason === "not_wanted"
-      ? { code: reason, message }
+      ? { code: reason, message: obstacles[reason] }
       : null;
   };
 }
