@@ -201,7 +201,6 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   };
 
   void supervisor.failed.then(fail);
-  void driver.refused?.then(fail);
   return {
     log,
     metrics,
@@ -232,7 +231,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         version,
         url: server.url,
         driver: driver.name,
-        durable: driver.durable?.() ?? driver.capabilities.durable,
+        durable: driver.capabilities.durable,
         queues: queueNames,
         concurrency: queueConcurrency(config),
         config_file: loaded.file ?? undefined,

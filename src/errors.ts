@@ -59,6 +59,12 @@ export class DriverUnavailableError extends HooklineError {
   }
 }
 
+/**
+ * The backend answers, and refuses what this one queue needs for a reason that somebody must mend: a key of another type,
+ * a right that is missing. Tried again like any other; the other queues go on.
+ */
+export class QueueBrokenError extends DriverUnavailableError {}
+
 /** The queue holds as much as it may (`when_full: "reject"`, Redis maxmemory). HTTP answers 503. */
 export class QueueFullError extends HooklineError {
   override readonly name = "QueueFullError";

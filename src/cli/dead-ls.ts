@@ -56,8 +56,7 @@ export async function ls(args: readonly string[], io: CommandIo): Promise<number
     await io.stdout.flush(pageFlushMs);
     count += page.items.length;
     ({ cursor } = page);
-    // An empty page that leads on would be asked for again for ever.
-    if (cursor === null || count >= limit || page.items.length === 0) {
+    if (cursor === null || count >= limit) {
       print.end(page);
       return 0;
     }

@@ -1,4 +1,3 @@
-import type { ConfigError } from "../errors.ts";
 import type { JobBody } from "../jobs/job.ts";
 import type { Finding } from "../problems/finding.ts";
 
@@ -33,13 +32,8 @@ export interface QueueDriver {
    * Costs no round trip. Absent: nothing is ever found.
    */
   problems?(): readonly Finding[];
-  /** What the backend keeps of what it has confirmed, known after `open`. Absent: `capabilities.durable`. */
-  durable?(): Durability;
-  /**
-   * Resolves when the backend has become one that this configuration can never work with, with what to change; the
-   * process is to end. Pending otherwise.
-   */
-  readonly refused?: Promise<ConfigError>;
+  /** What the backend keeps, known after `open`; "process" = the process' end but no power cut. Absent: `capabilities.durable`. */
+  durable?(): boolean | "process";
 
   /**
    * Connects and proves that every configured queue can be used.
@@ -144,12 +138,6 @@ export interface SharedState {
   set(key: string, value: string | null): Promise<void>;
   onChange(listener: (values: ReadonlyMap<string, string>) => void): void;
 }
-
-/**
- * What a backend keeps: all (true), or nothing beyond its own end (false); "process": the end of its process, but no power
- * cut; "snapshots": what its last snapshot had; "unknown": it does not tell.
- */
-export type Durability = boolean | "process" | "snapshots" | "unknown";
 
 export type DriverName = "memory" | "redis" | "redis-cluster" | "sqs" | "none";
 

@@ -70,6 +70,7 @@ function commonOptions(config: Config) {
   return {
     queues: queues.map(({ name }) => name),
     deadLetterRetention: reliability.failed_retention ?? Number.MAX_SAFE_INTEGER,
+    deadLetterRetentionMs: reliability.failed_retention_ms,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
   };
 }

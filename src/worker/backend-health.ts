@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DriverUnavailableError, QueueFullError } from "../errors.ts";
+import { DriverUnavailableError, QueueBrokenError, QueueFullError } from "../errors.ts";
 import { describeError, type Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
 
@@ -62,6 +62,8 @@ export function createBackendFaults(log: Logger, clock: Clock): BackendFaults {
         if (faults.size > 0) clear(operation);
       },
       fault(operation, error) {
+        // The driver tells of it by itself, and knows what is broken (queue_broken).
+        if (error instanceof QueueBrokenError) return clear(operation);
         const { kind, refusal } = faultOf(error);
         const before = faults.get(operation);
         if (before !== undefined && before.kind !== kind) clear(operation);

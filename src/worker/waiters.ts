@@ -42,6 +42,7 @@ export function createWaiters<T>(): Waiters<T> {
   };
 
   const arm = (at: number): void => {
+    if (at >= timerAt) return;
     disarm();
     timerAt = at;
     // setTimeout treats anything above 2^31-1 as 1 ms, and writes a warning to stderr about less than none.
@@ -60,10 +61,11 @@ export function createWaiters<T>(): Waiters<T> {
     disarm();
     const now = performance.now();
     for (const { options, resolve } of leave(({ until }) => until <= now)) resolve(options.otherwise);
-    for (const { until } of waiting) if (until < timerAt) arm(until);
+    for (const { until } of waiting) arm(until);
   };
 
   const listen = (signal: AbortSignal): void => {
+    if (heard.has(signal)) return;
     heard.add(signal);
     signal.addEventListener("abort", () => {
       for (const { options, resolve } of leave((waiter) => waiter.options.signal === signal)) {
@@ -77,9 +79,9 @@ export function createWaiters<T>(): Waiters<T> {
     wait(options) {
       const { signal, waitMs, aborted } = options;
       if (signal.aborted) return Promise.resolve(aborted);
-      if (!heard.has(signal)) listen(signal);
+      listen(signal);
       const until = performance.now() + waitMs;
-      if (until < timerAt) arm(until);
+      arm(until);
       return new Promise((resolve) => {
         waiting.push({ options, until, resolve });
       });

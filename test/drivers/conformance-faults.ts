@@ -17,7 +17,10 @@ interface Known {
 /** A settlement that the driver has not confirmed; it is asked for again until it does, as the worker's settler does. */
 interface Unsettled {
   readonly settlement: Settlement;
+  /** Notes what it does, once. */
   readonly apply: () => void;
+  /** A call with it has failed: it may have taken effect, or not. */
+  hasFailed: boolean;
 }
 
 const lanes = ["lane-a", "lane-b"];
@@ -39,6 +42,8 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
   const held: Lease[] = [];
   let again: NewJob[] = [];
   let unsettled: Unsettled[] = [];
+  /** Those that are known to have taken effect before the driver has said so. */
+  let shownSettled: Unsettled[] = [];
   const removing = new Map<string, string>();
   const doubles: string[] = [];
   let failedCalls = 0;
@@ -46,8 +51,17 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
   let standing: { name: string; end: () => Promise<void>; steps: number } | null = null;
   const trail: string[] = [];
 
-  const fail = (what: string): never => {
-    throw new Error(`${what} (seed ${seed}; ${trail.slice(-12).join(", ")})`);
+  /** Job → what happened to it, for messages. */
+  const stories = new Map<string, string[]>();
+  const tell = (id: string, event: string): void => {
+    const story = stories.get(id);
+    if (story === undefined) stories.set(id, [event]);
+    else story.push(event);
+  };
+
+  const fail = (what: string, id?: string): never => {
+    const story = id === undefined ? "" : `; ${id}: ${stories.get(id)?.join(", ")}`;
+    throw new Error(`${what} (seed ${seed}; ${trail.slice(-12).join(", ")}${story})`);
   };
 
   /** The call's value, or null where a fault made it fail. */
@@ -80,9 +94,25 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
     }
   };
 
+  /** A job that is seen again, or its child, shows that a settlement has taken effect whose call failed. */
+  const show = (id: string): void => {
+    const at = unsettled.findIndex(
+      ({ settlement, hasFailed }) =>
+        hasFailed &&
+        (settlement.lease.job.id === id
+          ? settlement.verb !== "ack" && settlement.verb !== "replace"
+          : settlement.verb === "replace" && settlement.jobs.some((child) => child.id === id)),
+    );
+    if (at === -1) return;
+    tell(id, "shown settled");
+    unsettled[at]!.apply();
+    shownSettled.push(...unsettled.splice(at, 1));
+  };
+
   const receive = (leases: readonly Lease[]): void => {
     for (const lease of leases) {
       const { id } = lease.job;
+      show(id);
       const known = jobs.get(id);
       if (known === undefined && !again.some((one) => one.id === id))
         fail(`the driver gave ${id}, which nobody put`);
@@ -91,8 +121,9 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
         unsettled.some(({ settlement }) => settlement.lease.job.id === id);
       if (isHeld || known?.state !== "inside" || removing.has(id)) {
         doubles.push(id);
-        if (!mayDouble) fail(`${id} came though it is ${isHeld ? "held" : (known?.state ?? "refused")}`);
+        if (!mayDouble) fail(`${id} came though it is ${isHeld ? "held" : (known?.state ?? "refused")}`, id);
       } else if (!mayDouble) expect([id, lease.job.body]).toEqual([id, known.body]);
+      tell(id, "leased");
       held.push(lease);
     }
   };
@@ -107,6 +138,7 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
     const unconfirmed = (disposition: Disposition, apply: () => void): Unsettled => ({
       settlement: { ...disposition, lease },
       apply,
+      hasFailed: false,
     });
     const roll = random();
     if (roll < 0.3) return unconfirmed({ verb: "ack" }, become("ended"));
@@ -132,19 +164,28 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
   };
 
   const settle = async (): Promise<void> => {
-    if (unsettled.length === 0) return;
-    const asked = unsettled;
+    const asked = [...unsettled, ...shownSettled];
+    if (asked.length === 0) return;
+    const waiting = new Set(unsettled);
     const results: SettleResult[] | null = await attempt("settle", () =>
       driver.settle(asked.map(({ settlement }) => settlement)),
     );
+    for (const one of asked) one.hasFailed = true;
+    for (const { settlement } of asked) {
+      tell(settlement.lease.job.id, `${settlement.verb} ${results === null ? "failed" : "asked"}`);
+    }
     if (results === null) return;
     unsettled = [];
-    for (const [index, { settlement, apply }] of asked.entries()) {
+    shownSettled = [];
+    for (const [index, one] of asked.entries()) {
+      const { settlement } = one;
       const result = results[index] ?? fail("settle answered too few");
       const { id } = settlement.lease.job;
+      tell(id, result.status);
       // A failed one is not asked for again: its lease ends by itself, and the job comes back.
-      if (result.status === "settled") apply();
-      else if (result.status === "lost" && !mayDouble) fail(`the lease of ${id} is lost`);
+      if (result.status === "settled") {
+        if (waiting.has(one)) one.apply();
+      } else if (result.status === "lost" && !mayDouble) fail(`the lease of ${id} is lost`, id);
       else if (result.status === "failed") failedCalls += 1;
     }
   };
@@ -154,6 +195,8 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
     const answer = await attempt("remove", () => driver.removeDead(queue, id));
     if (answer === null) return;
     removing.delete(jobId);
+    show(jobId);
+    tell(jobId, `removed: ${answer}`);
     jobs.get(jobId)!.state = "ended";
   };
 
@@ -224,6 +267,7 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
     receive(leases);
     for (const lease of held.splice(0)) {
       unsettled.push({
+        hasFailed: false,
         settlement: { verb: "ack", lease },
         apply: () => {
           const known = jobs.get(lease.job.id);
@@ -241,7 +285,10 @@ async function walkWithFaults(bench: Bench, seed: number, steps: number): Promis
       await takeOut(await bench.lease({ max: 100, waitMs: 50 }));
       return inside().length === 0;
     })
-    .catch(() => fail(`lost: ${inside().join(", ")}`));
+    .catch((error: Error) => {
+      if (inside().length === 0 || !error.message.startsWith("waited")) throw error;
+      fail(`${inside().length} lost: ${inside().slice(0, 20).join(", ")}`, inside()[0]);
+    });
   expect(await driver.redrive(queue, { max: 1_000 })).toBe(0);
   await takeOut(await bench.lease());
   expect(doubles.length).toBeLessThanOrEqual(mayDouble ? failedCalls : 0);

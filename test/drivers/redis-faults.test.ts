@@ -336,8 +336,8 @@ describe("redis connections cut half way", () => {
     await using bench = await behindProxy();
     const { driver, proxy, redis } = bench;
     const job = newJob("mine", "{}", { dedup: { key: "mine", fingerprint: "f" } });
-    // The answer to an enqueue is a list of one empty text.
-    proxy.onReply = once("*1\r\n$0", "half");
+    // The answer to an enqueue of one job is two empty texts: no failure, and enqueued.
+    proxy.onReply = once("*2\r\n$0\r\n\r\n$0", "half");
     const writing = driver.enqueue("webhooks", [job]);
     expect(writing).rejects.toBeInstanceOf(DriverUnavailableError);
     await writing.catch(() => undefined);

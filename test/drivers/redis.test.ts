@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "bun:test";
 import { Buffer } from "node:buffer";
 import { redisCapabilities } from "../../src/queue/drivers/redis/driver.ts";
-import { queueKeys } from "../../src/queue/drivers/redis/keys.ts";
+import { keyTypes, queueKeys } from "../../src/queue/drivers/redis/keys.ts";
 import { clusterOf, freshPrefix, redisDriver } from "../support/redis-driver.ts";
 import {
   allScripts,
@@ -31,11 +31,6 @@ for (const name of ["redis", "redis-cluster"] as const) {
   describeDriver(name, {
     capabilities: redisCapabilities,
     timing: { leaseMs: 150, delayMs: 100 },
-    skips: {
-      faults: "the scripts are rewritten for it",
-      deadCounts: "the scripts do not keep these counts yet",
-      deadLetterAge: "the scripts do not look at the age yet",
-    },
     async create(options) {
       const server = name === "redis" ? single : cluster;
       const prefix = freshPrefix();
@@ -43,7 +38,8 @@ for (const name of ["redis", "redis-cluster"] as const) {
       const { client } = server;
       await client.call("ACL", "SETUSER", user, "on", ">secret", "~*", "&*", "+@all");
       const { all } = queueKeys(prefix, "webhooks");
-      const keys = [...all.slice(0, -1), ...["lane-a", "lane-b"].map((lane) => `${all[7]}:${lane}`)];
+      const typed = all.filter((_, index) => keyTypes[index] !== null);
+      const keys = [...typed, ...["lane-a", "lane-b"].map((lane) => `${all[7]}:${lane}`)];
       const create = () =>
         redisDriver(
           server.port,
@@ -54,6 +50,12 @@ for (const name of ["redis", "redis-cluster"] as const) {
             password: "secret",
             queues: options.queues,
             deadLetterRetention: options.deadLetterRetention,
+            ...(options.deadLetterRetentionMs === undefined
+              ? {}
+              : {
+                  deadLetterRetentionMs: options.deadLetterRetentionMs,
+                  deadLooks: { firstMs: 50, everyMs: 50 },
+                }),
             deduplicationTtlMs: options.deduplicationTtlMs,
           },
           { events: options.events },

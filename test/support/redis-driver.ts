@@ -54,6 +54,9 @@ export function redisOptionsFor(
     queues: ["webhooks", "other"],
     requestTimeoutMs: 2_000,
     deadLetterRetention: 10_000,
+    deadLetterRetentionMs: 2_592_000_000,
+    // A look would be among the commands that a test counts or cuts.
+    deadLooks: { firstMs: 3_600_000, everyMs: 3_600_000 },
     deduplicationTtlMs: 300_000,
     waitReplicas: 0,
     encodeForSockudo: null,

@@ -22,7 +22,7 @@ function isScript(value: unknown): value is Script {
 
 /** The commands that a script runs, in capitals: every call whose first argument is a command's name. */
 export function commandsOf({ source }: Script): string[] {
-  const calls = source.matchAll(/\b(?:redis\.p?call|try)\(\s*'([A-Z]+)'/g);
+  const calls = source.matchAll(/\b(?:redis\.p?call|try|probe)\(\s*'([A-Z]+)'/g);
   return [...new Set([...calls].map(([, name]) => name as string))].sort();
 }
 
@@ -43,7 +43,8 @@ export function deniedCommand(admin: Redis, user: string, command: string): Faul
  * reach it meanwhile.
  */
 export function wrongType(admin: Redis, key: string): Fault {
-  const aside = `${key}:aside`;
+  // In the same slot of a cluster.
+  const aside = `${/[{}]/.test(key) ? key : `{${key}}`}:aside`;
   return {
     name: `${key} is a text`,
     async begin() {

@@ -2,18 +2,16 @@ import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverEvents, Lease, LeaseOptions } from "../../driver.ts";
-import { evaluate } from "./evaluate.ts";
-import type { QueueKeys } from "./keys.ts";
 import { maxBatch } from "./limits.ts";
 import { createLookArguments, readLook } from "./look.ts";
 import type { Look } from "./look.ts";
 import { createPushWait } from "./push-wait.ts";
 import { leaseScript } from "./lease-script.ts";
+import type { Operation, QueueLink } from "./queue-link.ts";
+import { evaluate } from "./evaluate.ts";
 import { leaveScript } from "./queue-scripts.ts";
 import type { RedisServer } from "./server.ts";
 import type { Subscription } from "./subscriptions.ts";
-import { onServer } from "./topology.ts";
-import type { Topology } from "./topology.ts";
 
 /**
  * The taking side of one queue: looks (one script that leases) and waits between them.
@@ -45,10 +43,8 @@ export interface Consumer {
 }
 
 export interface ConsumerOptions {
-  readonly queue: string;
-  readonly keys: QueueKeys;
+  readonly link: QueueLink;
   readonly process: string;
-  readonly topology: Topology;
   readonly requestTimeoutMs: number;
   /** False on Redis before 6.2, which has no BLMOVE: looks once a second instead. */
   readonly blocks: () => boolean;
@@ -70,7 +66,8 @@ const fullScanMs = 1_000;
 const fullMemoryPauseMs = 250;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { queue, keys, topology, clock, log } = options;
+  const { link, clock, log } = options;
+  const { queue, keys } = link;
   const nextArguments = createLookArguments(options.process);
   const wakeChannel = `${keys.waiters}:${options.process}`;
   const listeners = new Set<() => void>();
@@ -124,16 +121,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     attached = { server, subscription };
   };
 
-  const onItsServer = <T>(what: string, use: (server: RedisServer) => Promise<T>): Promise<T> =>
-    onServer(topology, keys.ready, what, (server) => {
+  const onItsServer = <T>(what: Operation, use: (server: RedisServer) => Promise<T>): Promise<T> =>
+    link.run(what, (server) => {
       if (!closed) attach(server);
       return use(server);
     });
 
-  /** A job is due earlier than the last look said. */
+  /** A job is due earlier than the last look said. Anybody may publish anything: a text that is no number says nothing. */
   const soonerBy = (ms: number): void => {
     const at = clock.monotonic() + ms;
-    if (at >= lookAgainAt) return;
+    if (!(at < lookAgainAt)) return;
     lookAgainAt = at;
     for (const listener of listeners) listener();
   };
@@ -145,6 +142,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     log,
     requestTimeoutMs: options.requestTimeoutMs,
     connect: () => onItsServer("waiting for jobs", (server) => server.blocking()),
+    onBroken: (error) => void link.failed("waiting for jobs", error),
+    onWorks: () => link.worked("waiting for jobs"),
     onPush: () => {
       hear();
       // Moved for a wait that nobody waits for any more: let another process have it.
@@ -159,9 +158,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const leave = (): void => {
     registeredAt = null;
-    const left = onItsServer("leaving the waiters", async (server) =>
-      evaluate(await server.commands(), leaveScript, keys.all, [options.process]),
-    );
+    const left = link.evaluate("leaving the waiters", leaveScript, [options.process]);
     track(
       left.finally(() => {
         // A look sent meanwhile may have registered before this took effect (its text may have had to follow
@@ -197,11 +194,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       for (const key of open) candidates.delete(key);
     }
     let answer: Look;
+    let fault: Error | null;
     try {
       const reply = await onItsServer("leasing", async (server) =>
         evaluate(await server.commands(), leaseScript, keys.all, args),
       );
-      answer = readLook(reply, uid, queue);
+      const read = link.read("leasing", reply);
+      fault = read.fault;
+      answer = readLook(read.values, uid, queue);
+      if (fault !== null && answer.leases.length === 0) throw fault;
     } catch (error) {
       drainedAt = 0;
       scannedAt = Number.NEGATIVE_INFINITY;
@@ -222,7 +223,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     pausedUntil = null;
     if (scan) scannedAt = now;
     for (const key of answer.parkedKeys) candidates.add(key);
-    drainedAt = answer.full ? 0 : heard;
+    // Some of the places could not be looked at: the next look finds out whether they can be now.
+    drainedAt = answer.full || fault !== null ? 0 : heard;
     const dueMs = answer.nextMs === null ? Number.POSITIVE_INFINITY : answer.nextMs;
     const idleMs = options.blocks() && attached?.subscription.isHeard === true ? idleLookMs : pollMs;
     lookAgainAt = answeredAt + Math.min(dueMs, idleMs);

@@ -1,65 +1,96 @@
 import type { Buffer } from "node:buffer";
 import { HooklineError } from "../../../errors.ts";
-import type { DeadLetter, DeadLetterPage, DeadLetterPageRequest, RedriveSelection } from "../../driver.ts";
-import { evaluate, replyList, replyText } from "./evaluate.ts";
-import type { ScriptArgument } from "./evaluate.ts";
-import type { QueueKeys } from "./keys.ts";
+import type {
+  DeadCounts,
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterPageRequest,
+  RedriveSelection,
+} from "../../driver.ts";
+import { readDeadCounts } from "./dead-counts.ts";
+import { readDeadLetter } from "./dead-record.ts";
+import { deadCountsScript, deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
+import { replyText } from "./evaluate.ts";
 import { randomName } from "./look.ts";
-import { readDeadLetter } from "./record.ts";
-import type { Script } from "./script.ts";
-import { deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
-import { onServer } from "./topology.ts";
-import type { Topology } from "./topology.ts";
+import type { QueueLink } from "./queue-link.ts";
 
 /** Jobs redriven in one script call: bodies may be large, and Redis serves nobody else meanwhile. */
 const redriveStep = 200;
 
-/** The dead letters of one queue: list, redrive, remove. */
-export function createDeadLetters(topology: Topology, keys: QueueKeys) {
-  const run = (script: Script, what: string, args: readonly ScriptArgument[]) =>
-    onServer(topology, keys.ready, what, async (server) =>
-      evaluate(await server.commands(), script, keys.all, args),
-    );
+/**
+ * A cursor is the time of a page's last letter, as `:dead` holds it: digits. Whatever else stands there must not end the
+ * listing; it gets a mark before it.
+ */
+const cursorPattern = /^(?:\d{1,17}|s(-?\d{1,20}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?|-?inf))$/;
+
+/** The dead letters of one queue: list, count, redrive, remove. */
+export function createDeadLetters(link: QueueLink) {
+  /** Answers how many were redriven, and of how many names; throws what stopped it when nothing was. */
+  const redriveSome = async (
+    args: readonly (string | number)[],
+  ): Promise<[redriven: number, looked: number]> => {
+    const { values, fault } = await link.evaluate("redriving", redriveScript, [`${randomName()}-r`, ...args]);
+    const redriven = Number(values[1]);
+    if (fault !== null && redriven === 0) throw fault;
+    return [redriven, Number(values[2])];
+  };
 
   return {
     /** Newest first; the cursor is the time of the last one, unique to the microsecond. */
     async page({ limit, cursor, maxBytes }: DeadLetterPageRequest): Promise<DeadLetterPage> {
-      if (cursor !== null && !/^\d+$/.test(cursor)) {
+      const match = cursor === null ? null : cursorPattern.exec(cursor);
+      if (cursor !== null && match === null) {
         throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
       }
-      const start = cursor === null ? "+inf" : `(${cursor}`;
+      const start = match === null ? "+inf" : `(${match[1] ?? match[0]}`;
       const most = maxBytes ?? Number.MAX_SAFE_INTEGER;
-      const [isCut, ...reply] = replyList(
-        await run(deadPageScript, "listing dead letters", [limit, start, most]),
-      );
+      const [, isCut, ...rows] = await link.call("listing dead letters", deadPageScript, [
+        limit,
+        start,
+        most,
+      ]);
       const items: DeadLetter[] = [];
-      for (let at = 0; at < reply.length; at += 3) {
-        items.push(readDeadLetter(replyText(reply[at]), reply[at + 2] as Buffer));
+      for (let at = 0; at < rows.length; at += 3) {
+        items.push(readDeadLetter(replyText(rows[at]), rows[at + 2] as Buffer | null));
       }
-      const last = isCut === 1 || items.length === limit ? replyText(reply[reply.length - 2]) : null;
-      return { items, cursor: last, complete: true };
+      const last = isCut === 1 || items.length === limit ? replyText(rows[rows.length - 2]) : null;
+      return { items, cursor: last === null || /^\d+$/.test(last) ? last : `s${last}`, complete: true };
     },
 
+    async counts(): Promise<DeadCounts> {
+      return readDeadCounts(await link.call("counting", deadCountsScript, []));
+    },
+
+    /** What a step stopped at is thrown only when it had moved nothing: else the caller hears how many. */
     async redrive(which: RedriveSelection): Promise<number> {
       let done = 0;
+      const step = async (args: readonly (string | number)[]): Promise<number | null> => {
+        try {
+          const [redriven, looked] = await redriveSome(args);
+          done += redriven;
+          return looked;
+        } catch (error) {
+          if (done === 0) throw error;
+          return null;
+        }
+      };
       if ("ids" in which) {
         for (let at = 0; at < which.ids.length; at += redriveStep) {
-          const ids = which.ids.slice(at, at + redriveStep);
-          done += Number(await run(redriveScript, "redriving", [`${randomName()}-r`, "ids", ...ids]));
+          if ((await step(["ids", ...which.ids.slice(at, at + redriveStep)])) === null) break;
         }
         return done;
       }
       while (done < which.max) {
-        const step = Math.min(redriveStep, which.max - done);
-        const moved = Number(await run(redriveScript, "redriving", [`${randomName()}-r`, "max", step]));
-        done += moved;
-        if (moved < step) break;
+        const most = Math.min(redriveStep, which.max - done);
+        const looked = await step(["max", most]);
+        if (looked === null || looked < most) break;
       }
       return done;
     },
 
     async remove(id: string): Promise<boolean> {
-      return Number(await run(removeDeadScript, "removing a dead letter", [id])) === 1;
+      const [, removed] = await link.call("removing a dead letter", removeDeadScript, [id]);
+      return removed === 1;
     },
   };
 }

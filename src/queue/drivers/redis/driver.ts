@@ -1,4 +1,4 @@
-import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
+import { DriverUnavailableError } from "../../../errors.ts";
 import type {
   DriverCapabilities,
   ExtendResult,
@@ -9,24 +9,28 @@ import type {
 } from "../../driver.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer } from "./consumer.ts";
+import { createDeadKeeper, readMemory } from "./dead-keeper.ts";
+import type { DeadKeeper } from "./dead-keeper.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
-import { evaluate, replyList, replyText } from "./evaluate.ts";
-import type { ScriptArgument } from "./evaluate.ts";
+import { replyText } from "./evaluate.ts";
+import { examineQueue } from "./examination.ts";
 import { hashTagProblem, queueKeys, sharedKey } from "./keys.ts";
-import type { QueueKeys } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { checkPermissions, checkSharedPermissions } from "./permissions.ts";
-import type { Script } from "./script.ts";
+import { createQueueLink } from "./queue-link.ts";
+import type { QueueLink } from "./queue-link.ts";
+import { createQueueTrouble } from "./queue-trouble.ts";
+import type { QueueTrouble } from "./queue-trouble.ts";
 import { extendScript } from "./settle-script.ts";
 import { pauseScript, statsScript } from "./queue-scripts.ts";
 import { settleLeases } from "./settle.ts";
+import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
-import { createServerChecks } from "./server-checks.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
 import { probeWrite } from "./write-probe.ts";
@@ -48,9 +52,11 @@ export const redisCapabilities: DriverCapabilities = {
 };
 
 interface RedisQueue {
-  readonly keys: QueueKeys;
+  readonly link: QueueLink;
+  readonly trouble: QueueTrouble;
   readonly consumer: Consumer;
   readonly deadLetters: DeadLetters;
+  readonly keeper: DeadKeeper;
 }
 
 /**
@@ -61,26 +67,14 @@ interface RedisQueue {
  * persistence and replication keep: a failover can take back the last writes, hookline's own among them,
  * and a job whose end was taken back is delivered again.
  *
- * While Redis is away calls fail with DriverUnavailableError and the connections are made again for ever.
+ * While Redis is away calls fail with DriverUnavailableError and the connections are made again for ever. Where Redis refuses
+ * what one queue needs (a key of another type, a right that is missing), calls for that queue fail the same way, and
+ * `problems` names it until it works again (queue-trouble.ts); nothing of it is lost (script.ts).
  * A settle whose answer was lost may be repeated: what it did is done once, and the second answer is `lost`.
  */
 export function createRedisDriver(options: RedisDriverOptions, context: RedisDriverContext): QueueDriver {
   const log = context.log.child({ driver: options.name });
-  const refused = Promise.withResolvers<ConfigError>();
-  let isOpen = false;
-  const blame = (problem: ConfigError, isMismatch: boolean): Error => {
-    if (!isOpen) return problem;
-    if (isMismatch) refused.resolve(problem);
-    return new DriverUnavailableError(`redis: ${problem.message}`);
-  };
-  const topology = createTopology(options, {
-    log,
-    blame,
-    onConnected: (server) => {
-      if (isOpen) void checks.lookAgain(server);
-    },
-  });
-  const checks = createServerChecks({ options, topology, clock: context.clock, log, blame });
+  const topology = createTopology(options, log);
   const process = randomName();
   const queues = new Map<string, RedisQueue>();
   /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
@@ -96,15 +90,10 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     return queue;
   };
 
-  const run = (queue: RedisQueue, script: Script, what: string, args: readonly ScriptArgument[]) =>
-    onServer(topology, queue.keys.ready, what, async (server) =>
-      evaluate(await server.commands(), script, queue.keys.all, args),
-    );
-
   const settleOfQueue = async (name: string, settlements: readonly Settlement[]): Promise<SettleResult[]> => {
-    const { keys, consumer } = queueOf(name);
+    const { link, consumer } = queueOf(name);
     const onTrimmed = (count: number): void => context.events.trimmed(name, count);
-    const results = await settleLeases(topology, keys, options.deadLetterRetention, settlements, onTrimmed);
+    const results = await settleLeases(link, options.deadLetterRetention, settlements, onTrimmed);
     for (const settlement of settlements) {
       if (settlement.verb === "park") consumer.noteParked(settlement.key);
       else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
@@ -152,11 +141,16 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
   for (const name of options.queues) {
     const keys = queueKeys(options.prefix, name);
-    const consumer = createConsumer({
+    const trouble = createQueueTrouble({
       queue: name,
-      keys,
+      clock: context.clock,
+      log,
+      examine: () => examineQueue(topology, keys),
+    });
+    const link = createQueueLink(topology, name, keys, trouble);
+    const consumer = createConsumer({
+      link,
       process,
-      topology,
       log,
       clock: context.clock,
       events: context.events,
@@ -164,7 +158,25 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       blocks: () => blocks,
       release: (leases) => settle(leases.map((lease) => ({ verb: "release", lease }))),
     });
-    queues.set(name, { keys, consumer, deadLetters: createDeadLetters(topology, keys) });
+    const deadLetters = createDeadLetters(link);
+    const keeper = createDeadKeeper({
+      link,
+      log,
+      letters: deadLetters,
+      // Not all at once where a fleet starts.
+      ...(options.deadLooks ?? { firstMs: 1_000 + Math.random() * 1_000, everyMs: 60_000 }),
+      clock: context.clock,
+      retention: options.deadLetterRetention,
+      retentionMs: options.deadLetterRetentionMs,
+      onTrimmed: (count) => context.events.trimmed(name, count),
+      memory: async () => {
+        const info = onServer(topology, keys.ready, "asking for the memory", async (server) =>
+          (await server.commands()).info("memory"),
+        );
+        return readMemory(await info.catch(() => ""));
+      },
+    });
+    queues.set(name, { link, trouble, consumer, deadLetters, keeper });
   }
 
   return {
@@ -177,14 +189,15 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       if (options.target.mode === "cluster" && options.db !== 0) {
         throw configProblem("database.redis.db", `a Redis Cluster has database 0 only, got ${options.db}`);
       }
-      const all = [...queues.values()].map(({ keys }) => keys.ready);
+      const all = [...queues.values()].map(({ link }) => link.keys.ready);
       await topology.open([...all, shared.key], signal);
       const checked = new Set<string>();
-      for (const [name, { keys }] of queues) {
+      for (const [name, { link }] of queues) {
+        const { keys } = link;
         await onServer(topology, keys.ready, "checking the server", async (server) => {
           if (checked.has(server.label)) return;
-          const facts = await checks.look(server);
-          blocks = checkServer(facts, server.label, options, log).blocks && blocks;
+          const redis = await server.commands();
+          blocks = (await checkServer(redis, server.label, options, log)).blocks && blocks;
           checked.add(server.label);
         });
         await checkPermissions(topology, keys, options, blocks);
@@ -198,12 +211,12 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         );
       }
       shared.start(mayPublish);
-      isOpen = true;
+      for (const { keeper } of queues.values()) keeper.start();
     },
 
     async enqueue(queue, jobs) {
       try {
-        const results = await enqueueJobs(topology, queueOf(queue).keys, options, jobs);
+        const results = await enqueueJobs(queueOf(queue).link, options, jobs);
         if (results.at(-1)?.status !== "failed") suspects.delete(queue);
         return results;
       } catch (error) {
@@ -213,7 +226,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async probeWrite(queue, signal) {
-      const probe = probeWrite(topology, queueOf(queue).keys, options, suspects.has(queue));
+      const probe = probeWrite(topology, queueOf(queue).link.keys, options, suspects.has(queue));
       await untilAborted(probe, signal);
     },
 
@@ -225,9 +238,10 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       const results: ExtendResult[] = Array.from(leases, () => "lost" as const);
       const byQueue = Map.groupBy(leases.entries(), ([, lease]) => lease.queue);
       for (const [name, entries] of byQueue) {
+        const { link } = queueOf(name);
         for (const part of chunk<[number, Lease]>(entries, () => 0)) {
           const tokens = part.map(([, lease]) => lease.token);
-          const states = replyText(await run(queueOf(name), extendScript, "extending", [leaseMs, ...tokens]));
+          const states = replyText((await link.call("extending", extendScript, [leaseMs, ...tokens]))[1]);
           for (const [position, [index]] of part.entries()) {
             if (states[position] === "1") results[index] = "extended";
           }
@@ -238,47 +252,31 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     settle,
     shared,
-    problems: () => [
-      ...checks.findings(),
-      ...[...queues.values()].flatMap(({ consumer }) => consumer.findings()),
-    ],
-    durable: () => checks.durability(),
-    refused: refused.promise,
+
+    problems: () =>
+      [...queues.values()].flatMap(({ consumer, trouble, keeper }) => [
+        ...consumer.findings(),
+        ...trouble.findings(),
+        ...keeper.findings(),
+      ]),
 
     async stats(name) {
-      const reply = await run(queueOf(name), statsScript, "counting", []);
-      const [
-        waiting = 0,
-        due = 0,
-        delayed = 0,
-        expired = 0,
-        leased = 0,
-        parked = 0,
-        dead = 0,
-        paused,
-        oldest = -1,
-        now = 0,
-      ] = replyList(reply).map(Number);
-      return {
-        ready: waiting + due + expired,
-        delayed: delayed - due,
-        leased: leased - expired,
-        parked,
-        dead,
-        oldestReadyAgeMs: oldest < 0 ? null : Math.max(0, now - oldest),
-        paused: paused === 1,
-      };
+      const { values } = await queueOf(name).link.evaluate("counting", statsScript, []);
+      return readStats(values);
     },
 
     async pause(name) {
-      await run(queueOf(name), pauseScript, "pausing", ["1"]);
+      await queueOf(name).link.call("pausing", pauseScript, ["1"]);
     },
     async resume(name) {
-      await run(queueOf(name), pauseScript, "resuming", ["0"]);
+      await queueOf(name).link.call("resuming", pauseScript, ["0"]);
     },
 
     async deadLetters(name, page) {
       return queueOf(name).deadLetters.page(page);
+    },
+    async deadCounts(name) {
+      return queueOf(name).deadLetters.counts();
     },
     async redrive(name, which) {
       return queueOf(name).deadLetters.redrive(which);
@@ -288,18 +286,21 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async ping(signal) {
-      for (const { keys } of queues.values()) {
+      for (const { link } of queues.values()) {
+        const { keys } = link;
         const answer = onServer(topology, keys.ready, "ping", async (server) =>
           (await server.commands()).exists(keys.ready),
         );
         await untilAborted(answer, signal);
       }
-      await untilAborted(checks.refresh(), signal);
     },
 
     async close() {
       shared.close();
-      await Promise.all([...queues.values()].map(({ consumer }) => consumer.close()));
+      for (const { trouble } of queues.values()) trouble.close();
+      await Promise.all(
+        [...queues.values()].map(({ consumer, keeper }) => Promise.all([consumer.close(), keeper.close()])),
+      );
       topology.close();
     },
   };

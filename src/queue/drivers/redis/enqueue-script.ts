@@ -3,40 +3,97 @@ import { script } from "./script.ts";
 /**
  * Writes jobs. ARGV: uid, dedupTtlMs, then for each: target ("own": a record; "ready": the body alone,
  * for producers' own workers), id, delayMs, dedup key or "", fingerprint, body.
- * Answers one text each: "" enqueued, "d" + id duplicate, "c" + id conflict.
+ * Answers {failure, one text each: "" enqueued, "d" + id duplicate, "c" + id conflict, "x" not written}.
+ *
+ * The jobs first, then what remembers their keys: a key remembered for a job that is not there would swallow its
+ * repetition. Where a key cannot be remembered the job is taken back. The first write may need memory, so that with
+ * memory full nothing is written.
  */
 export const enqueueScript = script(
   "enqueue",
   `
 local uid, ttl = ARGV[1], ARGV[2]
-local results, owned, raw, soonest = {}, {}, {}, nil
+local results, owned, raw, later, marks, first = {}, {}, {}, {}, {}, {}
 local number = 0
+-- What is remembered under a key; false when there is nothing that can be read, nil when nobody knows.
+local function remembered(key)
+  local known = redis.pcall('GET', dedup .. ':' .. key)
+  if type(known) ~= 'table' then return known end
+  if string.find(known.err, 'WRONGTYPE', 1, true) then return false end
+  if failure == '' then failure = known.err end
+  return nil
+end
+
 for at = 3, #ARGV, 6 do
   number = number + 1
   local target, id, delay, key, print, body = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  local known = key ~= '' and redis.call('GET', dedup .. ':' .. key)
-  if known then
-    local space = string.find(known, ' ', 1, true)
+  results[number] = ''
+  local known, twin = false, nil
+  if key ~= '' then
+    twin = marks[key]
+    known = twin and twin.value
+    if not twin then known = remembered(key) end
+  end
+  local space = known and string.find(known, ' ', 1, true)
+  if known == nil then
+    results[number] = 'x'
+  elseif space then
     results[number] = (string.sub(known, space + 1) == print and 'd' or 'c') .. string.sub(known, 1, space - 1)
+    if twin then first[number] = twin.number end
   else
-    if key ~= '' then redis.call('SET', dedup .. ':' .. key, id .. ' ' .. print, 'PX', ttl) end
-    if delay > 0 then
-      redis.call('ZADD', delayed, now + delay, record(uid .. number, 0, now, id, body))
-      if not soonest or now + delay < soonest then soonest = now + delay end
-    elseif target == 'ready' then
-      raw[#raw + 1] = body
-    else
-      owned[#owned + 1] = record(uid .. number, 0, now, id, body)
+    if key ~= '' then
+      marks[key] = {number = number, value = id .. ' ' .. print}
+      marks[#marks + 1] = key
     end
-    results[number] = ''
+    if delay > 0 then
+      later[#later + 1] = {number = number, due = now + delay, row = record(uid .. number, 0, now, id, body)}
+    elseif target == 'ready' then
+      raw[#raw + 1] = {number = number, row = body}
+    else
+      owned[#owned + 1] = {number = number, row = record(uid .. number, 0, now, id, body)}
+    end
   end
 end
-if #raw > 0 then redis.call('RPUSH', ready, unpack(raw)) end
-if #owned > 0 then
-  redis.call('RPUSH', own, unpack(owned))
-  wake(math.min(#owned, 8), '')
+
+local function fail(jobs)
+  for i = 1, #jobs do results[jobs[i].number] = 'x' end
 end
+
+local function push(list, jobs)
+  if #jobs == 0 then return false end
+  local rows = {}
+  for i = 1, #jobs do rows[i] = jobs[i].row end
+  if try('RPUSH', list, unpack(rows)) then return true end
+  fail(jobs)
+  return false
+end
+
+local pushedRaw, pushedOwn, soonest = push(ready, raw), push(own, owned), nil
+for i = 1, #later do
+  if not try('ZADD', delayed, later[i].due, later[i].row) then
+    results[later[i].number] = 'x'
+  elseif not soonest or later[i].due < soonest then
+    soonest = later[i].due
+  end
+end
+
+for i = 1, #marks do
+  local mark = marks[marks[i]]
+  if results[mark.number] == '' and not try('SET', dedup .. ':' .. marks[i], mark.value, 'PX', ttl) then
+    for j = 1, i - 1 do try('DEL', dedup .. ':' .. marks[j]) end
+    if pushedRaw then try('LTRIM', ready, 0, -1 - #raw) end
+    if pushedOwn then try('LTRIM', own, 0, -1 - #owned) end
+    for j = 1, #later do try('ZREM', delayed, later[j].row) end
+    fail(raw) fail(owned) fail(later)
+    pushedOwn, soonest = false, nil
+    break
+  end
+end
+for i, twin in pairs(first) do
+  if results[twin] == 'x' then results[i] = 'x' end
+end
+if pushedOwn then wake(math.min(#owned, 8), '') end
 if soonest then announce(soonest) end
-return results
+return {failure, unpack(results)}
 `,
 );

@@ -2,17 +2,15 @@ import type { Redis } from "ioredis";
 import { DriverUnavailableError, PayloadTooLargeError, UnsupportedByDriverError } from "../../../errors.ts";
 import { bodyBytes } from "../../../jobs/body.ts";
 import type { EnqueueResult, NewJob } from "../../driver.ts";
-import { evaluate, replyList, replyText } from "./evaluate.ts";
+import { evaluate, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
-import type { QueueKeys } from "./keys.ts";
 import { dedupName } from "./keys.ts";
 import { chunk, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverOptions } from "./options.ts";
+import type { QueueLink } from "./queue-link.ts";
 import { bodyArgument } from "./record.ts";
 import { enqueueScript } from "./enqueue-script.ts";
-import { onServer } from "./topology.ts";
-import type { Topology } from "./topology.ts";
 
 interface Entry {
   readonly index: number;
@@ -24,12 +22,11 @@ interface Entry {
  * Writes jobs of one queue; the driver's `enqueue`.
  *
  * One script call writes up to 500 of them; calls follow one another, so that order is kept. When a call
- * fails, its jobs and the ones after it come back as failed; when nothing was written at all, the error
- * is thrown.
+ * fails, or a part of it, the jobs that it did not write and those of the calls after it come back as failed; when nothing
+ * was written at all, the error is thrown.
  */
 export async function enqueueJobs(
-  topology: Topology,
-  keys: QueueKeys,
+  link: QueueLink,
   options: RedisDriverOptions,
   jobs: readonly NewJob[],
 ): Promise<EnqueueResult[]> {
@@ -46,11 +43,13 @@ export async function enqueueJobs(
   for (const entriesOfCall of chunk(entries, ({ bytes }) => bytes)) {
     if (failure === null) {
       try {
-        const answers = await writeChunk(topology, keys, options, entriesOfCall);
+        const { answers, fault } = await writeChunk(link, options, entriesOfCall);
+        failure = fault;
         for (const [position, { index, job }] of entriesOfCall.entries()) {
-          results[index] = readResult(answers[position] ?? "", job.id);
+          const result = readResult(answers[position] ?? "", job.id, fault);
+          if (result.status !== "failed") answered = true;
+          results[index] = result;
         }
-        answered = true;
         continue;
       } catch (error) {
         if (!(error instanceof Error)) throw error;
@@ -78,11 +77,10 @@ function refuse(job: NewJob, bytes: number): Error | null {
 }
 
 async function writeChunk(
-  topology: Topology,
-  keys: QueueKeys,
+  link: QueueLink,
   options: RedisDriverOptions,
   entries: readonly Entry[],
-): Promise<string[]> {
+): Promise<{ answers: string[]; fault: Error | null }> {
   const args: ScriptArgument[] = [`${randomName()}-e`, options.deduplicationTtlMs];
   for (const { job } of entries) {
     const foreign = options.encodeForSockudo?.(job) ?? null;
@@ -91,14 +89,16 @@ async function writeChunk(
     // A delayed job waits as a record wherever it goes, so it keeps hookline's own form.
     args.push(foreign === null || job.delayMs > 0 ? bodyArgument(job.body) : foreign);
   }
-  const reply = await onServer(topology, keys.ready, "enqueueing", async (server) => {
-    if (options.waitReplicas === 0) return evaluate(await server.commands(), enqueueScript, keys.all, args);
+  const { all } = link.keys;
+  const reply = await link.run("enqueueing", async (server) => {
+    if (options.waitReplicas === 0) return evaluate(await server.commands(), enqueueScript, all, args);
     const redis = await server.replicated();
-    const answer = await evaluate(redis, enqueueScript, keys.all, args);
+    const answer = await evaluate(redis, enqueueScript, all, args);
     await waitForReplicas(redis, options);
     return answer;
   });
-  return replyList(reply).map((text) => replyText(text));
+  const { values, fault } = link.read("enqueueing", reply);
+  return { answers: values.slice(1).map((text) => replyText(text)), fault };
 }
 
 /** Fails when fewer replicas than asked for have what this connection wrote; the job is on the master then. */
@@ -112,8 +112,9 @@ async function waitForReplicas(redis: Redis, options: RedisDriverOptions): Promi
   );
 }
 
-/** "" enqueued, "d" + id duplicate, "c" + id conflict. */
-function readResult(answer: string, id: string): EnqueueResult {
+/** "" enqueued, "d" + id duplicate, "c" + id conflict, "x" not written. */
+function readResult(answer: string, id: string, fault: Error | null): EnqueueResult {
+  if (answer === "x" && fault !== null) return { status: "failed", id, error: fault };
   if (answer === "") return { status: "enqueued", id };
   return { status: answer.startsWith("d") ? "duplicate" : "conflict", id: answer.slice(1) };
 }

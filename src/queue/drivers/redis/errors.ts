@@ -1,7 +1,16 @@
 import { ReplyError } from "ioredis";
-import { ConfigError, DriverUnavailableError, HooklineError, QueueFullError } from "../../../errors.ts";
+import {
+  ConfigError,
+  DriverUnavailableError,
+  HooklineError,
+  QueueBrokenError,
+  QueueFullError,
+} from "../../../errors.ts";
 
-/** Codes that say: not now, or not from this server. The command had no effect. */
+/**
+ * Codes that say: not now, or not from this server. The command had no effect. Every other code says that somebody must
+ * mend something; the caller tries again all the same, because no reply is a reason to end a process.
+ */
 const passing = new Set([
   "ASK",
   "BUSY",
@@ -11,7 +20,6 @@ const passing = new Set([
   "MISCONF",
   "MOVED",
   "NOAUTH",
-  "NOPERM",
   "NOREPLICAS",
   "READONLY",
   "TRYAGAIN",
@@ -60,7 +68,17 @@ export function translateError(error: unknown, what: string): Error {
   if (passing.has(code)) {
     return new DriverUnavailableError(`redis: ${what}: ${error.message}`, { cause: error, refusal: code });
   }
-  return error;
+  return new QueueBrokenError(`redis: ${what}: ${refusalText(error)}`, { cause: error, refusal: code });
+}
+
+/** What Redis said, without where in the script it said so. */
+function refusalText(error: Error): string {
+  return error.message.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.\s*$/, "").slice(0, 300);
+}
+
+/** The error reply that a script caught and answered as text. Redis 6 keeps the dash that marks it. */
+export function scriptFault(text: string): Error {
+  return new ReplyError(text.replace(/^-/, ""));
 }
 
 /**
@@ -82,6 +100,9 @@ export function connectProblem(error: unknown): string | null {
   if (code === "ERR" && error.message.includes("invalid password")) return "Redis refuses the password";
   if (code === "ERR" && error.message.includes("cluster mode")) {
     return "a Redis Cluster has database 0 only; set db to 0";
+  }
+  if (code === "ERR" && error.message.includes("cluster support disabled")) {
+    return "this server is not a Redis Cluster; use the redis driver, or the cluster's nodes";
   }
   if (code === "NOPERM") return `the Redis user lacks a permission: ${error.message}`;
   const system = (error as { code?: unknown }).code;

@@ -18,6 +18,7 @@ import { createHash } from "node:crypto";
  * | `:leased`, `:leases` | hash, sorted set | token → record, token by the lease's end |
  * | `:parked`, `:parked:KEY` | set, lists | the keys with parked jobs; their records |
  * | `:dead`, `:dead-jobs` | sorted set, hash | dead letter ids by time; their contents |
+ * | `:dead-counts` | hash | dead letters by endpoint and reason, see dead-part.ts |
  * | `:dedup:KEY` | string | fingerprint and id of an enqueued job, for deduplication_ttl_ms |
  * | `:paused` | string | there while the queue is paused; also the channel that tells so |
  * | `:waiters` | sorted set | processes that wait for a job; `:waiters:PROCESS` is the channel that wakes one |
@@ -40,21 +41,26 @@ export interface QueueKeys {
   readonly all: readonly string[];
 }
 
-const suffixes = [
-  "claimed",
-  "own",
-  "children",
-  "delayed",
-  "leased",
-  "leases",
-  "parked",
-  "paused",
-  "waiters",
-  "dead",
-  "dead-jobs",
-  "dedup",
-  "fence",
-] as const;
+/** The helper keys, in the order that script.ts names them, and the type of each; null = any. */
+const helpers = {
+  claimed: "list",
+  own: "list",
+  children: "list",
+  delayed: "zset",
+  leased: "hash",
+  leases: "zset",
+  parked: "set",
+  paused: null,
+  waiters: "zset",
+  dead: "zset",
+  "dead-jobs": "hash",
+  dedup: null,
+  "dead-counts": "hash",
+  fence: null,
+} as const;
+
+/** The type of each key of `QueueKeys.all`, as TYPE names it; null = any. */
+export const keyTypes: readonly (string | null)[] = ["list", ...Object.values(helpers)];
 
 /** The keys of one queue. The prefix must have passed `hashTagProblem`. */
 export function queueKeys(prefix: string, queue: string): QueueKeys {
@@ -65,7 +71,7 @@ export function queueKeys(prefix: string, queue: string): QueueKeys {
     claimed: `${base}:claimed`,
     paused: `${base}:paused`,
     waiters: `${base}:waiters`,
-    all: [ready, ...suffixes.map((suffix) => `${base}:${suffix}`)],
+    all: [ready, ...Object.keys(helpers).map((suffix) => `${base}:${suffix}`)],
   };
 }
 

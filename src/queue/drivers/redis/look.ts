@@ -61,22 +61,28 @@ export function randomName(): string {
 /** "0001", "0002" and so on, as the script writes them. */
 const numbers = Array.from({ length: maxBatch }, (_, index) => String(index + 1).padStart(4, "0"));
 
+/** Items of leaseScript's answer stand behind its failure, head and keys. */
+const firstItem = 3;
+
 /** Reads leaseScript's answer. */
-export function readLook(reply: ScriptReply, uid: string, queue: string): Look {
-  const [head, keys, ...items] = replyList(reply);
-  const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered] = replyText(head)
+export function readLook(values: readonly ScriptReply[], uid: string, queue: string): Look {
+  const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered] = replyText(values[1])
     .split(" ")
     .map(Number);
-  const leases = items.map((item, index): Lease => {
+  const leases: Lease[] = [];
+  for (let index = 0; index < values.length - firstItem; index += 1) {
+    const bytes = values[index + firstItem] as Buffer | null;
+    // It stayed where it was.
+    if (bytes === null) continue;
     const token = uid + (numbers[index] as string);
-    const bytes = item as Buffer;
     if (index >= records) {
       const job = { id: token, body: readBody(bytes), attempts: 0, enqueuedAt: null, message: null };
-      return { queue, token, job };
+      leases.push({ queue, token, job });
+    } else {
+      const { id, body, attempts, enqueuedAt } = readRecord(bytes, token);
+      leases.push({ queue, token, job: { id, body, attempts, enqueuedAt, message: null } });
     }
-    const { id, body, attempts, enqueuedAt } = readRecord(bytes, token);
-    return { queue, token, job: { id, body, attempts, enqueuedAt, message: null } };
-  });
+  }
   return {
     leases,
     reclaimed,
@@ -84,6 +90,6 @@ export function readLook(reply: ScriptReply, uid: string, queue: string): Look {
     paused: paused === 1,
     full: full === 1,
     registered: registered === 1,
-    parkedKeys: replyList(keys).map((key) => replyText(key)),
+    parkedKeys: replyList(values[2]).map((key) => replyText(key)),
   };
 }

@@ -39,6 +39,10 @@ export interface RedisDriverOptions {
   readonly requestTimeoutMs: number;
   /** Dead letters kept per queue. */
   readonly deadLetterRetention: number;
+  /** How long a dead letter is kept. */
+  readonly deadLetterRetentionMs: number;
+  /** When dead letters are looked after; absent = within two seconds of the start, then once a minute. */
+  readonly deadLooks?: { readonly firstMs: number; readonly everyMs: number };
   readonly deduplicationTtlMs: number;
   /** Replicas that must have a job before enqueue answers (WAIT); 0 = none. */
   readonly waitReplicas: number;

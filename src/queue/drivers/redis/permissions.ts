@@ -14,14 +14,14 @@ import type { Topology } from "./topology.ts";
  * Tries every command that the scripts use, on a key that is gone again at the end. Answers the names of
  * those that the user may not run; every other error is left to those who run them in earnest.
  *
- * PUBLISH and HGETALL are not among them: jobs need neither, and checkSharedPermissions asks. Redis 6 words the
- * refusal in its own way.
+ * PUBLISH is not among them: jobs do not need it, and checkSharedPermissions asks. Redis 6 words the refusal in its
+ * own way.
  */
-const probeScript = script(
+export const probeScript = script(
   "probe",
   `
 local denied = {}
-local function try(name, ...)
+local function probe(name, ...)
   local reply = redis.pcall(name, ...)
   if type(reply) ~= 'table' or not reply.err then return end
   local text = reply.err
@@ -29,44 +29,47 @@ local function try(name, ...)
     denied[#denied + 1] = name
   end
 end
-try('DEL', fence)
+probe('DEL', fence)
 -- What could not be removed must not be made.
-if #denied > 0 then return denied end
-try('EXISTS', fence)
-try('RPUSH', fence, 'x')
-try('LRANGE', fence, 0, 0)
-try('LINDEX', fence, 0)
-try('LLEN', fence)
-try('LTRIM', fence, 0, 0)
+if #denied > 0 then return {'', unpack(denied)} end
+probe('EXISTS', fence)
+probe('RPUSH', fence, 'x')
+probe('LRANGE', fence, 0, 0)
+probe('LINDEX', fence, 0)
+probe('LLEN', fence)
+probe('LTRIM', fence, 0, 0)
 redis.call('DEL', fence)
-try('ZADD', fence, 0, 'x')
-try('ZSCORE', fence, 'x')
-try('ZCARD', fence)
-try('ZCOUNT', fence, 0, 1)
-try('ZRANGE', fence, 0, 0)
-try('ZREVRANGE', fence, 0, 0)
-try('ZRANGEBYSCORE', fence, 0, 1)
-try('ZREVRANGEBYSCORE', fence, 1, 0)
-try('PEXPIRE', fence, 120000)
-try('ZREM', fence, 'y')
-try('ZREMRANGEBYSCORE', fence, 1, 2)
-try('ZREMRANGEBYRANK', fence, 1, 2)
-try('ZPOPMAX', fence)
+probe('ZADD', fence, 0, 'x')
+probe('ZSCORE', fence, 'x')
+probe('ZCARD', fence)
+probe('ZCOUNT', fence, 0, 1)
+probe('ZRANGE', fence, 0, 0)
+probe('ZREVRANGE', fence, 0, 0)
+probe('ZRANGEBYSCORE', fence, 0, 1)
+probe('ZREVRANGEBYSCORE', fence, 1, 0)
+probe('PEXPIRE', fence, 120000)
+probe('ZREM', fence, 'y')
+probe('ZREMRANGEBYSCORE', fence, 1, 2)
+probe('ZREMRANGEBYRANK', fence, 1, 2)
+probe('ZPOPMAX', fence)
 redis.call('DEL', fence)
-try('HSET', fence, 'x', 'y')
-try('HGET', fence, 'x')
-try('HMGET', fence, 'x')
-try('HEXISTS', fence, 'x')
-try('HDEL', fence, 'x')
+probe('HSET', fence, 'x', 'y')
+probe('HGET', fence, 'x')
+probe('HMGET', fence, 'x')
+probe('HEXISTS', fence, 'x')
+probe('HDEL', fence, 'x')
+probe('HINCRBY', fence, 'x', 1)
+probe('HLEN', fence)
+probe('HGETALL', fence)
 redis.call('DEL', fence)
-try('SADD', fence, 'x')
-try('SMEMBERS', fence)
-try('SREM', fence, 'x')
+probe('SADD', fence, 'x')
+probe('SMEMBERS', fence)
+probe('SREM', fence, 'x')
 redis.call('DEL', fence)
-try('SET', fence, 'x', 'PX', 120000)
-try('GET', fence)
+probe('SET', fence, 'x', 'PX', 120000)
+probe('GET', fence)
 redis.call('DEL', fence)
-return denied
+return {'', unpack(denied)}
 `,
 );
 
@@ -94,7 +97,7 @@ export async function checkPermissions(
     await trial("EXISTS", keys.ready);
     // EVAL first: it makes the script known for EVALSHA.
     await trial("EVAL", source, keys.all.length, ...keys.all);
-    const denied = replyList(await trial("EVALSHA", sha, keys.all.length, ...keys.all)).map(replyText);
+    const denied = deniedCommands(await trial("EVALSHA", sha, keys.all.length, ...keys.all));
     if (denied.length > 0) throw refused(`run ${denied.join(", ")}`, options);
     if (blocks) {
       await trial("BLMOVE", fence, fence, "LEFT", "RIGHT", 0.001).catch((error: unknown) => {
@@ -138,6 +141,11 @@ export async function checkSharedPermissions(
       throw error;
     }
   });
+}
+
+/** What probeScript answers: the commands that the user may not run. */
+export function deniedCommands(reply: ScriptReply): string[] {
+  return replyList(reply).slice(1).map(replyText);
 }
 
 async function tryCommand(

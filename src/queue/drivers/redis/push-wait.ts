@@ -30,6 +30,9 @@ export interface PushWaitOptions {
   /** A fresh connection to the server that holds the queue. */
   readonly connect: () => Promise<Redis>;
   readonly requestTimeoutMs: number;
+  /** The server refuses the wait for a reason that somebody must mend; and it worked. */
+  readonly onBroken: (error: Error) => void;
+  readonly onWorks: () => void;
   /** Told of every job moved, also of one that nobody waits for any more. */
   readonly onPush: () => void;
 }

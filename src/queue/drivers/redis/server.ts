@@ -34,7 +34,6 @@ export function createRedisServer(
   options: RedisDriverOptions,
   address: RedisAddress | null,
   log: Logger,
-  onConnected: (server: RedisServer) => void,
 ): RedisServer {
   const label =
     address === null
@@ -50,10 +49,7 @@ export function createRedisServer(
 
   let fault = "";
   commands.on("error", (error: Error) => void (fault = error.message));
-  commands.on("ready", () => {
-    log.debug("redis connected", { server: label });
-    if (!closed) onConnected(server);
-  });
+  commands.on("ready", () => log.debug("redis connected", { server: label }));
   commands.on("close", () => {
     if (closed) return;
     log.debug("redis connection closed", { server: label });
@@ -66,7 +62,7 @@ export function createRedisServer(
     throw new DriverUnavailableError(`redis: not connected to ${label}${fault === "" ? "" : `: ${fault}`}`);
   };
 
-  const server: RedisServer = {
+  return {
     label,
     open: (signal) => connectFirst(commands, options, signal),
 
@@ -98,5 +94,4 @@ export function createRedisServer(
       for (const redis of [commands, replicated]) if (redis !== null) endConnection(redis);
     },
   };
-  return server;
 }

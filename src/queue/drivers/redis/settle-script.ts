@@ -1,3 +1,4 @@
+import { deadPart } from "./dead-part.ts";
 import { script } from "./script.ts";
 
 /**
@@ -6,120 +7,114 @@ import { script } from "./script.ts";
  * ARGV: retention, n, n tokens to ack, then for each other settlement: verb, token and
  * "retry" delayMs keep body id | "release" | "park" key keep body id | "dead" meta attempted keep body id |
  * "replace" n, n × (id, body). keep = "1": the stored body stays; id = "": the stored id stays.
- * Answers {one character per settlement, acks first: "1" settled, "0" lost; dead letters trimmed}.
+ * Answers {failure; one character per settlement, acks first: "1" settled, "0" lost, "x" failed and nothing moved; dead
+ * letters trimmed}.
+ *
+ * The job is written to where it goes before its lease is removed. That the removal cannot fail is proved at the start.
  */
 export const settleScript = script(
   "settle",
-  `
+  `${deadPart}
 local retention, acks = tonumber(ARGV[1]), tonumber(ARGV[2])
 local results = {}
+-- Changes nothing and needs no memory; where leases cannot be removed, nothing is done.
+redis.call('HDEL', leased, '')
+redis.call('ZREM', leases, '')
 if acks > 0 then
   local tokens = {}
   for i = 1, acks do tokens[i] = ARGV[i + 2] end
-  if redis.call('ZREM', leases, unpack(tokens)) == acks then
-    redis.call('HDEL', leased, unpack(tokens))
+  if try('ZREM', leases, unpack(tokens)) == acks then
+    try('HDEL', leased, unpack(tokens))
     results[1] = string.rep('1', acks)
   else
-    for i = 1, acks do results[i] = tostring(redis.call('HDEL', leased, tokens[i])) end
+    for i = 1, acks do results[i] = tostring(try('HDEL', leased, tokens[i]) or 'x') end
   end
 end
 
 local at, runnable, soonest, buried = acks + 3, 0, nil, 0
-if at <= #ARGV then redis.call('DEL', fence) end
 
-local function forget(token)
-  redis.call('ZREM', leases, token)
-  redis.call('HDEL', leased, token)
-end
-
-local function bury(id, attempts, enqueued, meta, body)
-  local name, number = id, 2
-  while redis.call('HEXISTS', deadjobs, name) == 1 do
-    name = id .. '.' .. number
-    number = number + 1
+local function bearChildren(token, enqueued, first, n)
+  local rows = {}
+  for i = 1, n do rows[i] = record(token .. '-' .. i, 0, enqueued, ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]) end
+  for i = 1, n, 1000 do
+    if not try('RPUSH', children, unpack(rows, i, math.min(i + 999, n))) then
+      if i > 1 then try('LTRIM', children, 0, -i) end
+      return false
+    end
   end
-  -- Microseconds, one more than the newest where that is taken: pages go by this number alone.
-  local score = time[1] * 1000000 + time[2]
-  local newest = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')
-  if newest[2] and tonumber(newest[2]) >= score then score = tonumber(newest[2]) + 1 end
-  redis.call('HSET', deadjobs, name, string.format('%d', now) .. ' ' .. attempts .. ' ' .. enqueued .. ' ' .. id .. ' ' .. meta .. '\\n' .. body)
-  redis.call('ZADD', dead, string.format('%.0f', score), name)
-  buried = buried + 1
+  return true
 end
 
 while at <= #ARGV do
   local verb, token = ARGV[at], ARGV[at + 1]
-  local stored = redis.call('HGET', leased, token)
+  local stored = try('HGET', leased, token)
   local last, attempts, enqueued, id
   if stored then
     last, attempts, enqueued, id = parse(stored)
-    if not last then last, attempts, enqueued, id = 0, 0, 0, token end
+    if not last then last, attempts, enqueued = 0, 0, 0 end
+    if not id then id = token end
   end
-  local a, keep, body
+  local done, a, keep, body = false, nil, nil, nil
   if verb == 'release' then
+    if stored and try('ZADD', delayed, 0, record(token, attempts, enqueued, id, string.sub(stored, last + 1))) then
+      done = true
+      runnable = runnable + 1
+    end
     at = at + 2
   elseif verb == 'replace' then
     a = tonumber(ARGV[at + 2])
-    if stored and a > 0 then
-      local rows = {}
-      for i = 1, a do
-        rows[i] = record(token .. '-' .. i, 0, enqueued, ARGV[at + 1 + 2 * i], ARGV[at + 2 + 2 * i])
-      end
-      for i = 1, a, 1000 do redis.call('RPUSH', children, unpack(rows, i, math.min(i + 999, a))) end
+    if stored and bearChildren(token, enqueued, at + 3, a) then
+      done = true
       runnable = runnable + a
     end
     at = at + 3 + 2 * a
   else
     local fixed = verb == 'dead' and 7 or 6
     a, keep, body = ARGV[at + 2], ARGV[at + fixed - 3], ARGV[at + fixed - 2]
-    if ARGV[at + fixed - 1] ~= '' then id = ARGV[at + fixed - 1] end
-    if stored and keep == '1' then body = string.sub(stored, last + 1) end
-  end
-  if stored then
-    if verb == 'retry' then
-      local due = now + tonumber(a)
-      redis.call('ZADD', delayed, due, record(token, attempts + 1, enqueued, id, body))
-      if not soonest or due < soonest then soonest = due end
-    elseif verb == 'release' then
-      redis.call('ZADD', delayed, 0, record(token, attempts, enqueued, id, string.sub(stored, last + 1)))
-      runnable = runnable + 1
-    elseif verb == 'park' then
-      redis.call('RPUSH', parked .. ':' .. a, record(token, attempts, enqueued, id, body))
-      redis.call('SADD', parked, a)
-    elseif verb == 'dead' then
-      bury(id, attempts + tonumber(ARGV[at + 3]), enqueued, a, body)
+    if stored then
+      if ARGV[at + fixed - 1] ~= '' then id = ARGV[at + fixed - 1] end
+      if keep == '1' then body = string.sub(stored, last + 1) end
+      if verb == 'retry' then
+        local due = now + tonumber(a)
+        done = try('ZADD', delayed, due, record(token, attempts + 1, enqueued, id, body))
+        if done and (not soonest or due < soonest) then soonest = due end
+      elseif verb == 'park' then
+        -- The key first: one without jobs is dropped by the next lease call, jobs without their key are never found.
+        done = try('SADD', parked, a) and try('RPUSH', parked .. ':' .. a, record(token, attempts, enqueued, id, body))
+      elseif verb == 'dead' then
+        done = bury(id, attempts + tonumber(ARGV[at + 3]), enqueued, a, body)
+        if done then buried = buried + 1 end
+      end
     end
-    forget(token)
+    at = at + fixed
+  end
+  if done then
+    try('HDEL', leased, token)
+    try('ZREM', leases, token)
     results[#results + 1] = '1'
   else
-    results[#results + 1] = '0'
+    results[#results + 1] = stored == false and '0' or 'x'
   end
-  if verb == 'dead' then at = at + 7 elseif verb == 'retry' or verb == 'park' then at = at + 6 end
 end
 
 local trimmed = 0
 if buried > 0 then
-  local excess = redis.call('ZCARD', dead) - retention
-  while excess > 0 do
-    local oldest = redis.call('ZRANGE', dead, 0, math.min(excess, 1000) - 1)
-    if #oldest == 0 then break end
-    redis.call('ZREM', dead, unpack(oldest))
-    redis.call('HDEL', deadjobs, unpack(oldest))
-    trimmed = trimmed + #oldest
-    excess = excess - #oldest
-  end
+  local excess = (try('ZCARD', dead) or 0) - retention
+  -- The rest of a limit that was lowered goes a step at a time (dead-keeper.ts).
+  if excess > 0 then trimmed = trim(try('ZRANGE', dead, 0, math.min(excess, buried + 500) - 1) or {}) end
 end
+writeCounts()
 if runnable > 0 then wake(math.min(runnable, 8), '') end
 if soonest then announce(soonest) end
-return {table.concat(results), trimmed}
+return {failure, table.concat(results), trimmed}
 `,
 );
 
-/** Sets the end of leases. ARGV: leaseMs, token…. Answers one character each: "1" extended, "0" lost. */
+/** Sets the end of leases. ARGV: leaseMs, token…. Answers {"", one character each: "1" extended, "0" lost}. */
 export const extendScript = script(
   "extend",
   `
-redis.call('DEL', fence)
+redis.call('ZREM', leases, '')
 local results, deadline = {}, now + tonumber(ARGV[1])
 for i = 2, #ARGV do
   if redis.call('ZSCORE', leases, ARGV[i]) then
@@ -129,6 +124,6 @@ for i = 2, #ARGV do
     results[i - 1] = '0'
   end
 end
-return table.concat(results)
+return {'', table.concat(results)}
 `,
 );

@@ -1,15 +1,13 @@
 import { DriverUnavailableError } from "../../../errors.ts";
 import { bodyBytes } from "../../../jobs/body.ts";
 import type { SettleResult, Settlement } from "../../driver.ts";
-import { evaluate, replyList, replyText } from "./evaluate.ts";
+import type { DeadMeta } from "./dead-record.ts";
+import { replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
-import type { QueueKeys } from "./keys.ts";
 import { chunk } from "./limits.ts";
+import type { QueueLink } from "./queue-link.ts";
 import { bodyArgument } from "./record.ts";
-import type { DeadMeta } from "./record.ts";
 import { settleScript } from "./settle-script.ts";
-import { onServer } from "./topology.ts";
-import type { Topology } from "./topology.ts";
 
 const settled: SettleResult = { status: "settled" };
 const lost: SettleResult = { status: "lost" };
@@ -17,11 +15,10 @@ const lost: SettleResult = { status: "lost" };
 /**
  * Ends leases of one queue, calls of up to 500 sent together; one result per settlement, in order.
  * Settlements of a call that failed have its error as result; whether they took effect is not known, and
- * asking again is safe.
+ * asking again is safe. A part of a call may fail by itself, and then has not taken effect.
  */
 export async function settleLeases(
-  topology: Topology,
-  keys: QueueKeys,
+  link: QueueLink,
   deadLetterRetention: number,
   settlements: readonly Settlement[],
   onTrimmed: (count: number) => void,
@@ -35,17 +32,17 @@ export async function settleLeases(
       for (const item of items) if (item.verb !== "ack") pushSettlement(args, item);
     }
     try {
-      const reply = await onServer(topology, keys.ready, "settling", async (server) =>
-        evaluate(await server.commands(), settleScript, keys.all, args),
-      );
-      const [states, trimmed] = replyList(reply);
-      if (Number(trimmed) > 0) onTrimmed(Number(trimmed));
-      const text = replyText(states);
+      const { values, fault } = await link.evaluate("settling", settleScript, args);
+      const trimmed = Number(values[2]);
+      if (trimmed > 0) onTrimmed(trimmed);
+      const text = replyText(values[1]);
+      const failed: SettleResult | null = fault === null ? null : { status: "failed", error: fault };
       let nextAck = 0;
       let nextOther = acks.length;
       return items.map(({ verb }) => {
         const position = verb === "ack" ? nextAck++ : nextOther++;
-        return text[position] === "1" ? settled : lost;
+        if (text[position] === "1") return settled;
+        return text[position] === "x" && failed !== null ? failed : lost;
       });
     } catch (error) {
       if (!(error instanceof DriverUnavailableError)) throw error;

@@ -51,14 +51,19 @@ const certainLookMs = 30_000;
  * Sets a field of the hash, or removes it where there is no value, and tells so. ARGV: field, value or
  * nothing. Answers 0 when the user may not publish, which must not fail what was written before, else 1.
  *
- * HDEL goes first because it needs no memory: with memory full Redis refuses a script as a whole by its first
- * write only, and pausing an endpoint must work then too.
+ * HDEL of a field that is never there goes first because it needs no memory: with memory full Redis refuses a script as a
+ * whole by its first write only, and pausing an endpoint must work then too. The value itself is never removed
+ * before the new one is there.
  */
 export const setScript = plainScript(
   "share",
   `
-local removed = redis.call('HDEL', KEYS[1], ARGV[1])
-if ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) elseif removed == 0 then return 1 end
+redis.call('HDEL', KEYS[1], '\\0 a field that nobody sets')
+if ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+elseif redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then
+  return 1
+end
 local heard = redis.pcall('PUBLISH', KEYS[1], '')
 return type(heard) == 'number' and 1 or 0
 `,

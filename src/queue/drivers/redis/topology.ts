@@ -1,7 +1,6 @@
-import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
+import { DriverUnavailableError, QueueBrokenError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { replyCode, translateError } from "./errors.ts";
-import { clusterProblem, explainOpening, isClusterReply } from "./mismatch.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { createRedisServer } from "./server.ts";
 import type { RedisServer } from "./server.ts";
@@ -17,30 +16,13 @@ export interface Topology {
   moved(key: string, error: Error): void;
   /** The server failed: look for the key again before the next call. */
   suspect(key: string): void;
-  /** A server answered as only a cluster's node does, and this is none; gives the error for the caller. */
-  answeredAsCluster?(): Error;
-  /** The servers that are in use now. */
-  servers(): readonly RedisServer[];
   close(): void;
 }
 
-/** What a topology is given from its driver. */
-export interface TopologyContext {
-  readonly log: Logger;
-  /** A server's connection for commands is there, first or anew. */
-  readonly onConnected: (server: RedisServer) => void;
-  /**
-   * What an operator must change was found; gives the error for the caller. While the driver opens that is the problem
-   * itself. Later a process that can never work again (`isMismatch`) ends, and all else is waited for.
-   */
-  readonly blame: (problem: ConfigError, isMismatch: boolean) => Error;
-}
-
-export function createTopology(options: RedisDriverOptions, context: TopologyContext): Topology {
-  if (options.target.mode === "cluster") return createCluster(options, options.target.seeds, context);
-  const { log, onConnected } = context;
+export function createTopology(options: RedisDriverOptions, log: Logger): Topology {
+  if (options.target.mode === "cluster") return createCluster(options, options.target.seeds, log);
   const address = options.target.mode === "single" ? options.target.address : null;
-  let server = createRedisServer(options, address, log, onConnected);
+  let server = createRedisServer(options, address, log);
   return {
     async open(_, signal) {
       try {
@@ -48,15 +30,13 @@ export function createTopology(options: RedisDriverOptions, context: TopologyCon
       } catch (error) {
         // A client that was disconnected on purpose stays so: the next try needs a new one.
         server.close();
-        server = createRedisServer(options, address, log, onConnected);
-        throw (address === null ? null : await explainOpening(error, address, options)) ?? error;
+        server = createRedisServer(options, address, log);
+        throw error;
       }
     },
     serverOf: () => Promise.resolve(server),
     moved: () => undefined,
     suspect: () => undefined,
-    answeredAsCluster: () => context.blame(clusterProblem(), true),
-    servers: () => [server],
     close: () => server.close(),
   };
 }
@@ -75,15 +55,15 @@ export async function onServer<T>(
     try {
       return await use(await topology.serverOf(key));
     } catch (error) {
-      if (topology.answeredAsCluster !== undefined && isClusterReply(error)) {
-        throw topology.answeredAsCluster();
-      }
       if (replyCode(error) === "MOVED") {
         topology.moved(key, error as Error);
         if (!redirected) continue;
       }
       const translated = translateError(error, what);
-      if (translated instanceof DriverUnavailableError) topology.suspect(key);
+      // The right server answered, where it refuses what the queue needs.
+      const isElsewhere =
+        translated instanceof DriverUnavailableError && !(translated instanceof QueueBrokenError);
+      if (isElsewhere) topology.suspect(key);
       throw translated;
     }
   }

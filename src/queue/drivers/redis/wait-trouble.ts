@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { DriverUnavailableError, QueueFullError } from "../../../errors.ts";
+import { DriverUnavailableError, QueueBrokenError, QueueFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import { translateError } from "./errors.ts";
@@ -22,15 +22,29 @@ export function createWaitTrouble(options: {
   readonly queue: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What somebody must mend is told with the queue's other trouble (queue-trouble.ts). */
+  readonly onBroken: (error: Error) => void;
+  readonly onWorks: () => void;
 }): WaitTrouble {
   const { queue, clock, log } = options;
   let failures = 0;
   let standing: Finding | null = null;
 
+  const end = (): void => {
+    if (standing === null) return;
+    standing = null;
+    log.info("redis: waiting for jobs works again", { queue });
+  };
+
   return {
     met(error) {
       failures += 1;
       const fault = translateError(error, "waiting for jobs");
+      if (fault instanceof QueueBrokenError) {
+        end();
+        options.onBroken(fault);
+        return;
+      }
       const refusal = refusalOf(fault);
       const isLasting = refusal !== null && !handovers.has(refusal);
       if (failures <= toleratedFailures && !isLasting) return;
@@ -46,9 +60,8 @@ export function createWaitTrouble(options: {
     },
     over() {
       failures = 0;
-      if (standing === null) return;
-      standing = null;
-      log.info("redis: waiting for jobs works again", { queue });
+      end();
+      options.onWorks();
     },
     finding: () => standing,
   };
