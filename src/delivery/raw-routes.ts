@@ -1,5 +1,5 @@
 import type { QueueConfig, RouteConfig } from "../config/schema.ts";
-import { parseJson } from "../jobs/decode.ts";
+import { parseJson } from "../jobs/fields.ts";
 import type { RawJob } from "../jobs/job.ts";
 import type { RawRoutes } from "./router.ts";
 

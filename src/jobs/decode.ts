@@ -1,8 +1,8 @@
-import { isJsonObject, describeType, malformed } from "./fields.ts";
+import { isJsonObject, describeType, malformed, parseJson } from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
 import { isGenericJob, readGenericJob } from "./generic.ts";
 import type { DecodedJob, JobBody, MalformedJob, RawJob } from "./job.ts";
-import { isNativeJob, nativePrefix, readNativeJob } from "./native.ts";
+import { isNativeJob, nativePrefix, readNativeJob, readOwnEnvelope } from "./native.ts";
 import { isSockudoEnvelope, isSockudoJob, readSockudoEnvelope, readSockudoJob } from "./sockudo.ts";
 import { isSoketiJob, readSoketiJob } from "./soketi.ts";
 
@@ -21,6 +21,8 @@ export interface DecodeOptions {
 export function decodeJob(body: JobBody, options: DecodeOptions): DecodedJob | MalformedJob {
   if (options.format === "raw") return decodeRaw(body);
   if (typeof body !== "string") return malformed(describeBytes(body));
+  const own = readOwnEnvelope(body);
+  if (own !== null) return own;
   const text = withoutByteOrderMark(body);
   const value = parseJson(text);
   if (value === undefined) return malformed(describeText(text));
@@ -75,16 +77,6 @@ export function rawJob(content: JobBody): RawJob {
     deliveryId: null,
     attributes: {},
   };
-}
-
-/** The value of a JSON text; undefined when it is none, or nested more deeply than the engine can read. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    // Whatever it was that could not be read, the text is no job. The engine's message would quote it.
-    return undefined;
-  }
 }
 
 const binaryFrame =

@@ -1,5 +1,5 @@
 import type { NewJob } from "../queue/driver.ts";
-import { parseJson } from "./decode.ts";
+import { parseJson } from "./fields.ts";
 import { describeType, isJsonObject } from "./fields.ts";
 import { newJobId } from "./id.ts";
 import type { JobEvent } from "./job.ts";

@@ -23,9 +23,19 @@ export function malformed(detail: string): MalformedJob {
   return { kind: "malformed", detail };
 }
 
-/** Whether a field could not be read. */
-export function isMalformed(field: string | null | MalformedJob): field is MalformedJob {
-  return typeof field === "object" && field !== null;
+/** Whether what was read turned out not to be readable. */
+export function isMalformed(read: object | string | null): read is MalformedJob {
+  return typeof read === "object" && read !== null && "kind" in read && read.kind === "malformed";
+}
+
+/** The value of a JSON text; undefined when it is none, or nested more deeply than the engine can read. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // Whatever it was that could not be read, the text is no job. The engine's message would quote it.
+    return undefined;
+  }
 }
 
 /**
@@ -40,6 +50,26 @@ export function nameField(text: string, object: JsonObject, key: string): string
   if (typeof value === "string") return value;
   if (typeof value === "number") return memberText(text, key);
   return malformed(`${key}: expected a string, got ${describeType(value)}`);
+}
+
+/** Several name fields at once; the first that cannot be read makes the job malformed. */
+export function nameFields<Key extends string>(
+  text: string,
+  object: JsonObject,
+  keys: readonly Key[],
+): Readonly<Record<Key, string | null>> | MalformedJob {
+  const names: Partial<Record<Key, string | null>> = {};
+  for (const key of keys) {
+    const value = object[key];
+    if (value === undefined) names[key] = null;
+    else if (typeof value === "string" && value !== "") names[key] = value;
+    else {
+      const name = nameField(text, object, key);
+      if (isMalformed(name)) return name;
+      names[key] = name;
+    }
+  }
+  return names as Record<Key, string | null>;
 }
 
 /** The first of these id fields that is set, made safe (contract §3); null when none is. */

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DriverCapabilities, NewJob } from "../queue/driver.ts";
-import { decodeObject, parseJson, rawJob } from "./decode.ts";
-import { idField, isJsonObject, isMalformed } from "./fields.ts";
+import { decodeObject, rawJob } from "./decode.ts";
+import { idField, isJsonObject, isMalformed, parseJson } from "./fields.ts";
 import { newJobId, safeJobId, sha256Hex } from "./id.ts";
 import { routingOfEvents } from "./events.ts";
 import type { DecodedJob, MalformedJob } from "./job.ts";

@@ -1,5 +1,14 @@
 import { Buffer } from "node:buffer";
-import { describeType, idField, isJsonObject, isMalformed, malformed, nameField } from "./fields.ts";
+import {
+  describeType,
+  idField,
+  isJsonObject,
+  isMalformed,
+  malformed,
+  nameField,
+  nameFields,
+  parseJson,
+} from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
 import { isTimestamp } from "./generic.ts";
 import { deliveryIdPattern } from "./id.ts";
@@ -62,8 +71,31 @@ export function isNativeJob(object: JsonObject): boolean {
   return object["hookline"] !== undefined;
 }
 
-/** The job in a native envelope. */
-export function readNativeJob(text: string, object: JsonObject): DecodedJob | MalformedJob {
+const payloadMark = ',"payload":{';
+
+/**
+ * The job in an envelope that ends with its payload, as encodeNative writes it; null for every other text.
+ *
+ * The two parts are parsed each by itself: that both are whole JSON values proves where the payload begins
+ * and ends, so that nobody has to look for it. A text that only looks like one is left to readNativeJob.
+ */
+export function readOwnEnvelope(text: string): DecodedJob | MalformedJob | null {
+  if (!text.startsWith(nativePrefix) || !text.endsWith("}}")) return null;
+  const at = text.indexOf(payloadMark);
+  if (at === -1) return null;
+  const head = parseJson(`${text.slice(0, at)}}`);
+  const payload = text.slice(at + payloadMark.length - 1, -1);
+  const value = parseJson(payload);
+  if (!isJsonObject(head) || value === undefined) return null;
+  return readNativeJob(text, { ...head, payload: value }, payload);
+}
+
+/**
+ * The job in a native envelope.
+ *
+ * @param payload The payload's text, where the caller knows it.
+ */
+export function readNativeJob(text: string, object: JsonObject, payload?: string): DecodedJob | MalformedJob {
   if (object["hookline"] !== 1) return malformed("hookline: this envelope is not version 1");
   const id = idField(text, object, "id");
   if (isMalformed(id)) return id;
@@ -74,7 +106,7 @@ export function readNativeJob(text: string, object: JsonObject): DecodedJob | Ma
     return malformed("delivery_id: expected up to 137 letters, digits, _ and -");
   }
   const common = { id, endpoint, deliveryId };
-  if (object["kind"] === "pusher") return readPusher(text, object, common);
+  if (object["kind"] === "pusher") return readPusher(text, object, common, payload);
   if (object["kind"] === "generic") return readGeneric(text, object, common);
   if (object["kind"] === "raw") return readRaw(object, common);
   return malformed('kind: expected "pusher", "generic" or "raw"');
@@ -86,11 +118,14 @@ interface Common {
   readonly deliveryId: string | null;
 }
 
-function readPusher(text: string, object: JsonObject, common: Common): PusherJob | MalformedJob {
-  const appId = nameField(text, object, "app_id");
-  const appKey = nameField(text, object, "app_key");
-  if (isMalformed(appId)) return appId;
-  if (isMalformed(appKey)) return appKey;
+function readPusher(
+  text: string,
+  object: JsonObject,
+  common: Common,
+  payload?: string,
+): PusherJob | MalformedJob {
+  const names = nameFields(text, object, ["app_id", "app_key"]);
+  if (isMalformed(names)) return names;
   const source = object["source"] ?? "native";
   const signature = object["signature"] ?? null;
   if (source !== "native" && source !== "soketi" && source !== "sockudo") {
@@ -108,9 +143,9 @@ function readPusher(text: string, object: JsonObject, common: Common): PusherJob
   return {
     kind: "pusher",
     source,
-    appId,
-    appKey,
-    payload: memberText(text, "payload") ?? "",
+    appId: names.app_id,
+    appKey: names.app_key,
+    payload: payload ?? memberText(text, "payload") ?? "",
     events,
     signature: typeof signature === "string" ? signature : null,
     boundEvents,

@@ -1,4 +1,4 @@
-import { describeType, idField, isJsonObject, isMalformed, malformed, nameField } from "./fields.ts";
+import { describeType, idField, isJsonObject, isMalformed, malformed, nameFields } from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
 import type { MalformedJob, PusherJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
@@ -27,19 +27,17 @@ export function isSockudoEnvelope(object: JsonObject): boolean {
 /** The job in a Sockudo message. */
 export function readSockudoJob(text: string, object: JsonObject): PusherJob | MalformedJob {
   const id = idField(text, object, "job_id", "id");
-  const appId = nameField(text, object, "app_id");
-  const appKey = nameField(text, object, "app_key");
+  const names = nameFields(text, object, ["app_id", "app_key"]);
   if (isMalformed(id)) return id;
-  if (isMalformed(appId)) return appId;
-  if (isMalformed(appKey)) return appKey;
+  if (isMalformed(names)) return names;
   const events = readEvents(object["payload"]);
   if (typeof events === "string") return malformed(events);
   return {
     kind: "pusher",
     source: "sockudo",
     id,
-    appId,
-    appKey,
+    appId: names.app_id,
+    appKey: names.app_key,
     payload: memberText(text, "payload") ?? "",
     events,
     signature: null,

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { describeType, idField, isMalformed, malformed, nameField } from "./fields.ts";
+import { describeType, idField, isMalformed, malformed, nameFields } from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
 import type { MalformedJob, PusherJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
@@ -22,11 +22,10 @@ export function isSoketiJob(object: JsonObject): boolean {
 /** The job in a Soketi message; its signature is carried along, not checked. */
 export function readSoketiJob(text: string, object: JsonObject): PusherJob | MalformedJob {
   const id = idField(text, object, "id", "job_id");
-  const appId = nameField(text, object, "appId");
-  const appKey = nameField(text, object, "appKey");
+  const names = nameFields(text, object, ["appId", "appKey"]);
   if (isMalformed(id)) return id;
-  if (isMalformed(appId)) return appId;
-  if (isMalformed(appKey)) return appKey;
+  if (isMalformed(names)) return names;
+  const { appId, appKey } = names;
   if (appId === null && appKey === null) return malformed("a Soketi job without appId and appKey");
   const signature = object["originalPusherSignature"];
   if (typeof signature !== "string") {

@@ -16,6 +16,7 @@ export interface Span {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
@@ -25,23 +26,45 @@ const CLOSE_BRACKET = 0x5d;
  * The value of `key` in the object that begins at `start`; null when there is none.
  *
  * A key spelled with escapes ("\u0070ayload") is the same key.
+ *
+ * One loop and few calls, because each job is scanned at each attempt: at the object's own level it takes down
+ * where a value begins and where the last thing that is no space ended; below it only brackets count.
  */
 export function memberSpan(text: string, key: string, start = 0): Span | null {
   let found: Span | null = null;
-  let at = skipSpace(text, start) + 1;
-  while (at < text.length) {
-    at = skipSpace(text, at);
+  let depth = 0;
+  let expectsKey = false;
+  let isWanted = false;
+  let valueStart = -1;
+  let lastEnd = start;
+  for (let at = start; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === CLOSE_BRACE) break;
-    if (code === COMMA) {
-      at += 1;
+    if (code <= 0x20) continue;
+    if (depth === 1 && (code === COMMA || code === CLOSE_BRACE)) {
+      if (isWanted && valueStart !== -1) found = { start: valueStart, end: lastEnd };
+      if (code === CLOSE_BRACE) return found;
+      expectsKey = true;
+      isWanted = false;
       continue;
     }
-    const keyEnd = stringEnd(text, at);
-    const isWanted = isKey(text, at, keyEnd, key);
-    const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1);
-    at = valueEnd(text, valueStart);
-    if (isWanted) found = { start: valueStart, end: at };
+    if (depth === 1 && expectsKey && code === COLON) {
+      expectsKey = false;
+      valueStart = -1;
+      continue;
+    }
+    if (depth === 1 && !expectsKey && valueStart === -1) valueStart = at;
+    if (code === QUOTE) {
+      let quote = text.indexOf('"', at + 1);
+      while (text.charCodeAt(quote - 1) === BACKSLASH && isEscaped(text, quote))
+        quote = text.indexOf('"', quote + 1);
+      const end = quote === -1 ? text.length : quote + 1;
+      if (depth === 1 && expectsKey) isWanted = end - at - 2 >= key.length && isKey(text, at, end, key);
+      at = end - 1;
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      depth += 1;
+      if (depth === 1) expectsKey = true;
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    lastEnd = at + 1;
   }
   return found;
 }
@@ -84,13 +107,15 @@ function skipSpace(text: string, start: number): number {
 function stringEnd(text: string, start: number): number {
   // indexOf runs over long strings many times faster than a loop over char codes.
   let quote = text.indexOf('"', start + 1);
-  while (quote !== -1) {
-    let slashes = 0;
-    while (text.charCodeAt(quote - 1 - slashes) === BACKSLASH) slashes += 1;
-    if (slashes % 2 === 0) return quote + 1;
-    quote = text.indexOf('"', quote + 1);
-  }
-  return text.length;
+  while (quote !== -1 && isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
+  return quote === -1 ? text.length : quote + 1;
+}
+
+/** Whether the character is escaped: an odd number of backslashes stands before it. */
+function isEscaped(text: string, at: number): boolean {
+  let slashes = 0;
+  while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes += 1;
+  return slashes % 2 === 1;
 }
 
 /** The index after the value that begins at `start`. */
