@@ -38,9 +38,15 @@ export function createBodies(files: Files, locations: Locations, journal: Journa
     const [first, last] = [run[0] as Placed, run.at(-1) as Placed];
     const from = first.location.offset;
     const length = last.location.offset + last.location.length - from;
+    const { segment } = first.location;
     const buffer = Buffer.allocUnsafe(length);
-    const count = await readFully(files, first.location.segment.fd, buffer, length, from);
-    if (count < length) throw new Error(`${first.location.segment.path} ends before offset ${from + length}`);
+    segment.readers += 1;
+    try {
+      const count = await readFully(files, segment.fd, buffer, length, from);
+      if (count < length) throw new Error(`${segment.path} ends before offset ${from + length}`);
+    } finally {
+      segment.readers -= 1;
+    }
     for (const { seq, location } of run) {
       const at = location.offset - from;
       found.set(seq, readBody(buffer.subarray(at, at + location.length)));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { damaged, refused } from "./damage.ts";
 import { realFiles } from "./files.ts";
 import type { Files } from "./files.ts";
@@ -38,6 +39,8 @@ export async function prepareFolder(
   folder: string,
   allowNetworkFs: boolean,
 ): Promise<{ readonly isVolatile: boolean }> {
+  if (process.platform === "win32")
+    throw refused("the driver file has not been tested on Windows, and is refused there");
   try {
     await fs.promises.mkdir(join(folder, "journal"), { recursive: true, mode: 0o700 });
     await fs.promises.access(folder, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
@@ -46,7 +49,7 @@ export async function prepareFolder(
       fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK,
     );
   } catch (error) {
-    throw refused(`${folder} cannot be used: ${String((error as Error).message)}`);
+    throw refused(`${folder} cannot be used: ${(error as Error).message}`);
   }
   const { type } = await fs.promises.statfs(folder);
   const kind = remote[type >>> 0];

@@ -140,6 +140,8 @@ export function createJournal(options: JournalOptions): Journal {
     endRecord(group.pen, recordAt, seed);
   };
 
+  const isRunning = (): boolean => running !== null;
+
   const kick = (): void => {
     if (running !== null || failure !== null) return;
     running = Promise.resolve().then(run);
@@ -168,7 +170,7 @@ export function createJournal(options: JournalOptions): Journal {
         flushAcks();
         // Behind the last sync stands a group that says so.
         if (gathering === null && toldLsn < syncedLsn && writtenLsn === syncedLsn) openGroup();
-        const group = gathering as Group | null;
+        const group: Group | null = gathering;
         if (group === null) break;
         gathering = null;
         end = group.base + group.pen.length;
@@ -177,7 +179,7 @@ export function createJournal(options: JournalOptions): Journal {
         roomWaiters = [];
         for (const resolve of ready) resolve();
         await write(group);
-        for (const { then } of group.waiters) then();
+        for (const waiter of group.waiters) waiter.done();
         group.pen.clear(keptBuffer);
         spare = group.pen;
         options.onWritten();
@@ -217,11 +219,17 @@ export function createJournal(options: JournalOptions): Journal {
   const wait = (waiter: Waiter): void => {
     flushAcks();
     if (failure !== null) return waiter.fail(failure);
-    if (isSafe()) return waiter.then();
+    if (isSafe()) return waiter.done();
     (gathering ?? writing ?? openGroup()).waiters.push(waiter);
     kick();
   };
-  const safe = (): Promise<void> => new Promise((resolve, reject) => wait({ then: resolve, fail: reject }));
+  const safe = (): Promise<void> => new Promise((resolve, reject) => wait({ done: resolve, fail: reject }));
+
+  const isCrowded = (): boolean => (gathering?.pen.length ?? 0) > mostGathered && failure === null;
+  const idle = async (): Promise<void> => {
+    // What ran last may have begun another run.
+    while (isRunning()) await running;
+  };
 
   return {
     begin(type, flags, queue) {
@@ -243,12 +251,10 @@ export function createJournal(options: JournalOptions): Journal {
       if (acks.length >= mostAcks) flushAcks();
       kick();
     },
-    whenSafe: (then) => wait({ then, fail: () => undefined }),
+    whenSafe: (then) => wait({ done: then, fail: () => undefined }),
     safe,
     async room() {
-      while ((gathering?.pen.length ?? 0) > mostGathered && failure === null) {
-        await new Promise<void>((resolve) => roomWaiters.push(resolve));
-      }
+      while (isCrowded()) await new Promise<void>((resolve) => roomWaiters.push(resolve));
     },
     peek(segment, offset, length) {
       for (const group of [gathering, writing]) {
@@ -265,7 +271,7 @@ export function createJournal(options: JournalOptions): Journal {
       if (failure !== null) return;
       await safe();
       if (fsync === "interval" && syncedLsn < contentLsn) forceSync();
-      while (running !== null) await running;
+      await idle();
       if (lazySync !== null) clearTimeout(lazySync);
     },
   };

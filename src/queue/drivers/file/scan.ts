@@ -22,6 +22,8 @@ export interface ScanOptions {
   readonly size: number;
   readonly seed: number;
   readonly firstLsn: number;
+  /** Waited for before so many bytes are read. */
+  readonly pace?: (bytes: number) => Promise<void>;
 }
 
 const windowBytes = 4 * 1024 * 1024;
@@ -33,7 +35,7 @@ const windowBytes = 4 * 1024 * 1024;
  * @param each Called synchronously; `offset` is where the record begins. The record's bytes are valid until it returns.
  */
 export async function scanSegment(
-  { files, fd, size, seed, firstLsn }: ScanOptions,
+  { files, fd, size, seed, firstLsn, pace }: ScanOptions,
   each: (record: JournalRecord, offset: number) => void,
 ): Promise<ScanEnd> {
   let window = Buffer.allocUnsafeSlow(Math.min(windowBytes, Math.max(size, 1)));
@@ -51,6 +53,7 @@ export async function scanSegment(
     base += at;
     at = 0;
     const wanted = Math.min(window.length - filled, size - base - filled);
+    await pace?.(wanted);
     filled += await readFully(files, fd, window.subarray(filled), wanted, base + filled);
     const isLast = base + filled >= size;
     let record: ReturnType<typeof readRecord> = "short";

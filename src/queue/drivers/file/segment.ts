@@ -15,6 +15,8 @@ export interface Segment {
   /** Jobs and dead letters whose latest bytes stand here, and how many bytes those are. */
   live: number;
   liveBytes: number;
+  /** Reads of bodies that are under way: its file stays open until they are done. */
+  readers: number;
   /** Epoch ms until which a deduplication key in here counts. */
   dedupUntil: number;
 }
@@ -82,5 +84,5 @@ export function createSegment(
   fd: number,
 ): Segment {
   const { number, firstLsn } = header;
-  return { number, firstLsn, path, fd, bytes: headerBytes, live: 0, liveBytes: 0, dedupUntil: 0 };
+  return { number, firstLsn, path, fd, bytes: headerBytes, live: 0, liveBytes: 0, readers: 0, dedupUntil: 0 };
 }

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../clock.ts";
 import { sleep } from "../../../clock.ts";
@@ -19,7 +20,10 @@ export interface Space {
   onFull(error: Error): Promise<void>;
   /** Looks at the disk now. */
   look(): Promise<void>;
-  finding(): Finding | null;
+  /** What the disk had left when it was last looked at. */
+  readonly freeBytes: number;
+  /** `backend_refuses_writes` for each queue while nothing is taken in. */
+  findings(queues: readonly string[]): Finding[];
   close(): void;
 }
 
@@ -52,8 +56,9 @@ export function createSpace(options: SpaceOptions): Space {
   const closed = new AbortController();
   let refusal: string | null = null;
   let since = 0;
+  let freeBytes = Infinity;
   let isStuck = false;
-  let hasReserve = true;
+  let hasReserve = existsSync(reservePath);
   let timer: ReturnType<typeof setTimeout> | null = null;
   let looking: Promise<void> | null = null;
 
@@ -67,6 +72,7 @@ export function createSpace(options: SpaceOptions): Space {
 
   const lookNow = async (): Promise<void> => {
     const free = await files.freeBytes(folder);
+    freeBytes = free;
     const used = options.storeBytes();
     const { minFreeBytes, maxBytes } = options;
     if (maxBytes !== null && used >= maxBytes) {
@@ -125,16 +131,13 @@ export function createSpace(options: SpaceOptions): Space {
       }
       lookLater();
     },
-    async onFull(error) {
-      refuse(`the disk is full: ${error.message}`);
+    async onFull(cause) {
+      refuse(`the disk is full: ${cause.message}`);
       lookLater();
       if (hasReserve) {
         hasReserve = false;
         log.warn("the disk is full; the reserve is given up for what is delivered", { folder });
-        await files.remove(reservePath).catch((reason: unknown) => {
-          if ((reason as { code?: string }).code !== "ENOENT") throw reason;
-        });
-        return;
+        return removeIfThere(files, reservePath);
       }
       if (!isStuck)
         log.error("the disk is full and the reserve is spent: nothing is leased until there is room", {
@@ -142,12 +145,16 @@ export function createSpace(options: SpaceOptions): Space {
         });
       isStuck = true;
       await sleep(everyMs, closed.signal);
-      if (closed.signal.aborted) throw error;
+      if (closed.signal.aborted) throw cause;
     },
     look,
-    finding() {
-      if (refusal === null) return null;
-      return { kind: "storage_full", object: "", since, detail: refusal };
+    get freeBytes() {
+      return freeBytes;
+    },
+    findings(queues) {
+      const detail = refusal;
+      if (detail === null) return [];
+      return queues.map((object) => ({ kind: "backend_refuses_writes", object, since, detail }));
     },
     close() {
       closed.abort();
@@ -156,9 +163,17 @@ export function createSpace(options: SpaceOptions): Space {
   };
 }
 
+async function removeIfThere(files: Files, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENOENT") throw error;
+  }
+}
+
 /** Zeros that were really written: a hole would reserve nothing. */
 async function writeReserve(files: Files, path: string): Promise<void> {
-  await files.remove(path).catch(() => undefined);
+  await removeIfThere(files, path);
   const fd = await files.open(path, "wx+");
   try {
     const part = Buffer.alloc(1024 * 1024);

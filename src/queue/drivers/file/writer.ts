@@ -20,7 +20,7 @@ export interface Group {
 
 /** Somebody who waits until a group is safe. */
 export interface Waiter {
-  then(): void;
+  done(): void;
   fail(error: Error): void;
 }
 

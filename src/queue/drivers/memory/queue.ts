@@ -308,7 +308,9 @@ export function createMemoryQueue(
     },
     restore({ entry, delayMs, place }) {
       const deadline = delayMs > 0 ? clock.monotonic() + delayMs : null;
-      if (place === "line" || place === "delayed") waiting.addNew(entry, deadline);
+      // Also when it is due already: what was delayed comes before what waits in line.
+      if (place === "delayed") waiting.addNew(entry, clock.monotonic() + delayMs);
+      else if (place === "line") waiting.addNew(entry, null);
       else if (place === "back") waiting.addBack(entry, deadline);
       else if (place === "ahead") waiting.addAhead(entry);
       else waiting.park(entry, entry.endpoint ?? "");
