@@ -68,7 +68,6 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     clock,
     log,
     events: losses,
-    fail,
   });
   const supervisor = createSupervisor({
     ...restartPolicy(config),
@@ -76,13 +75,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
-  const gates = createEndpointGates({
-    directory,
-    clock,
-    log,
-    shared: driver.shared,
-    scope: driver.capabilities.pauseScope,
-  });
+  const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
   const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const attempt = createAttempter({
@@ -208,6 +201,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   };
 
   void supervisor.failed.then(fail);
+  void driver.refused?.then(fail);
   return {
     log,
     metrics,
@@ -238,7 +232,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         version,
         url: server.url,
         driver: driver.name,
-        durable: driver.capabilities.durable,
+        durable: driver.durable?.() ?? driver.capabilities.durable,
         queues: queueNames,
         concurrency: queueConcurrency(config),
         config_file: loaded.file ?? undefined,

@@ -56,7 +56,8 @@ export async function ls(args: readonly string[], io: CommandIo): Promise<number
     await io.stdout.flush(pageFlushMs);
     count += page.items.length;
     ({ cursor } = page);
-    if (cursor === null || count >= limit) {
+    // An empty page that leads on would be asked for again for ever.
+    if (cursor === null || count >= limit || page.items.length === 0) {
       print.end(page);
       return 0;
     }

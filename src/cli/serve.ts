@@ -72,7 +72,11 @@ async function runUntilEnd(hookline: Hookline): Promise<number> {
   hookline.start().catch((error: Error) => end.resolve((startError = error)));
 
   const error = await end.promise;
-  if (error instanceof ConfigError) throw error;
+  if (error instanceof ConfigError) {
+    // Found while it ran: what is in flight is finished first. A start that failed has nothing to stop.
+    if (error !== startError) await hookline.stop();
+    throw error;
+  }
   if (error !== null && error === startError) {
     log.error("hookline cannot start", describe(error));
     await hookline.stop();

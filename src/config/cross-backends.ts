@@ -80,6 +80,15 @@ function checkRedis({ config, input }: CrossView, { issue, warn }: CrossFindings
     warn("queue.redis.write_for_sockudo: jobs enqueued here stand in Redis with their app_secret");
   }
   if (typeof redis?.url_override !== "string") return;
+  const isTlsUrl = /^rediss:/i.test(redis.url_override);
+  if (isTlsUrl && tls === false) {
+    issue(["database", "redis", "tls"], "false contradicts the rediss:// of queue.redis.url_override");
+  } else if (!isTlsUrl && tls !== undefined && tls !== null && tls !== false) {
+    issue(
+      ["database", "redis", "tls"],
+      "has no effect beside the redis:// of queue.redis.url_override: write rediss://",
+    );
+  }
   const unused = Object.keys(input.database?.redis ?? {}).filter(
     (key) => key !== "tls" && !(key === "cluster_nodes" && redis.cluster_mode === true),
   );

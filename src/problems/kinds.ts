@@ -43,6 +43,19 @@ export const problemKinds = {
     summary: "the backend may lose jobs that it has confirmed",
     remedy: "switch the backend's persistence on (Redis: appendonly yes)",
   },
+  snapshots_only: {
+    severity: "note",
+    object: "backend",
+    summary: "a crash of the backend loses what came since its last snapshot",
+    remedy: "switch the append-only file on (Redis: appendonly yes)",
+  },
+  durability_unknown: {
+    severity: "note",
+    object: "backend",
+    summary: "it cannot be told whether the backend keeps what it has confirmed",
+    remedy:
+      "see with whoever runs the backend that it is persistent (Redis: appendonly yes), or grant info and config|get",
+  },
   backend_settings: {
     severity: "warning",
     object: "queue",

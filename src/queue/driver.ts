@@ -1,3 +1,4 @@
+import type { ConfigError } from "../errors.ts";
 import type { JobBody } from "../jobs/job.ts";
 import type { Finding } from "../problems/finding.ts";
 
@@ -32,8 +33,13 @@ export interface QueueDriver {
    * Costs no round trip. Absent: nothing is ever found.
    */
   problems?(): readonly Finding[];
-  /** What the backend keeps, known after `open`; "process" = the process' end but no power cut. Absent: `capabilities.durable`. */
-  durable?(): boolean | "process";
+  /** What the backend keeps of what it has confirmed, known after `open`. Absent: `capabilities.durable`. */
+  durable?(): Durability;
+  /**
+   * Resolves when the backend has become one that this configuration can never work with, with what to change; the
+   * process is to end. Pending otherwise.
+   */
+  readonly refused?: Promise<ConfigError>;
 
   /**
    * Connects and proves that every configured queue can be used.
@@ -139,7 +145,13 @@ export interface SharedState {
   onChange(listener: (values: ReadonlyMap<string, string>) => void): void;
 }
 
-export type DriverName = "memory" | "file" | "redis" | "redis-cluster" | "sqs" | "none";
+/**
+ * What a backend keeps: all (true), or nothing beyond its own end (false); "process": the end of its process, but no power
+ * cut; "snapshots": what its last snapshot had; "unknown": it does not tell.
+ */
+export type Durability = boolean | "process" | "snapshots" | "unknown";
+
+export type DriverName = "memory" | "redis" | "redis-cluster" | "sqs" | "none";
 
 /** Plain data, read at start: a configuration that asks for more is a configuration error. */
 export interface DriverCapabilities {

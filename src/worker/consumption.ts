@@ -12,9 +12,8 @@ import type { AttemptLog } from "./attempt-log.ts";
 import type { BackendFaults } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "./gates.ts";
-import { createGroupSlots } from "./group-slots.ts";
 import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./limits.ts";
-import { createPermits } from "./permits.ts";
+import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 
 export interface ConsumptionOptions {
@@ -43,7 +42,7 @@ export interface Consumption {
 /**
  * One worker per queue; those of a polling group (`queue.groups`) share its slots.
  *
- * Slots beyond the shared ones, which let an endpoint with nothing in flight start (lanes.ts), are what
+ * Slots beyond the shared ones, which let an endpoint with nothing in flight start (schedule/slots.ts), are what
  * webhooks.max_in_flight leaves over all queues and groups.
  */
 export function createConsumption(options: ConsumptionOptions): Consumption {
@@ -53,24 +52,17 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
   const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
   const single = queues.filter(({ name }) => !grouped.has(name));
   const total = single.length * perQueue + groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  const extra = createPermits(Math.max(0, config.webhooks.max_in_flight - total), () => {
-    // Whoever waits for it may be in a queue where nothing else happens for long.
-    queueMicrotask(pumpAll);
-  });
-  const pumpAll = (): void => {
-    for (const worker of workers) worker.lanes.pump();
-  };
+  const beyond = createBeyondSlots(config.webhooks.max_in_flight - total);
 
   const create = (
     queue: QueueConfig,
-    own: Pick<Parameters<typeof createQueueWorker>[0], "concurrency" | "slots" | "emptyPauseMs">,
+    own: Pick<Parameters<typeof createQueueWorker>[0], "slots" | "weight" | "emptyPauseMs">,
   ): QueueWorker =>
     createQueueWorker({
       ...options,
       ...own,
       queue: queue.name,
       health: options.faults.of(queue.name),
-      extra,
       leaseMs: leaseDurationMs(config),
       waitMs: leaseWaitMs(config),
       turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
@@ -84,29 +76,22 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       gateOf: ({ endpoint }) => options.gates.of(endpoint),
     });
   const createGroup = (group: GroupConfig): QueueWorker[] => {
-    const slots = createGroupSlots(group.concurrency, group.strategy);
+    const slots = createSlots({ total: group.concurrency, strategy: group.strategy, beyond });
     return group.queues.flatMap(({ name, weight }) => {
       const queue = queues.find((candidate) => candidate.name === name);
       if (queue === undefined) return [];
-      const member = {
-        weight,
-        wantsSlot: () => worker.lanes.wantsSlot(),
-        isBusy: () => worker.lanes.isBusy,
-        pump: () => worker.lanes.pump(),
-      };
-      const worker: QueueWorker = create(queue, {
-        concurrency: group.concurrency,
-        slots: slots.join(member),
-        emptyPauseMs: group.empty_pause_ms,
-      });
-      return [worker];
+      return [create(queue, { slots, weight, emptyPauseMs: group.empty_pause_ms })];
     });
   };
 
   const workers = consume
     ? [
         ...single.map((queue) =>
-          create(queue, { concurrency: perQueue, slots: createPermits(perQueue), emptyPauseMs: 0 }),
+          create(queue, {
+            slots: createSlots({ total: perQueue, strategy: "weighted", beyond }),
+            weight: 1,
+            emptyPauseMs: 0,
+          }),
         ),
         ...groups.flatMap(createGroup),
       ]

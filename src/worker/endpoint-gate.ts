@@ -4,7 +4,7 @@ import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
 import { createRateLimit } from "../delivery/rate-limit.ts";
 import { createWindow } from "../delivery/window.ts";
-import type { Gate } from "./gate.ts";
+import type { Gate, Verdict } from "./schedule/gate.ts";
 
 /** What an operator or the endpoint's own answers have made of it. */
 export type EndpointMode = "enabled" | "paused" | "disabled";
@@ -69,11 +69,16 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   let trip: EndpointTrip | null = null;
   const window = createWindow();
   let heldUntil = 0;
+  /** Until when the rate limit has refused a start. */
+  let limitedUntil = 0;
   /** The window has kept somebody from starting, who waits to be told. */
   let isAwaited = false;
+  /** Held, limited, its breaker not closed, or its window narrowed: a start needs a closer look. */
+  let isTroubled = false;
   let goneInRow = 0;
   let inFlight = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let timerAt = Infinity;
 
   const announce = (): void => {
     isAwaited = false;
@@ -83,24 +88,50 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     for (const listener of listeners) listener();
   };
   /** Milliseconds of a wait that is known: the hold's or the breaker's. */
-  const knownWaitMs = (): number => {
-    const now = clock.monotonic();
-    return Math.max(heldUntil - now, breaker.state(now) === "open" ? breaker.waitMs(now) : 0, 0);
-  };
-  const announceWhenOver = (): void => {
-    const waitMs = knownWaitMs();
-    if (waitMs === 0 || timer !== null) return;
+  const knownWaitMs = (now: number): number =>
+    Math.max(heldUntil - now, breaker.state(now) === "open" ? breaker.waitMs(now) : 0, 0);
+
+  /** Sees to it that the listeners are told when the known wait, or the rate limit's, is over. */
+  const announceWhenOver = (now: number): void => {
+    const waitMs = Math.max(knownWaitMs(now), limitedUntil - now);
+    if (waitMs <= 0 || timerAt <= now + waitMs) return;
+    if (timer !== null) clearTimeout(timer);
+    timerAt = now + waitMs;
     timer = setTimeout(() => {
       timer = null;
-      if (knownWaitMs() > 0) announceWhenOver();
+      timerAt = Infinity;
+      const later = clock.monotonic();
+      if (Math.max(knownWaitMs(later), limitedUntil - later) > 0) announceWhenOver(later);
       else announce();
     }, Math.ceil(waitMs));
   };
 
-  const hold = (outcome: Outcome): void => {
+  /** What it says now; `isTroubled` becomes false when there is nothing left to look at. */
+  const look = (now: number): Verdict => {
+    const waitMs = knownWaitMs(now);
+    if (waitMs > parkAboveMs) return "closed";
+    // Infinity: a probe is under way, and its end is told.
+    if (waitMs > 0 || limitedUntil > now || breaker.waitMs(now) > 0) return "later";
+    if (!window.admits(inFlight)) {
+      isAwaited = true;
+      return "full";
+    }
+    isTroubled = window.size !== Infinity || breaker.state(now) !== "closed";
+    return "open";
+  };
+
+  const ask = (): Verdict => {
+    if (mode !== "enabled") return mode === "paused" ? "closed" : "disabled";
+    if (!isTroubled) return "open";
+    const now = clock.monotonic();
+    announceWhenOver(now);
+    return look(now);
+  };
+
+  const hold = (outcome: Outcome, now: number): void => {
     if (outcome.kind !== "http_status" || outcome.retryAfterMs === null) return;
     const waitMs = Math.min(outcome.retryAfterMs, endpoint.retry.maxBackoffMs);
-    heldUntil = Math.max(heldUntil, clock.monotonic() + waitMs);
+    heldUntil = Math.max(heldUntil, now + waitMs);
   };
 
   const changeMode = (next: EndpointMode): void => {
@@ -143,7 +174,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       return breaker.state(now) === "open" ? Math.round(clock.now() + breaker.waitMs(now)) : null;
     },
     get heldMs() {
-      return Math.round(knownWaitMs());
+      return Math.round(knownWaitMs(clock.monotonic()));
     },
     get inFlight() {
       return inFlight;
@@ -151,45 +182,49 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     get window() {
       return window.size;
     },
-    get isClosed() {
-      return mode === "paused" || knownWaitMs() > parkAboveMs;
-    },
-    get isDisabled() {
-      return mode === "disabled";
-    },
-    tryStart() {
-      const now = clock.monotonic();
-      if (mode !== "enabled") return Infinity;
-      const waitMs = Math.max(heldUntil - now, breaker.waitMs(now));
-      if (waitMs > 0) {
-        announceWhenOver();
-        return waitMs;
+    ask,
+    start() {
+      const verdict = ask();
+      if (verdict !== "open") return verdict;
+      if (rateLimit !== null || isTroubled) {
+        const now = clock.monotonic();
+        const limitedMs = rateLimit?.take(now) ?? 0;
+        if (limitedMs > 0) {
+          limitedUntil = now + limitedMs;
+          isTroubled = true;
+          announceWhenOver(now);
+          return "later";
+        }
+        breaker.started(now);
       }
-      if (!window.admits(inFlight)) {
-        isAwaited = true;
-        return Infinity;
-      }
-      const limitedMs = rateLimit?.take(now) ?? 0;
-      if (limitedMs > 0) return limitedMs;
-      breaker.started(now);
       inFlight += 1;
-      return 0;
+      return "open";
     },
     ended(outcome) {
       const now = clock.monotonic();
+      // What nearly always happens: it was delivered, and nothing was wrong before.
+      if (outcome?.kind === "delivered" && !isTroubled) {
+        inFlight -= 1;
+        goneInRow = 0;
+        breaker.ended(now, false);
+        return;
+      }
       window.ended(inFlight, windowAnswer(outcome));
       inFlight -= 1;
       const before = breaker.state(now);
       breaker.ended(now, outcome === null ? null : isEndpointFailure(outcome));
       if (outcome !== null) {
-        hold(outcome);
+        hold(outcome, now);
         countGone(outcome);
       }
       tellBreaker(outcome);
-      announceWhenOver();
+      const after = breaker.state(now);
+      const waitMs = knownWaitMs(now);
+      isTroubled = after !== "closed" || waitMs > 0 || limitedUntil > now || window.size !== Infinity;
+      announceWhenOver(now);
       const hasRoom = isAwaited && inFlight < window.size;
-      const changed = before !== breaker.state(now) || before === "half_open" || hasRoom;
-      if (changed || mode === "disabled" || knownWaitMs() > parkAboveMs) announce();
+      const changed = before !== after || before === "half_open" || hasRoom;
+      if (changed || mode === "disabled" || waitMs > parkAboveMs) announce();
     },
     onChange: (listener) => void listeners.push(listener),
     setMode(next) {
@@ -200,6 +235,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         tellBreaker(null);
         window.reset();
         heldUntil = 0;
+        limitedUntil = 0;
+        isTroubled = false;
       }
       announce();
     },

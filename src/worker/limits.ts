@@ -4,8 +4,6 @@ import type { RestartPolicy } from "../supervisor/supervisor.ts";
 /** Attempts in flight per queue, as the driver in use has it. */
 export function queueConcurrency({ queue }: Config): number {
   switch (queue.driver) {
-    case "file":
-      return queue.file.concurrency;
     case "redis":
       return queue.redis.concurrency;
     case "redis-cluster":

@@ -6,10 +6,10 @@ import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Grant, Lanes } from "./lanes.ts";
+import type { Grant, Scheduler } from "./schedule/scheduler.ts";
 
 export interface LoopOptions {
-  readonly lanes: Lanes;
+  readonly take: Scheduler["take"];
   readonly clock: Clock;
   /** Longest wait for a turn; shorter than the stall limit. */
   readonly waitMs: number;
@@ -30,7 +30,7 @@ export interface LoopOptions {
  *                            └──crash, stall, restart──▶ its job is tried again, one attempt charged
  */
 export function createLoop(options: LoopOptions): (context: ChildContext) => Promise<void> {
-  const { lanes, clock } = options;
+  const { take, clock } = options;
 
   return async (context) => {
     let inHand: { grant: Grant; cut: Cut } | null = null;
@@ -48,7 +48,7 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       const rehearsed = context.checkpoint();
       if (rehearsed !== undefined) await rehearsed;
       context.progress();
-      const grant = await lanes.take(context.signal, options.waitMs);
+      const grant = await take(context.signal, options.waitMs);
       if (grant === null) continue;
       const { delivery } = grant;
       const { held, endpoint } = delivery;

@@ -7,13 +7,13 @@ import type { ChildContext } from "../supervisor/child.ts";
 import type { BackendHealth } from "./backend-health.ts";
 import { createBackoff } from "./backoff.ts";
 import type { Held, HeldLeases } from "./held.ts";
-import type { Lanes } from "./lanes.ts";
+import type { LeaseCall, Prefetch } from "./schedule/prefetch.ts";
 
 export interface PollerOptions {
   readonly queue: string;
   readonly driver: QueueDriver;
   readonly held: HeldLeases;
-  readonly lanes: Lanes;
+  readonly prefetch: Prefetch;
   readonly leaseMs: number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
@@ -42,22 +42,21 @@ const largestLease = 256;
  * lease call tells the backend so. Past its start, a lease is never forgotten: it is admitted, settled or failed.
  */
 export function createPoller(options: PollerOptions): (context: ChildContext) => Promise<void> {
-  const { queue, driver, lanes, health, log, clock } = options;
+  const { queue, driver, prefetch, health, log, clock } = options;
   const most = Math.min(driver.capabilities.maxBatch, largestLease);
   const leasedCount = options.metrics.leased.labels({ queue });
   /** How long the backend took to answer lately: a call that lasts longer is waiting for jobs. */
   let answerMs = longestAnswerMs;
 
   /** Returns how many leases it brought. */
-  const leaseOnce = async (context: ChildContext): Promise<number> => {
+  const leaseOnce = async (context: ChildContext, wished: LeaseCall): Promise<number> => {
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
-    const wished = lanes.leaseCall();
     const call = { ...wished, max: Math.min(wished.max, most) };
     const startedAt = clock.monotonic();
     let cutTimer: ReturnType<typeof setTimeout> | undefined;
-    lanes.onOpen((key) => {
+    prefetch.onOpen((key) => {
       if (cutTimer !== undefined || !call.closedKeys.has(key)) return;
       // A call on its way is let be: what it brings while cut would only be given back.
       const leftMs = startedAt + answerMs - clock.monotonic();
@@ -89,7 +88,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
           options.fail(held, error);
         }
       }
-      if (!cut.signal.aborted) lanes.leased(leases.length, call);
+      if (!cut.signal.aborted) prefetch.brought(leases.length, call);
       if (bug !== undefined) throw bug;
       return leases.length;
     } finally {
@@ -113,15 +112,15 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
         await pause(context, 1_000);
         continue;
       }
-      // Half the room at a time: a call for every single slot would cost a round trip per job.
-      if (lanes.space() < lanes.lowWater) {
+      const call = prefetch.next();
+      if (call === null) {
         // It takes a second at most, which may be longer than stall_ms.
         context.progress(clock.monotonic() + 1_000);
-        await lanes.waitForSpace(lanes.lowWater, context.signal);
+        await prefetch.room(context.signal);
         continue;
       }
       try {
-        const count = await leaseOnce(context);
+        const count = await leaseOnce(context, call);
         backoff.reset();
         health.ok("lease");
         if (count === 0 && options.emptyPauseMs > 0) await pause(context, options.emptyPauseMs);

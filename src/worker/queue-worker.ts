@@ -13,25 +13,24 @@ import type { AttemptLog } from "./attempt-log.ts";
 import type { BackendHealth } from "./backend-health.ts";
 import { boundedSettlement } from "./bounded-settlement.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Gate } from "./gate.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createHeldLeases, type Held } from "./held.ts";
-import { createLanes, type Lanes } from "./lanes.ts";
 import { createLoop } from "./loop.ts";
-import type { Permits } from "./permits.ts";
 import { keepMasked, planJob, type PlanContext } from "./plan.ts";
 import { createPoller } from "./poller.ts";
+import type { Gate } from "./schedule/gate.ts";
+import { createScheduler, type Scheduler } from "./schedule/scheduler.ts";
+import type { Slots } from "./schedule/slots.ts";
 import { createSettler } from "./settler.ts";
 import { describeUnwanted } from "./unwanted.ts";
 
 export interface QueueWorkerOptions {
   readonly queue: string;
   readonly driver: QueueDriver;
-  /** Worker loops, and shared slots of this queue or its group. */
-  readonly concurrency: number;
-  readonly slots: Permits;
-  /** Slots beyond the shared ones, over all queues (webhooks.max_in_flight). */
-  readonly extra: Permits;
+  /** The slots of this queue, or of its group; as many worker loops are started. */
+  readonly slots: Slots;
+  /** Starts in a round of the group's; 1 for a queue alone. */
+  readonly weight: number;
   readonly leaseMs: number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
@@ -55,7 +54,7 @@ export interface QueueWorkerOptions {
  * heartbeat, each a child of the supervisor.
  */
 export interface QueueWorker {
-  readonly lanes: Lanes;
+  readonly scheduler: Scheduler;
   start(): void;
   /**
    * Stops leasing, lets attempts in flight finish until `softDeadline` aborts, cuts the rest off, and gives
@@ -65,7 +64,7 @@ export interface QueueWorker {
 }
 
 export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
-  const { queue, driver, concurrency, clock, log, metrics, supervisor, health } = options;
+  const { queue, driver, slots, clock, log, metrics, supervisor, health } = options;
   let isDraining = false;
   let loops = 0;
 
@@ -119,19 +118,18 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     }
   };
 
-  const lanes = createLanes({
-    concurrency,
-    slots: options.slots,
+  const scheduler = createScheduler({
+    slots,
+    weight: options.weight,
     // Twice the slots: one set at work, the next at hand while the one after is fetched.
-    capacity: Math.max(16, concurrency * 2),
+    capacity: Math.max(16, slots.total * 2),
     isSole: countEndpoints(options.plan) <= 1,
-    extra: options.extra,
     gateOf: options.gateOf,
     ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
     park,
     giveUp,
-    needLoop: () => {
-      if (loops <= lanes.running) addLoop();
+    needLoop: (running) => {
+      if (loops < running) addLoop();
     },
   });
 
@@ -172,9 +170,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     lease.jobId = plan.delivery.jobId;
     lease.learntId = plan.learntId;
     const delivery: Delivery = Object.assign(plan.delivery, { held: lease });
-    const admitted = lanes.admit(delivery);
-    if (admitted === "full") park([delivery]);
-    if (admitted === "disabled") giveUp([delivery]);
+    const admitted = scheduler.admit(delivery);
+    if (admitted === "park") park([delivery]);
+    if (admitted === "dead") giveUp([delivery]);
   };
 
   const fail = (lease: Held, error: unknown): void => {
@@ -196,7 +194,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   };
 
   const runLoop = createLoop({
-    lanes,
+    take: (signal, waitMs) => scheduler.take(signal, waitMs),
     clock,
     waitMs: options.turnMs,
     attempt: options.attempt,
@@ -217,7 +215,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const common = { queue, driver, held, leaseMs: options.leaseMs, clock, metrics, log, health };
   const poller = createPoller({
     ...common,
-    lanes,
+    prefetch: scheduler.prefetch,
     waitMs: options.waitMs,
     emptyPauseMs: options.emptyPauseMs,
     admit,
@@ -228,21 +226,21 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const pollerId = `${queue}/poller`;
 
   return {
-    lanes,
+    scheduler,
     start() {
       supervisor.add({ id: `${queue}/settler`, run: (context) => settler.run(context) });
       supervisor.add({ id: `${queue}/heartbeat`, run: heartbeat });
       supervisor.add({ id: pollerId, run: poller });
-      for (let index = 0; index < concurrency; index += 1) addLoop();
+      for (let index = 0; index < slots.total; index += 1) addLoop();
     },
     async drain(softDeadline, hardDeadline) {
       isDraining = true;
       // Last first: an ordered backend would otherwise hand a successor out before its predecessor.
-      for (const { held: lease } of lanes.drain()) lease.settle({ verb: "release" });
+      for (const { held: lease } of scheduler.drain()) lease.settle({ verb: "release" });
       const stopped = supervisor.stop((id) => id === pollerId, 1_000);
-      await lanes.idle(softDeadline);
+      await scheduler.idle(softDeadline);
       for (const lease of held.values()) lease.cut?.cut();
-      await lanes.idle(hardDeadline);
+      await scheduler.idle(hardDeadline);
       await Promise.race([stopped, untilAborted(hardDeadline)]);
       await settler.idle(hardDeadline);
     },

@@ -42,7 +42,6 @@ export function createWaiters<T>(): Waiters<T> {
   };
 
   const arm = (at: number): void => {
-    if (at >= timerAt) return;
     disarm();
     timerAt = at;
     // setTimeout treats anything above 2^31-1 as 1 ms, and writes a warning to stderr about less than none.
@@ -61,11 +60,10 @@ export function createWaiters<T>(): Waiters<T> {
     disarm();
     const now = performance.now();
     for (const { options, resolve } of leave(({ until }) => until <= now)) resolve(options.otherwise);
-    for (const { until } of waiting) arm(until);
+    for (const { until } of waiting) if (until < timerAt) arm(until);
   };
 
   const listen = (signal: AbortSignal): void => {
-    if (heard.has(signal)) return;
     heard.add(signal);
     signal.addEventListener("abort", () => {
       for (const { options, resolve } of leave((waiter) => waiter.options.signal === signal)) {
@@ -79,9 +77,9 @@ export function createWaiters<T>(): Waiters<T> {
     wait(options) {
       const { signal, waitMs, aborted } = options;
       if (signal.aborted) return Promise.resolve(aborted);
-      listen(signal);
+      if (!heard.has(signal)) listen(signal);
       const until = performance.now() + waitMs;
-      arm(until);
+      if (until < timerAt) arm(until);
       return new Promise((resolve) => {
         waiting.push({ options, until, resolve });
       });

@@ -127,7 +127,7 @@ describe("GET /v1/endpoints", () => {
   test("shows breaker, hold and what is in flight", async () => {
     const admin = await start();
     const gate = admin.gates.of(admin.directory.apps[0]!.endpoints[0]!);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     expect(await json(await admin.get("/v1/endpoints/shop/main"))).toMatchObject({ in_flight: 1 });
     gate.ended({ kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
     const view = await json(await admin.get("/v1/endpoints/shop/main"));
@@ -157,7 +157,7 @@ describe("modes", () => {
   test("enable closes the breaker and forgets a Retry-After", async () => {
     const admin = await start();
     const gate = admin.gates.of(admin.directory.apps[0]!.endpoints[0]!);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.ended({ kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
     expect(await json(await ask(admin, "/v1/endpoints/shop/main/enable"))).toMatchObject({
       breaker: "closed",

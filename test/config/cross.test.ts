@@ -117,6 +117,22 @@ describe("apps and endpoints", () => {
       ],
     ],
     [
+      "TLS settings beside a Redis URL without TLS",
+      {
+        queue: { driver: "redis", redis: { url_override: "redis://h" } },
+        database: { redis: { tls: { min_version: "TLSv1.3" } } },
+      },
+      ["database.redis.tls: has no effect beside the redis:// of queue.redis.url_override: write rediss://"],
+    ],
+    [
+      "a Redis URL with TLS, and none",
+      {
+        queue: { driver: "redis", redis: { url_override: "rediss://h" } },
+        database: { redis: { tls: false } },
+      },
+      ["database.redis.tls: false contradicts the rediss:// of queue.redis.url_override"],
+    ],
+    [
       "more attempts for one endpoint than for the process",
       { webhooks: { max_in_flight: 10 }, apps: [appWith({ concurrency: 11 })] },
       ["apps.0.webhooks.0.concurrency: 11 is above webhooks.max_in_flight (10, file hookline.json)"],

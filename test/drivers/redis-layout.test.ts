@@ -4,7 +4,7 @@ import { hashTagProblem, queueKeys } from "../../src/queue/drivers/redis/keys.ts
 import { readBody, readRecord } from "../../src/queue/drivers/redis/record.ts";
 import { DriverUnavailableError } from "../../src/errors.ts";
 import { replyCode, translateError } from "../../src/queue/drivers/redis/errors.ts";
-import { hasBlockingMove } from "../../src/queue/drivers/redis/start-checks.ts";
+import { hasBlockingMove } from "../../src/queue/drivers/redis/facts.ts";
 import { countEvents, freshPrefix, newJob, redisDriver, wish } from "../support/redis-driver.ts";
 import { leftKeys } from "../support/redis-load.ts";
 import { startRedis } from "../support/redis-server.ts";
@@ -108,7 +108,7 @@ describe("redis records and replies", () => {
   });
 
   test("BLMOVE is there from 6.2 on, and where the version is not told", () => {
-    const versions = ["5.0.14", "6.0.16", "6.1.240", "6.2.0", "7.0.15", "8.10.1", undefined, "unknown"];
+    const versions = ["5.0.14", "6.0.16", "6.1.240", "6.2.0", "7.0.15", "8.10.1", null, "unknown"];
     expect(versions.map(hasBlockingMove)).toEqual([false, false, false, true, true, true, true, true]);
   });
 });

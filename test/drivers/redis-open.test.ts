@@ -64,12 +64,6 @@ describe("what opening a redis driver refuses", () => {
     await expectWorking(plain.port, { db: 3 });
   });
 
-  test("a server that is no cluster", async () => {
-    const error = await openingError(plain.port, clusterOf(plain.port));
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(error.message).toContain("this server is not a Redis Cluster");
-  });
-
   test("a cluster with a database number, and a prefix with a lone brace", async () => {
     const numbered = await openingError(cluster.port, { ...clusterOf(cluster.port), db: 1 });
     expect(numbered).toBeInstanceOf(ConfigError);
@@ -252,18 +246,6 @@ describe("what opening a redis driver warns of", () => {
     await driver.close();
     return warnings.map(({ message }) => message);
   }
-
-  test("settings that lose jobs", async () => {
-    await using redis = await startRedis();
-    expect(await warningsOf(redis)).toEqual([expect.stringContaining("appendonly is off")]);
-    await redis.client.config("SET", "maxmemory-policy", "allkeys-lru");
-    expect(await warningsOf(redis)).toEqual([
-      expect.stringContaining("maxmemory-policy is not noeviction"),
-      expect.stringContaining("appendonly is off"),
-    ]);
-    await using safe = await startRedis({ aof: true });
-    expect(await warningsOf(safe)).toEqual([]);
-  });
 
   test("jobs that lie where hookline does not read", async () => {
     await using redis = await startRedis({ aof: true });

@@ -13,7 +13,7 @@ const key = "shared";
 /** A state over two servers, of which the first is in use until `moveOn`; both hold n = 1. */
 async function acrossTwo(first: RedisProcess, second: RedisProcess) {
   const servers = [first, second].map(({ port }) =>
-    createRedisServer(redisOptionsFor(port), { host: "127.0.0.1", port }, silentLogger),
+    createRedisServer(redisOptionsFor(port), { host: "127.0.0.1", port }, silentLogger, () => undefined),
   );
   for (const server of servers) await server.open(new AbortController().signal);
   for (const { client } of [first, second]) await client.hset(key, "n", "1");
@@ -27,6 +27,7 @@ async function acrossTwo(first: RedisProcess, second: RedisProcess) {
       serverOf: () => Promise.resolve(current!),
       moved: () => undefined,
       suspect: () => undefined,
+      servers: () => [current!],
       close: () => undefined,
     },
   });

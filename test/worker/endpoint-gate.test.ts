@@ -144,7 +144,7 @@ describe("a 429 without Retry-After", () => {
   /** Starts as many attempts as the gate allows, at most `most`. */
   const startAll = (gate: ReturnType<typeof gateOf>["gate"], most = 100): number => {
     let started = 0;
-    while (started < most && gate.tryStart() === 0) started += 1;
+    while (started < most && gate.start() === "open") started += 1;
     return started;
   };
   const endAll = (gate: ReturnType<typeof gateOf>["gate"], outcome: Outcome): void => {
@@ -161,7 +161,7 @@ describe("a 429 without Retry-After", () => {
     }
     expect(sizes).toEqual([8, 4, 2, 1, 1]);
     expect(gate.window).toBe(1);
-    expect([gate.heldMs, gate.isClosed]).toEqual([0, false]);
+    expect([gate.heldMs, gate.ask()]).toEqual([0, "full"]);
   });
 
   test("counts from what is in flight, and nothing starts until that is below the window", () => {
@@ -170,13 +170,13 @@ describe("a 429 without Retry-After", () => {
     gate.ended(status(429));
     expect(gate.window).toBe(4);
     for (let ended = 1; ended < 4; ended += 1) {
-      expect(gate.tryStart()).toBe(Infinity);
+      expect(gate.start()).toBe("full");
       gate.ended(ok);
     }
-    expect(gate.tryStart()).toBe(Infinity);
+    expect(gate.start()).toBe("full");
     gate.ended(ok);
-    expect(gate.tryStart()).toBe(0);
-    expect(gate.tryStart()).toBe(Infinity);
+    expect(gate.start()).toBe("open");
+    expect(gate.start()).toBe("full");
   });
 
   test("each window's worth of accepted deliveries opens it by one, and others do not", () => {
@@ -215,7 +215,7 @@ describe("a 429 without Retry-After", () => {
     startAll(gate, 2);
     const starts = [0, 0];
     const queue = (index: number) => (): void => {
-      if (gate.tryStart() === 0) starts[index] = (starts[index] ?? 0) + 1;
+      if (gate.start() === "open") starts[index] = (starts[index] ?? 0) + 1;
     };
     gate.onChange(queue(0));
     gate.onChange(queue(1));
@@ -245,14 +245,14 @@ describe("a 429 without Retry-After", () => {
 describe("gate", () => {
   test("Retry-After holds the lane and not only the job", () => {
     const { gate, pass } = gateOf({});
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.ended(status(429, 3_000));
-    expect(gate.isClosed).toBe(true);
-    expect(gate.tryStart()).toBe(3_000);
+    expect(gate.ask()).toBe("closed");
+    expect(gate.start()).toBe("closed");
     pass(2_999);
-    expect(gate.tryStart()).toBeGreaterThan(0);
+    expect(gate.start()).toBe("later");
     pass(1);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.close();
   });
 
@@ -261,7 +261,7 @@ describe("gate", () => {
     const { gate } = gateOf({ breaker });
     for (let index = 0; index < 3; index += 1) {
       gate.ended(status(503));
-      expect([gate.heldMs, gate.window, gate.tryStart()]).toEqual([0, Infinity, 0]);
+      expect([gate.heldMs, gate.window, gate.start()]).toEqual([0, Infinity, "open"]);
     }
     gate.ended(status(503));
     expect(gate.breaker).toBe("open");
@@ -271,7 +271,7 @@ describe("gate", () => {
   test("a 503 with Retry-After holds it", () => {
     const { gate } = gateOf({});
     gate.ended(status(503, 5_000));
-    expect([gate.heldMs, gate.isClosed, gate.window]).toEqual([5_000, true, Infinity]);
+    expect([gate.heldMs, gate.ask(), gate.window]).toEqual([5_000, "closed", Infinity]);
     gate.close();
   });
 
@@ -285,7 +285,7 @@ describe("gate", () => {
   test("a plain 500 holds nothing", () => {
     const { gate } = gateOf({});
     gate.ended(status(500));
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
   });
 
   test("410 in a row disables where on_gone says so, and says it once", () => {
@@ -294,13 +294,13 @@ describe("gate", () => {
     gate.ended(status(410));
     gate.ended(ok);
     for (let index = 0; index < 2; index += 1) gate.ended(status(410));
-    expect(gate.isDisabled).toBe(false);
+    expect(gate.ask()).not.toBe("disabled");
     gate.ended(status(410));
     gate.ended(status(410));
-    expect(gate.isDisabled).toBe(true);
+    expect(gate.ask()).toBe("disabled");
     expect(gone).toEqual(["app/hook"]);
     gate.setMode("enabled");
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
   });
 
   test("410 disables nothing by default", () => {
@@ -314,11 +314,11 @@ describe("gate", () => {
     let changes = 0;
     gate.onChange(() => (changes += 1));
     gate.setMode("paused");
-    expect(gate.isClosed).toBe(true);
-    expect(gate.tryStart()).toBe(Infinity);
+    expect(gate.ask()).toBe("closed");
+    expect(gate.start()).toBe("closed");
     gate.setMode("enabled");
     expect(changes).toBe(2);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
   });
 
   test("the end of a hold is announced by itself", async () => {
@@ -328,7 +328,7 @@ describe("gate", () => {
     gate.ended(status(429, 30));
     gate.onChange(() => (changes += 1));
     await until(() => changes > 0, { what: "the gate to announce that the hold is over" });
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.close();
   });
 
@@ -344,11 +344,11 @@ describe("gate", () => {
     gate.ended(status(503));
     pass(30_000);
     expect([gate.openUntil, gate.heldMs, gate.breaker]).toEqual([null, 0, "half_open"]);
-    gate.tryStart();
+    gate.start();
     gate.ended({ kind: "timeout", durationMs: 10 });
     expect([breaker.length, gate.openUntil, gate.trip?.since]).toEqual([1, 61_000, 1_000]);
     pass(30_000);
-    gate.tryStart();
+    gate.start();
     gate.ended(ok);
     expect(breaker).toEqual(["3/4 http_status", null]);
     expect([gate.trip, gate.openUntil, gate.heldMs]).toEqual([null, null, 0]);
@@ -384,14 +384,14 @@ describe("gate", () => {
     });
     gate.ended(status(500));
     gate.ended(status(500));
-    expect([gate.isClosed, gate.breaker]).toEqual([true, "open"]);
+    expect([gate.ask(), gate.breaker]).toEqual(["closed", "open"]);
     pass(30_000);
-    expect(gate.tryStart()).toBe(0);
-    expect(gate.tryStart()).toBe(Infinity);
+    expect(gate.start()).toBe("open");
+    expect(gate.start()).toBe("later");
     gate.ended({ kind: "timeout", durationMs: 10 });
-    expect(gate.isClosed).toBe(true);
+    expect(gate.ask()).toBe("closed");
     pass(30_000);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.ended(ok);
     expect(gate.breaker).toBe("closed");
     gate.close();

@@ -54,7 +54,7 @@ describe("modes without a shared backend", () => {
     await one.gates.load();
     await one.gates.setMode(one.main, "paused");
     expect(one.gates.scope).toBe("process");
-    expect(one.gates.of(one.main).isClosed).toBe(true);
+    expect(one.gates.of(one.main).ask()).toBe("closed");
     expect(other.gates.of(other.main).mode).toBe("enabled");
   });
 });
@@ -80,7 +80,7 @@ describe("modes on a shared backend", () => {
     using late = createProcess(store);
     expect(late.gates.of(late.billing).mode).toBe("enabled");
     await late.gates.load();
-    expect(late.gates.of(late.billing).isDisabled).toBe(true);
+    expect(late.gates.of(late.billing).ask()).toBe("disabled");
     expect(late.gates.of(late.main).mode).toBe("enabled");
   });
 
@@ -111,7 +111,7 @@ describe("modes on a shared backend", () => {
     using one = createProcess(store);
     using other = createProcess(store);
     const gate = other.gates.of(other.main);
-    expect(gate.tryStart()).toBe(0);
+    expect(gate.start()).toBe("open");
     gate.ended(failed);
     expect(gate.breaker).toBe("open");
     await one.gates.setMode(one.billing, "paused");
@@ -139,8 +139,10 @@ describe("an endpoint that answers 410 again and again", () => {
     using one = createProcess(store);
     using other = createProcess(store);
     answerGone(one, 2);
-    expect(one.gates.of(one.main).isDisabled).toBe(true);
-    await until(() => other.gates.of(other.main).isDisabled, { what: "the other process to hear of it" });
+    expect(one.gates.of(one.main).ask()).toBe("disabled");
+    await until(() => other.gates.of(other.main).ask() === "disabled", {
+      what: "the other process to hear of it",
+    });
     expect(store.values.get("endpoint:shop/main")).toBe("disabled");
   });
 
@@ -151,7 +153,7 @@ describe("an endpoint that answers 410 again and again", () => {
     answerGone(one, 2);
     await until(() => store.sets.length > 0, { what: "the first try" });
     store.announce();
-    expect(one.gates.of(one.main).isDisabled).toBe(true);
+    expect(one.gates.of(one.main).ask()).toBe("disabled");
     store.isAway = false;
     await until(() => store.values.get("endpoint:shop/main") === "disabled", { what: "it to be saved" });
     // From then on the backend's word counts again.
@@ -180,7 +182,7 @@ describe("an endpoint that answers 410 again and again", () => {
 test("a gate counts the starts that have not ended", () => {
   using one = createProcess();
   const gate = one.gates.of(one.main);
-  for (let n = 0; n < 3; n += 1) expect(gate.tryStart()).toBe(0);
+  for (let n = 0; n < 3; n += 1) expect(gate.start()).toBe("open");
   gate.ended(null);
   expect(gate.inFlight).toBe(2);
 });

@@ -29,8 +29,6 @@ export interface DeadLetters {
   page(request: DeadLetterPageRequest): Promise<DeadLetterPage>;
   counts(): DeadCounts;
   finding(): Finding | null;
-  /** Puts a letter back that an earlier process kept. */
-  restore(letter: ShelvedLetter): void;
 }
 
 export interface DeadLettersOptions {
@@ -71,7 +69,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     },
     bury(entry, { reason, detail, endpoint, attempted, body }) {
       const letter = {
-        id: shelf.freeId(entry.id),
+        id: entry.id,
         jobId: entry.id,
         reason,
         detail,
@@ -109,7 +107,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     async page(request) {
       trim();
       const { letters, cursor } = shelf.page(request);
-      const bodies = await keeper.read(letters);
+      const bodies = await keeper.read(letters.map(({ ref }) => ref));
       const items = letters.map(({ ref: _ref, bodyBytes: _bytes, ...letter }, at) => ({
         ...letter,
         body: bodies[at] ?? "",
@@ -121,6 +119,5 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
       return shelf.counts();
     },
     finding: () => watch.finding(),
-    restore: (letter) => shelf.add(letter, Math.max(0, clock.now() - letter.failedAt)),
   };
 }

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
-import { DriverUnavailableError } from "../../../errors.ts";
-import type { Logger } from "../../../log.ts";
+import { ConfigError, DriverUnavailableError } from "../../../errors.ts";
 import { connectFirst, createConnection } from "./connection.ts";
 import { configProblem, connectProblem, translateError } from "./errors.ts";
+import { explainOpening, noClusterMismatch } from "./mismatch.ts";
 import type { RedisAddress, RedisDriverOptions } from "./options.ts";
 import { createRedisServer } from "./server.ts";
 import type { RedisServer } from "./server.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology, TopologyContext } from "./topology.ts";
 
 /**
  * A Redis Cluster, as far as it is needed: each queue's keys share one slot, what processes share is one key, and
@@ -19,7 +19,7 @@ import type { Topology } from "./topology.ts";
 export function createCluster(
   options: RedisDriverOptions,
   seeds: readonly RedisAddress[],
-  log: Logger,
+  { log, onConnected, blame }: TopologyContext,
 ): Topology {
   /** Key → its slot, asked once. */
   const slots = new Map<string, number>();
@@ -34,6 +34,7 @@ export function createCluster(
   let searching: Promise<void> | null = null;
   let searchedAt = Number.NEGATIVE_INFINITY;
   const closing = new AbortController();
+  let isOpen = false;
 
   /** Asks one node for the slots of all keys. */
   const ask = async (address: RedisAddress, signal: AbortSignal): Promise<Map<string, RedisAddress>> => {
@@ -53,10 +54,13 @@ export function createCluster(
       known = uniqueAddresses(ranges.flatMap(({ nodes }) => nodes));
       return found;
     } catch (error) {
+      if (error instanceof ConfigError) throw blame(error, false);
+      const unfit = noClusterMismatch(error, options);
+      if (unfit !== null) throw blame(unfit, true);
       const problem = connectProblem(error);
-      throw problem === null
-        ? translateError(error, "asking for the cluster's slots")
-        : configProblem(options.configPath, problem);
+      if (problem !== null) throw blame(configProblem(options.configPath, problem), false);
+      const explained = isOpen ? null : await explainOpening(error, address, options);
+      throw explained ?? translateError(error, "asking for the cluster's slots");
     } finally {
       redis.disconnect();
     }
@@ -99,14 +103,14 @@ export function createCluster(
   const serverAt = async (label: string): Promise<RedisServer> => {
     const existing = servers.get(label);
     if (existing !== undefined) return existing;
-    const server = createRedisServer(options, parseAddress(label), log);
+    const server = createRedisServer(options, parseAddress(label), log, onConnected);
     servers.set(label, server);
     try {
       await server.open(closing.signal);
     } catch (error) {
       server.close();
       if (servers.get(label) === server) servers.delete(label);
-      throw error;
+      throw error instanceof ConfigError ? blame(error, false) : error;
     }
     return server;
   };
@@ -141,6 +145,7 @@ export function createCluster(
       for (const key of keys) places.set(key, "");
       await search(signal);
       for (const key of keys) await serverOf(key);
+      isOpen = true;
     },
     serverOf,
     moved(key, error) {
@@ -155,6 +160,7 @@ export function createCluster(
       prune();
     },
     suspect: (key) => void suspects.add(key),
+    servers: () => [...servers.values()],
     close() {
       closing.abort();
       for (const server of servers.values()) server.close();

@@ -1,6 +1,8 @@
 import { Redis, type RedisOptions } from "ioredis";
+import type { ConfigError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { configProblem, connectProblem, translateError } from "./errors.ts";
+import { sentinelMismatch, unknownCommandMismatch } from "./mismatch.ts";
 import type { RedisAddress, RedisDriverOptions } from "./options.ts";
 
 /**
@@ -124,8 +126,17 @@ export async function connectFirst(
 ): Promise<void> {
   const seen: Error[] = [];
   const note = (error: Error): void => void seen.push(error);
+  /** What Sentinels answered that waiting cannot mend; the text names which one. */
+  const wrong = new Map<string, ConfigError>();
+  const noteSentinel = ({ message }: Error): void => {
+    const problem = sentinelMismatch(message, options);
+    if (problem === null || options.target.mode !== "sentinel") return;
+    wrong.set(/sentinel (\S+:\d+)/.exec(message)?.[1] ?? "", problem);
+    if (wrong.size >= options.target.sentinels.length) stop();
+  };
   const stop = (): void => endConnection(redis);
   redis.on("error", note);
+  redis.on("sentinelError", noteSentinel);
   signal.addEventListener("abort", stop, { once: true });
   // The address can be up and silent: neither connectTimeout nor commandTimeout bounds the sum.
   const timer = setTimeout(stop, options.requestTimeoutMs * 2);
@@ -133,11 +144,16 @@ export async function connectFirst(
     await redis.connect();
   } catch (error) {
     endConnection(redis);
+    const [unfit] = wrong.values();
+    if (unfit !== undefined && options.target.mode === "sentinel") {
+      if (wrong.size >= options.target.sentinels.length) throw unfit;
+    }
     throw firstProblem([...seen, error], options);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
     redis.off("error", note);
+    redis.off("sentinelError", noteSentinel);
   }
   // ioredis goes on with database 0 when SELECT fails.
   if (seen.length > 0) {
@@ -148,6 +164,8 @@ export async function connectFirst(
 
 function firstProblem(errors: readonly unknown[], options: RedisDriverOptions): Error {
   for (const error of errors) {
+    const unfit = unknownCommandMismatch(error, options);
+    if (unfit !== null) return unfit;
     const problem = connectProblem(error);
     if (problem !== null) return configProblem(options.configPath, problem);
   }

@@ -1,4 +1,4 @@
-import { DriverUnavailableError } from "../../../errors.ts";
+import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
 import type {
   DriverCapabilities,
   ExtendResult,
@@ -31,6 +31,7 @@ import { pauseScript, statsScript } from "./queue-scripts.ts";
 import { settleLeases } from "./settle.ts";
 import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
+import { createServerChecks } from "./server-checks.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
 import { createTopology, onServer } from "./topology.ts";
 import { probeWrite } from "./write-probe.ts";
@@ -74,7 +75,21 @@ interface RedisQueue {
  */
 export function createRedisDriver(options: RedisDriverOptions, context: RedisDriverContext): QueueDriver {
   const log = context.log.child({ driver: options.name });
-  const topology = createTopology(options, log);
+  const refused = Promise.withResolvers<ConfigError>();
+  let isOpen = false;
+  const blame = (problem: ConfigError, isMismatch: boolean): Error => {
+    if (!isOpen) return problem;
+    if (isMismatch) refused.resolve(problem);
+    return new DriverUnavailableError(`redis: ${problem.message}`);
+  };
+  const topology = createTopology(options, {
+    log,
+    blame,
+    onConnected: (server) => {
+      if (isOpen) void checks.lookAgain(server);
+    },
+  });
+  const checks = createServerChecks({ options, topology, clock: context.clock, log, blame });
   const process = randomName();
   const queues = new Map<string, RedisQueue>();
   /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
@@ -196,8 +211,8 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         const { keys } = link;
         await onServer(topology, keys.ready, "checking the server", async (server) => {
           if (checked.has(server.label)) return;
-          const redis = await server.commands();
-          blocks = (await checkServer(redis, server.label, options, log)).blocks && blocks;
+          const facts = await checks.look(server);
+          blocks = checkServer(facts, server.label, options, log).blocks && blocks;
           checked.add(server.label);
         });
         await checkPermissions(topology, keys, options, blocks);
@@ -211,6 +226,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         );
       }
       shared.start(mayPublish);
+      isOpen = true;
       for (const { keeper } of queues.values()) keeper.start();
     },
 
@@ -252,13 +268,16 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     settle,
     shared,
-
-    problems: () =>
-      [...queues.values()].flatMap(({ consumer, trouble, keeper }) => [
+    problems: () => [
+      ...checks.findings(),
+      ...[...queues.values()].flatMap(({ consumer, trouble, keeper }) => [
         ...consumer.findings(),
         ...trouble.findings(),
         ...keeper.findings(),
       ]),
+    ],
+    durable: () => checks.durability(),
+    refused: refused.promise,
 
     async stats(name) {
       const { values } = await queueOf(name).link.evaluate("counting", statsScript, []);
@@ -293,6 +312,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         );
         await untilAborted(answer, signal);
       }
+      await untilAborted(checks.refresh(), signal);
     },
 
     async close() {

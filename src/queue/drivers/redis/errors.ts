@@ -101,9 +101,6 @@ export function connectProblem(error: unknown): string | null {
   if (code === "ERR" && error.message.includes("cluster mode")) {
     return "a Redis Cluster has database 0 only; set db to 0";
   }
-  if (code === "ERR" && error.message.includes("cluster support disabled")) {
-    return "this server is not a Redis Cluster; use the redis driver, or the cluster's nodes";
-  }
   if (code === "NOPERM") return `the Redis user lacks a permission: ${error.message}`;
   const system = (error as { code?: unknown }).code;
   if (typeof system === "string" && certificateCode.test(system)) {

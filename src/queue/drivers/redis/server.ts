@@ -34,6 +34,7 @@ export function createRedisServer(
   options: RedisDriverOptions,
   address: RedisAddress | null,
   log: Logger,
+  onConnected: (server: RedisServer) => void,
 ): RedisServer {
   const label =
     address === null
@@ -49,7 +50,10 @@ export function createRedisServer(
 
   let fault = "";
   commands.on("error", (error: Error) => void (fault = error.message));
-  commands.on("ready", () => log.debug("redis connected", { server: label }));
+  commands.on("ready", () => {
+    log.debug("redis connected", { server: label });
+    if (!closed) onConnected(server);
+  });
   commands.on("close", () => {
     if (closed) return;
     log.debug("redis connection closed", { server: label });
@@ -62,7 +66,7 @@ export function createRedisServer(
     throw new DriverUnavailableError(`redis: not connected to ${label}${fault === "" ? "" : `: ${fault}`}`);
   };
 
-  return {
+  const server: RedisServer = {
     label,
     open: (signal) => connectFirst(commands, options, signal),
 
@@ -94,4 +98,5 @@ export function createRedisServer(
       for (const redis of [commands, replicated]) if (redis !== null) endConnection(redis);
     },
   };
+  return server;
 }

@@ -1,63 +1,28 @@
-import type { Redis } from "ioredis";
 import { DriverUnavailableError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { configProblem, replyCode } from "./errors.ts";
+import { hasBlockingMove, type ServerFacts } from "./facts.ts";
 import type { QueueKeys } from "./keys.ts";
 import { readyKey } from "./keys.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
 
-/** The fields of INFO, or none where the user may not ask (NOPERM). */
-async function readInfo(redis: Redis): Promise<ReadonlyMap<string, string>> {
-  try {
-    const lines = (await redis.info()).split("\r\n").map((line) => line.split(":", 2) as [string, string?]);
-    return new Map(lines.map(([name, value]) => [name, value ?? ""]));
-  } catch (error) {
-    if (replyCode(error) === "NOPERM") return new Map();
-    throw error;
-  }
-}
-
-/** Whether this version has BLMOVE (6.2). Unknown counts as new: Valkey and its kin number from 7.2 on. */
-export function hasBlockingMove(version: string | undefined): boolean {
-  const match = /^(\d+)\.(\d+)/.exec(version ?? "");
-  if (match === null) return true;
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  return major > 6 || (major === 6 && minor >= 2);
-}
-
 /**
- * Looks at the server that holds a queue and warns of settings that lose jobs.
+ * Whether the server that holds a queue can block for pushes.
  *
- * Answers whether it can block for pushes. Throws DriverUnavailableError when it is a replica.
+ * Throws DriverUnavailableError when it is a replica.
  */
-export async function checkServer(
-  redis: Redis,
+export function checkServer(
+  facts: ServerFacts,
   label: string,
   options: RedisDriverOptions,
   log: Logger,
-): Promise<{ blocks: boolean }> {
-  const info = await readInfo(redis);
-  if (info.get("role") === "slave") {
+): { blocks: boolean } {
+  if (facts.isReplica) {
     throw new DriverUnavailableError(`redis: ${label} is a replica; hookline needs the master`);
   }
-  const policy = info.get("maxmemory_policy");
-  if (policy !== undefined && policy !== "noeviction") {
-    log.warn(
-      "redis: maxmemory-policy is not noeviction: when memory is full, Redis deletes jobs. Set it to noeviction",
-      { server: label, maxmemory_policy: policy },
-    );
-  }
-  if (info.get("aof_enabled") === "0") {
-    log.warn(
-      "redis: appendonly is off: what was written since the last snapshot is lost when Redis stops. Set it to yes",
-      {
-        server: label,
-      },
-    );
-  }
-  const version = options.serverVersion ?? info.get("redis_version");
+  const version = options.serverVersion ?? facts.version;
   const blocks = hasBlockingMove(version);
   if (!blocks) {
     log.warn("redis: before 6.2 there is no BLMOVE: a pushed job may wait up to 1 s. Use 6.2 or newer", {

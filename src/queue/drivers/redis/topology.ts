@@ -1,6 +1,7 @@
-import { DriverUnavailableError, QueueBrokenError } from "../../../errors.ts";
+import { DriverUnavailableError, QueueBrokenError, type ConfigError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { replyCode, translateError } from "./errors.ts";
+import { clusterProblem, explainOpening, isClusterReply } from "./mismatch.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { createRedisServer } from "./server.ts";
 import type { RedisServer } from "./server.ts";
@@ -16,13 +17,30 @@ export interface Topology {
   moved(key: string, error: Error): void;
   /** The server failed: look for the key again before the next call. */
   suspect(key: string): void;
+  /** A server answered as only a cluster's node does, and this is none; gives the error for the caller. */
+  answeredAsCluster?(): Error;
+  /** The servers that are in use now. */
+  servers(): readonly RedisServer[];
   close(): void;
 }
 
-export function createTopology(options: RedisDriverOptions, log: Logger): Topology {
-  if (options.target.mode === "cluster") return createCluster(options, options.target.seeds, log);
+/** What a topology is given from its driver. */
+export interface TopologyContext {
+  readonly log: Logger;
+  /** A server's connection for commands is there, first or anew. */
+  readonly onConnected: (server: RedisServer) => void;
+  /**
+   * What an operator must change was found; gives the error for the caller. While the driver opens that is the problem
+   * itself. Later a process that can never work again (`isMismatch`) ends, and all else is waited for.
+   */
+  readonly blame: (problem: ConfigError, isMismatch: boolean) => Error;
+}
+
+export function createTopology(options: RedisDriverOptions, context: TopologyContext): Topology {
+  if (options.target.mode === "cluster") return createCluster(options, options.target.seeds, context);
+  const { log, onConnected } = context;
   const address = options.target.mode === "single" ? options.target.address : null;
-  let server = createRedisServer(options, address, log);
+  let server = createRedisServer(options, address, log, onConnected);
   return {
     async open(_, signal) {
       try {
@@ -30,13 +48,15 @@ export function createTopology(options: RedisDriverOptions, log: Logger): Topolo
       } catch (error) {
         // A client that was disconnected on purpose stays so: the next try needs a new one.
         server.close();
-        server = createRedisServer(options, address, log);
-        throw error;
+        server = createRedisServer(options, address, log, onConnected);
+        throw (address === null ? null : await explainOpening(error, address, options)) ?? error;
       }
     },
     serverOf: () => Promise.resolve(server),
     moved: () => undefined,
     suspect: () => undefined,
+    answeredAsCluster: () => context.blame(clusterProblem(), true),
+    servers: () => [server],
     close: () => server.close(),
   };
 }
@@ -55,6 +75,9 @@ export async function onServer<T>(
     try {
       return await use(await topology.serverOf(key));
     } catch (error) {
+      if (topology.answeredAsCluster !== undefined && isClusterReply(error)) {
+        throw topology.answeredAsCluster();
+      }
       if (replyCode(error) === "MOVED") {
         topology.moved(key, error as Error);
         if (!redirected) continue;

@@ -1,0 +1,160 @@
+/** The kind of slot an attempt runs on: one of a queue's or group's own, or one beyond them. */
+export type Slot = "shared" | "beyond";
+
+/** One queue, as the slots see it. */
+export interface SlotUser {
+  /** Starts in a round (weighted); ignored by strict, where the order in the group counts. */
+  readonly weight: number;
+  /** Lanes that may start an attempt now. */
+  readonly ready: number;
+  /** Of these, lanes with nothing in flight: they may start beyond the shared slots. */
+  readonly firsts: number;
+  /** Whether anything of the queue is in flight, or waits and is not held back by its endpoint. */
+  readonly isBusy: boolean;
+  /** Starts one attempt on this slot; false when nothing could start after all. */
+  start(slot: Slot): boolean;
+}
+
+/**
+ * The slots of a queue, or of a polling group (`queue.groups`): a queue alone is a group of one.
+ *
+ * A shared slot goes to a queue that has a lane ready. weighted: by turns, so that over as many starts as the
+ * weights' sum each queue that always has work gets its weight; a queue without work leaves its turns to the
+ * others, so that no slot stands idle. strict: to the first queue in the group's order that has a lane ready.
+ *
+ * A slot beyond the shared ones goes to an endpoint with nothing in flight, while webhooks.max_in_flight
+ * leaves any; in a strict group only while no queue before its own is busy.
+ *
+ * Every queue polls by itself, so that an empty one's long poll never delays another (shoryuken#316).
+ */
+export interface Slots {
+  /** Shared slots there are. */
+  readonly total: number;
+  /** Adds a queue, in the group's order. */
+  join(user: SlotUser): void;
+  /** Starts what may start. To be called after every event that may have made a lane ready. */
+  offer(): void;
+  /**
+   * As `offer`, at the end of the tick: once for all that one lease call brought, so that the first endpoint
+   * in it does not get every slot.
+   */
+  offerSoon(): void;
+  /** Takes back the slot of an attempt that ended, and offers what is free. */
+  release(slot: Slot): void;
+  /** No more starts: the process is stopping. */
+  close(): void;
+}
+
+/** Slots beyond the shared ones, over all queues and groups. */
+export interface BeyondSlots {
+  /** Takes one; false when none is left. */
+  take(): boolean;
+  give(): void;
+  /** Calls the listener when one is given back after none was left. */
+  onFree(listener: () => void): void;
+}
+
+export function createBeyondSlots(total: number): BeyondSlots {
+  const listeners: (() => void)[] = [];
+  let free = Math.max(0, total);
+  return {
+    take() {
+      if (free === 0) return false;
+      free -= 1;
+      return true;
+    },
+    give() {
+      free += 1;
+      // Whoever waits for it may be in a queue where nothing else happens for long.
+      if (free === 1) for (const listener of listeners) queueMicrotask(listener);
+    },
+    onFree: (listener) => void listeners.push(listener),
+  };
+}
+
+export interface SlotsOptions {
+  readonly total: number;
+  readonly strategy: "weighted" | "strict";
+  readonly beyond: BeyondSlots;
+}
+
+interface Seat {
+  readonly user: SlotUser;
+  /** weighted: how much it is owed; the one that is owed most is next. */
+  owed: number;
+}
+
+export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
+  const seats: Seat[] = [];
+  let inUse = 0;
+  let isOffering = false;
+  let isClosed = false;
+  let isDue = false;
+
+  /**
+   * Smooth weighted round robin (as nginx has it): each seat that wants a slot is owed its weight more, and
+   * the one that gets it pays for all.
+   */
+  const pickByWeight = (): Seat | null => {
+    let best: Seat | null = null;
+    let round = 0;
+    for (const seat of seats) {
+      if (seat.user.ready === 0) continue;
+      seat.owed += seat.user.weight;
+      round += seat.user.weight;
+      if (best === null || seat.owed > best.owed) best = seat;
+    }
+    if (best !== null) best.owed -= round;
+    return best;
+  };
+  const pick = (): Seat | null => {
+    if (seats.length > 1 && strategy === "weighted") return pickByWeight();
+    return seats.find(({ user }) => user.ready > 0) ?? null;
+  };
+
+  const offerBeyond = (): void => {
+    for (const { user } of seats) {
+      while (user.firsts > 0 && beyond.take()) {
+        if (!user.start("beyond")) beyond.give();
+      }
+      if (strategy === "strict" && user.isBusy) return;
+    }
+  };
+
+  const offer = (): void => {
+    isDue = false;
+    // A start changes lanes, which offers again: the outer call goes on with what that left.
+    if (isOffering || isClosed) return;
+    isOffering = true;
+    try {
+      while (inUse < total) {
+        const user = seats.length === 1 ? (seats[0] as Seat).user : pick()?.user;
+        if (user === undefined || user.ready === 0) return;
+        inUse += 1;
+        // Who could not start is not ready any more, so that the loop comes to its end.
+        if (!user.start("shared")) inUse -= 1;
+      }
+      offerBeyond();
+    } finally {
+      isOffering = false;
+    }
+  };
+  beyond.onFree(offer);
+
+  return {
+    total,
+    join: (user) => void seats.push({ user, owed: 0 }),
+    offer,
+    offerSoon() {
+      if (isDue) return;
+      isDue = true;
+      queueMicrotask(offer);
+    },
+    release(slot) {
+      if (slot === "shared") inUse -= 1;
+      else beyond.give();
+      offer();
+    },
+    close: () => void (isClosed = true),
+  };
+}

@@ -1,0 +1,111 @@
+import type { Endpoint } from "../../../src/delivery/endpoint.ts";
+import type { Delivery } from "../../../src/worker/delivery.ts";
+import type { Gate, Verdict } from "../../../src/worker/schedule/gate.ts";
+import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
+import { createBeyondSlots, createSlots } from "../../../src/worker/schedule/slots.ts";
+
+export const never = new AbortController().signal;
+
+/** A gate whose answer is set by hand; `quietly` tells nobody, as a gate never does. */
+export interface TestGate extends Gate {
+  set(verdict: Verdict): void;
+  quietly(verdict: Verdict): void;
+  /** Starts that it lets through before it says "later"; Infinity at first. */
+  tokens: number;
+}
+
+export function testGate(): TestGate {
+  const listeners: (() => void)[] = [];
+  let verdict: Verdict = "open";
+  const gate: TestGate = {
+    tokens: Infinity,
+    ask: () => verdict,
+    start() {
+      if (verdict !== "open") return verdict;
+      if (gate.tokens === 0) return "later";
+      gate.tokens -= 1;
+      return "open";
+    },
+    ended: () => undefined,
+    onChange: (listener) => void listeners.push(listener),
+    quietly: (next) => void (verdict = next),
+    set(next) {
+      verdict = next;
+      for (const listener of listeners) listener();
+    },
+  };
+  return gate;
+}
+
+export interface Bench {
+  readonly scheduler: Scheduler;
+  readonly parked: Delivery[];
+  readonly givenUp: Delivery[];
+  readonly gates: Map<string, TestGate>;
+  /** How often a loop was asked for. */
+  loopsWanted: number;
+  add: (endpoint: string, count?: number, concurrency?: number) => ("waiting" | "park" | "dead")[];
+  /** Takes grants until there is none at once. */
+  takeAll: () => Promise<Grant[]>;
+}
+
+export function bench(options: {
+  concurrency: number;
+  capacity?: number;
+  beyond?: number;
+  isSole?: boolean;
+}): Bench {
+  const gates = new Map<string, TestGate>();
+  const gateOf = (label: string): TestGate => {
+    let gate = gates.get(label);
+    if (gate === undefined) gates.set(label, (gate = testGate()));
+    return gate;
+  };
+  const parked: Delivery[] = [];
+  const givenUp: Delivery[] = [];
+  const scheduler = createScheduler({
+    slots: createSlots({
+      total: options.concurrency,
+      strategy: "weighted",
+      beyond: createBeyondSlots(options.beyond ?? 0),
+    }),
+    weight: 1,
+    capacity: options.capacity ?? 16,
+    isSole: options.isSole ?? false,
+    gateOf: ({ endpoint }) => gateOf(endpoint.label),
+    ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
+    park: (deliveries) => parked.push(...deliveries),
+    giveUp: (deliveries) => givenUp.push(...deliveries),
+    needLoop: () => void (self.loopsWanted += 1),
+  });
+  const self: Bench = {
+    scheduler,
+    parked,
+    givenUp,
+    gates,
+    loopsWanted: 0,
+    add: (label, count = 1, concurrency) =>
+      Array.from({ length: count }, () => {
+        const endpoint = {
+          label,
+          ...(concurrency ? { limits: { concurrency } } : {}),
+        } as unknown as Endpoint;
+        return scheduler.admit({ endpoint } as unknown as Delivery);
+      }),
+    async takeAll() {
+      const grants: Grant[] = [];
+      for (;;) {
+        const grant = await scheduler.take(never, 0);
+        if (grant === null) return grants;
+        grants.push(grant);
+      }
+    },
+  };
+  return self;
+}
+
+export const labels = (grants: readonly Grant[]): string[] =>
+  grants.map(({ delivery }) => delivery.endpoint.label);
+
+export const countOf = (grants: readonly Grant[], label: string): number =>
+  labels(grants).filter((one) => one === label).length;
