@@ -68,6 +68,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     clock,
     log,
     events: losses,
+    fail,
   });
   const supervisor = createSupervisor({
     ...restartPolicy(config),
@@ -75,7 +76,13 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
-  const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
+  const gates = createEndpointGates({
+    directory,
+    clock,
+    log,
+    shared: driver.shared,
+    scope: driver.capabilities.pauseScope,
+  });
   const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const attempt = createAttempter({

@@ -73,6 +73,14 @@ export class QueueFullError extends HooklineError {
   }
 }
 
+/** The disk of the file driver has no room (`min_free_mb`, `max_bytes`, or none at all). HTTP answers 503. */
+export class StorageFullError extends HooklineError {
+  override readonly name = "StorageFullError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("storage_full", message, options);
+  }
+}
+
 /** The job is larger than the backend takes. HTTP answers 413. */
 export class PayloadTooLargeError extends HooklineError {
   override readonly name = "PayloadTooLargeError";

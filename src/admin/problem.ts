@@ -50,6 +50,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   unsupported_by_driver: [422, "The driver cannot do this"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "Internal error"],
+  storage_full: [503, "The disk has no room"],
   queue_full: [503, "The queue is full"],
   driver_unavailable: [503, "The backend does not answer"],
   draining: [503, "The process is shutting down"],

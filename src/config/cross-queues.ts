@@ -109,6 +109,8 @@ function concurrencyOf({ queue }: CrossView["config"]): { key: string; value: nu
   switch (queue?.driver) {
     case "memory":
       return { key: "memory", value: queue.memory?.concurrency };
+    case "file":
+      return { key: "file", value: queue.file?.concurrency };
     case "redis":
       return { key: "redis", value: queue.redis?.concurrency };
     case "redis-cluster":

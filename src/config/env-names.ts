@@ -18,6 +18,13 @@ export const envNames: Readonly<Record<string, string>> = {
 
   QUEUE_MEMORY_CAPACITY: "queue.memory.capacity",
   QUEUE_MEMORY_CONCURRENCY: "queue.memory.concurrency",
+  QUEUE_FILE_PATH: "queue.file.path",
+  QUEUE_FILE_CONCURRENCY: "queue.file.concurrency",
+  QUEUE_FILE_FSYNC: "queue.file.fsync",
+  QUEUE_FILE_FSYNC_INTERVAL_MS: "queue.file.fsync_interval_ms",
+  QUEUE_FILE_MAX_BYTES: "queue.file.max_bytes",
+  QUEUE_FILE_MIN_FREE_MB: "queue.file.min_free_mb",
+  QUEUE_FILE_ALLOW_NETWORK_FS: "queue.file.allow_network_fs",
 
   QUEUE_REDIS_CONCURRENCY: "queue.redis.concurrency",
   QUEUE_REDIS_PREFIX: "queue.redis.prefix",

@@ -11,6 +11,7 @@ import {
   text,
   textLike,
 } from "./kinds.ts";
+import { fileSchema } from "./schema-file.ts";
 import { redisClusterSchema, redisSchema } from "./schema-redis.ts";
 import { sqsSchema } from "./schema-sqs.ts";
 import { queueAddressProblem } from "./urls.ts";
@@ -109,7 +110,7 @@ const groupSchema = v.strictObject({
 /** `queue`: where jobs wait, and how many are in flight. */
 export const queueSchema = v.strictObject({
   driver: v.optional(
-    choice(["memory", "redis", "redis-cluster", "sqs", "none"], "The backend that holds the jobs."),
+    choice(["memory", "file", "redis", "redis-cluster", "sqs", "none"], "The backend that holds the jobs."),
     "memory",
   ),
   queues: v.optional(
@@ -139,6 +140,7 @@ export const queueSchema = v.strictObject({
     }),
     {},
   ),
+  file: v.optional(fileSchema, {}),
   redis: v.optional(redisSchema, {}),
   redis_cluster: v.optional(redisClusterSchema, {}),
   sqs: v.optional(sqsSchema, {}),

@@ -151,7 +151,7 @@ export interface SharedState {
  */
 export type Durability = boolean | "process" | "snapshots" | "unknown";
 
-export type DriverName = "memory" | "redis" | "redis-cluster" | "sqs" | "none";
+export type DriverName = "memory" | "file" | "redis" | "redis-cluster" | "sqs" | "none";
 
 /** Plain data, read at start: a configuration that asks for more is a configuration error. */
 export interface DriverCapabilities {

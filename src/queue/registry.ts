@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Logger } from "../log.ts";
@@ -10,6 +11,8 @@ export interface DriverContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
+  /** Told when this process can never use the backend again, and must end with exit code 1. Absent: it is thrown. */
+  readonly fail?: (error: Error) => void;
 }
 
 type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
@@ -21,6 +24,7 @@ type Make = (config: Config, context: DriverContext) => Promise<QueueDriver>;
  */
 const makers: Readonly<Record<DriverName, Make>> = {
   memory: makeMemory,
+  file: makeFile,
   none: async () => (await import("./drivers/none.ts")).createNoneDriver(),
   redis: makeRedis,
   "redis-cluster": makeRedis,
@@ -47,6 +51,30 @@ async function makeMemory(config: Config, { clock, log, events }: DriverContext)
     clock,
     log,
     events,
+  });
+}
+
+async function makeFile(config: Config, context: DriverContext): Promise<QueueDriver> {
+  const { createFileDriver } = await import("./drivers/file/driver.ts");
+  const { queues, file, reliability } = config.queue;
+  return createFileDriver({
+    ...context,
+    fail:
+      context.fail ??
+      ((error) => {
+        throw error;
+      }),
+    folder: resolve(file.path),
+    queues: queues.map(({ name }) => name),
+    fsync: file.fsync,
+    fsyncIntervalMs: file.fsync_interval_ms,
+    maxBytes: file.max_bytes,
+    minFreeBytes: file.min_free_mb * 1024 * 1024,
+    allowNetworkFs: file.allow_network_fs,
+    deadLetterRetention: reliability.failed_retention,
+    deadLetterRetentionMs: reliability.failed_retention_ms,
+    deduplicationTtlMs: reliability.deduplication_ttl_ms,
+    maxPayloadBytes: Math.max(config.server.max_body_bytes, 64 * 1024 * 1024),
   });
 }
 

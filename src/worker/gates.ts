@@ -39,6 +39,8 @@ export interface EndpointGatesOptions {
   readonly log: Logger;
   /** Where modes are shared with other processes; absent where the backend cannot. */
   readonly shared?: SharedState | undefined;
+  /** Who sees what is kept there; "cluster" when not given. */
+  readonly scope?: "cluster" | "process";
 }
 
 /** The label that an endpoint had in 0.1; null when it had this one. */
@@ -46,7 +48,13 @@ function formerLabelOf({ label, name, formerName }: Endpoint): string | null {
   return formerName === undefined ? null : label.slice(0, -name.length) + formerName;
 }
 
-export function createEndpointGates({ directory, clock, log, shared }: EndpointGatesOptions): EndpointGates {
+export function createEndpointGates({
+  directory,
+  clock,
+  log,
+  shared,
+  scope = "cluster",
+}: EndpointGatesOptions): EndpointGates {
   const onGone = ({ label }: Endpoint): void => {
     log.warn("the endpoint answers 410 again and again and is disabled; its jobs go to the dead letters", {
       endpoint: label,
@@ -100,7 +108,7 @@ export function createEndpointGates({ directory, clock, log, shared }: EndpointG
   return {
     of: gateOf,
     all: () => [...gates.values()],
-    scope: modes === null ? "process" : "cluster",
+    scope: modes === null ? "process" : scope,
     load: async () => modes?.load(),
     async setMode(endpoint, mode) {
       await modes?.save(endpoint.label, mode);

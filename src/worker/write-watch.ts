@@ -1,5 +1,5 @@
 import { sleep, withDeadline, type Clock } from "../clock.ts";
-import { DriverUnavailableError, QueueFullError } from "../errors.ts";
+import { DriverUnavailableError, QueueFullError, StorageFullError } from "../errors.ts";
 import { describeError } from "../log.ts";
 import type { EnqueueResult, NewJob, QueueDriver } from "../queue/driver.ts";
 import type { BackendFaults } from "./backend-health.ts";
@@ -131,5 +131,9 @@ export function createWriteWatch(options: WriteWatchOptions): WriteWatch {
 
 /** Whether it is the backend that does not take jobs, and not this job that cannot be taken. */
 function isRefusal(error: unknown): error is Error {
-  return error instanceof DriverUnavailableError || error instanceof QueueFullError;
+  return (
+    error instanceof DriverUnavailableError ||
+    error instanceof QueueFullError ||
+    error instanceof StorageFullError
+  );
 }

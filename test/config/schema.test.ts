@@ -13,6 +13,15 @@ test("the defaults are those of contract §2", async () => {
       consume: true,
       groups: [],
       memory: { capacity: 100_000, when_full: "evict_oldest", concurrency: 5 },
+      file: {
+        path: "./hookline-data",
+        concurrency: 5,
+        fsync: "always",
+        fsync_interval_ms: 1000,
+        max_bytes: null,
+        min_free_mb: 256,
+        allow_network_fs: false,
+      },
       redis: {
         concurrency: 5,
         prefix: "sockudo_queue:",

@@ -5,6 +5,8 @@ import type { NewJob } from "../../driver.ts";
 
 /** What a job may ask for, whatever the queue holds. */
 export interface AdmissionLimits {
+  /** Whose limits they are, for the refusals. */
+  readonly driver: "memory" | "file";
   /** Bytes of UTF-8. */
   readonly maxPayloadBytes: number;
   /** Longest delay at enqueue. */
@@ -12,14 +14,17 @@ export interface AdmissionLimits {
 }
 
 /** Why a job can never be taken, as UnsupportedByDriverError or PayloadTooLargeError; null when it can. */
-export function findRefusal(job: NewJob, { maxPayloadBytes, maxDelayMs }: AdmissionLimits): Error | null {
+export function findRefusal(
+  job: NewJob,
+  { driver, maxPayloadBytes, maxDelayMs }: AdmissionLimits,
+): Error | null {
   if (job.group !== null || job.deduplicationId !== null) {
     const field = job.group === null ? "deduplication_id" : "group";
-    return new UnsupportedByDriverError(`the memory driver has no ${field}: only SQS FIFO queues have`);
+    return new UnsupportedByDriverError(`the ${driver} driver has no ${field}: only SQS FIFO queues have`);
   }
   if (job.delayMs > maxDelayMs) {
     return new UnsupportedByDriverError(
-      `delay_ms is ${job.delayMs}, the memory driver's longest is ${maxDelayMs}`,
+      `delay_ms is ${job.delayMs}, the ${driver} driver's longest is ${maxDelayMs}`,
     );
   }
   // A UTF-16 unit is at most three bytes of UTF-8, so that short texts need not be measured.
@@ -28,7 +33,7 @@ export function findRefusal(job: NewJob, { maxPayloadBytes, maxDelayMs }: Admiss
   return size <= maxPayloadBytes
     ? null
     : new PayloadTooLargeError(
-        `the job is ${size} bytes, the memory driver takes at most ${maxPayloadBytes}`,
+        `the job is ${size} bytes, the ${driver} driver takes at most ${maxPayloadBytes}`,
       );
 }
 

@@ -5,8 +5,7 @@ import type { Ref } from "./keeper.ts";
 
 /** A dead letter without its body. */
 export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {
-  /** Given by the shelf. */
-  id: string;
+  readonly id: string;
   /** Under what the keeper finds the body. */
   ref: Ref;
   /** Bytes of the body. */
@@ -31,8 +30,10 @@ export interface ShelfPage {
 export interface DeadLetterShelf {
   readonly size: number;
   readonly bytes: number;
-  /** Keeps a letter under its job's id, or that with `.2`, `.3` … where it is taken. */
-  add(letter: ShelvedLetter): void;
+  /** An id for a letter: its job's, or that with `.2`, `.3` … where it is taken. */
+  freeId(jobId: string): string;
+  /** Keeps a letter under its id, which must be free; `ageMs` is how long it has been dead, 0 when not given. */
+  add(letter: ShelvedLetter, ageMs?: number): void;
   /** The letter of this id, left where it is. */
   find(id: string): ShelvedLetter | undefined;
   /** Takes one out; undefined when there is none of that id. */
@@ -114,10 +115,13 @@ export function createDeadLetterShelf(room: ShelfRoom, now: () => number): DeadL
     get bytes() {
       return bytes;
     },
-    add(letter) {
-      letter.id = letter.jobId;
-      for (let copy = 2; byId.has(letter.id); copy += 1) letter.id = `${letter.jobId}.${copy}`;
-      const shelved: Shelved = { number: nextNumber, addedAt: now(), letter };
+    freeId(jobId) {
+      let id = jobId;
+      for (let copy = 2; byId.has(id); copy += 1) id = `${jobId}.${copy}`;
+      return id;
+    },
+    add(letter, ageMs = 0) {
+      const shelved: Shelved = { number: nextNumber, addedAt: now() - ageMs, letter };
       nextNumber += 1;
       byId.set(letter.id, shelved);
       order.push(shelved);

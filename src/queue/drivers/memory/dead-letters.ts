@@ -29,6 +29,8 @@ export interface DeadLetters {
   page(request: DeadLetterPageRequest): Promise<DeadLetterPage>;
   counts(): DeadCounts;
   finding(): Finding | null;
+  /** Puts a letter back that an earlier process kept. */
+  restore(letter: ShelvedLetter): void;
 }
 
 export interface DeadLettersOptions {
@@ -69,7 +71,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     },
     bury(entry, { reason, detail, endpoint, attempted, body }) {
       const letter = {
-        id: entry.id,
+        id: shelf.freeId(entry.id),
         jobId: entry.id,
         reason,
         detail,
@@ -107,7 +109,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     async page(request) {
       trim();
       const { letters, cursor } = shelf.page(request);
-      const bodies = await keeper.read(letters.map(({ ref }) => ref));
+      const bodies = await keeper.read(letters);
       const items = letters.map(({ ref: _ref, bodyBytes: _bytes, ...letter }, at) => ({
         ...letter,
         body: bodies[at] ?? "",
@@ -119,5 +121,6 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
       return shelf.counts();
     },
     finding: () => watch.finding(),
+    restore: (letter) => shelf.add(letter, Math.max(0, clock.now() - letter.failedAt)),
   };
 }

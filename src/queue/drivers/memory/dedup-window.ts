@@ -5,7 +5,8 @@ import type { NewJob } from "../../driver.ts";
 export interface DedupWindow {
   /** What stands under this key now; undefined when it was never used or its time is over. */
   find(key: string): { readonly id: string; readonly fingerprint: string } | undefined;
-  remember(dedup: NonNullable<NewJob["dedup"]>, id: string): void;
+  /** `ageMs` is how long ago it was used, 0 when not given; the oldest must be remembered first. */
+  remember(dedup: NonNullable<NewJob["dedup"]>, id: string, ageMs?: number): void;
   readonly size: number;
 }
 
@@ -43,10 +44,10 @@ export function createDedupWindow(ttlMs: number, clock: Clock): DedupWindow {
       const found = keys.get(key);
       return found !== undefined && found.expiresAt > clock.monotonic() ? found : undefined;
     },
-    remember({ key, fingerprint }, id) {
+    remember({ key, fingerprint }, id, ageMs = 0) {
       // Deleted first, so that a key used again moves to the back.
       keys.delete(key);
-      keys.set(key, { id, fingerprint, expiresAt: clock.monotonic() + ttlMs });
+      keys.set(key, { id, fingerprint, expiresAt: clock.monotonic() + ttlMs - ageMs });
       forget();
     },
   };

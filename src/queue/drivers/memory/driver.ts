@@ -51,7 +51,7 @@ const mostDeadBytes = 64 * 1024 * 1024;
  */
 export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
   const { maxPayloadBytes = 64 * 1024 * 1024, clock, events, log = silentLogger } = options;
-  const limits = { ...options, maxPayloadBytes, maxDelayMs };
+  const limits = { ...options, driver: "memory", maxPayloadBytes, maxDelayMs } as const;
   const queues = new Map(options.queues.map((name) => [name, createQueue(name)]));
   let isClosed = false;
 

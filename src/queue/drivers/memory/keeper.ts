@@ -41,8 +41,10 @@ export interface Keeper {
   redriven(letter: ShelvedLetter, entry: Entry): void;
   /** A dead letter is gone, by retention or by hand. */
   removed(letter: ShelvedLetter): void;
-  /** The bytes, in the order of the refs. */
-  read(refs: readonly Ref[]): readonly JobBody[] | Promise<readonly JobBody[]>;
+  /** The bytes of jobs just leased, in their order. An entry that came without an id has one afterwards. */
+  load(entries: readonly Entry[]): readonly JobBody[] | Promise<readonly JobBody[]>;
+  /** The bytes of dead letters, in their order. */
+  read(letters: readonly ShelvedLetter[]): readonly JobBody[] | Promise<readonly JobBody[]>;
   /**
    * Calls back once everything told so far is safe; at once where nothing has to become safe. A job may be leased only
    * then, or it could be delivered, lost in a crash, refused to its producer, and sent again under another id.
@@ -69,6 +71,7 @@ export const memoryKeeper: Keeper = {
   },
   redriven() {},
   removed() {},
-  read: (refs) => refs as readonly JobBody[],
+  load: (entries) => entries.map(({ ref }) => ref as JobBody),
+  read: (letters) => letters.map(({ ref }) => ref as JobBody),
   whenSafe: (then) => then(),
 };

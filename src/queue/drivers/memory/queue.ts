@@ -18,10 +18,12 @@ import type { AdmissionLimits } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import { createDedupWindow } from "./dedup-window.ts";
+import { createDeque } from "./deque.ts";
 import { createEntry } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
+import type { UntriedLine } from "./waiting-jobs.ts";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /** How one queue in memory behaves. */
@@ -32,6 +34,16 @@ export interface MemoryQueueOptions extends AdmissionLimits {
   readonly deduplicationTtlMs: number;
   readonly clock: Clock;
   readonly events: DriverEvents;
+  /** The line of jobs never leased; a deque of entries when not given. */
+  readonly untried?: UntriedLine;
+}
+
+/** A job that an earlier process kept. */
+export interface KeptJob {
+  readonly entry: Entry;
+  /** Milliseconds until it is due; 0 = it is. */
+  readonly delayMs: number;
+  readonly place: "line" | "delayed" | "back" | "parked" | "ahead";
 }
 
 /** One queue. Every method decides in one synchronous step, so that each is atomic. */
@@ -46,6 +58,12 @@ export interface MemoryQueue {
   redrive(which: RedriveSelection): number;
   stats(): QueueStats;
   setPaused(isPaused: boolean): void;
+  /** Puts a job back that an earlier process kept; to be called before the first lease. */
+  restore(job: KeptJob): void;
+  /** Remembers a deduplication key for what is left of its time. */
+  restoreDedup(dedup: NonNullable<NewJob["dedup"]>, id: string, ageMs: number): void;
+  /** What stands under a deduplication key now. */
+  findDedup(key: string): { readonly id: string; readonly fingerprint: string } | undefined;
   close(): void;
 }
 
@@ -62,7 +80,11 @@ export function createMemoryQueue(
   keeper: Keeper,
 ): MemoryQueue {
   const { clock, events, capacity } = options;
-  const waiting = createWaitingJobs();
+  const waiting = createWaitingJobs({
+    untried: options.untried ?? createDeque<Entry>(),
+    // Without a capacity nothing is ever evicted, and nobody has to know who holds most.
+    tracksHoldings: capacity !== Infinity,
+  });
   const leased = new Map<string, Entry>();
   const leaseEnds = createDeadlineHeap<Entry>();
   const dedup = createDedupWindow(options.deduplicationTtlMs, clock);
@@ -132,17 +154,15 @@ export function createMemoryQueue(
 
   /** The leases of entries taken, with their bytes. Tokens as they are now: a lease may end while bytes are read. */
   const readOut = (taken: readonly Entry[]): Lease[] | Promise<Lease[]> => {
-    const leases = taken.map(({ id, ref, token, attempts, enqueuedAt }) => ({
-      queue: name,
-      token: token as string,
-      job: { id, body: ref as JobBody, attempts, enqueuedAt, message: null },
-    }));
-    const bodies = keeper.read(taken.map(({ ref }) => ref));
-    const fill = (read: readonly JobBody[]): Lease[] => {
-      for (const [at, { job }] of leases.entries()) job.body = read[at] as JobBody;
-      return leases;
-    };
-    return bodies instanceof Promise ? bodies.then(fill) : fill(bodies);
+    const tokens = taken.map(({ token }) => token as string);
+    const loaded = keeper.load(taken);
+    const toLeases = (bodies: readonly JobBody[]): Lease[] =>
+      taken.map(({ id, attempts, enqueuedAt }, at) => ({
+        queue: name,
+        token: tokens[at] as string,
+        job: { id, body: bodies[at] as JobBody, attempts, enqueuedAt, message: null },
+      }));
+    return loaded instanceof Promise ? loaded.then(toLeases) : toLeases(loaded);
   };
 
   const nextDeadline = (): number | null => {
@@ -286,6 +306,17 @@ export function createMemoryQueue(
       isPaused = next;
       line.wake();
     },
+    restore({ entry, delayMs, place }) {
+      const deadline = delayMs > 0 ? clock.monotonic() + delayMs : null;
+      // Also when it is due already: what was delayed comes before what waits in line.
+      if (place === "delayed") waiting.addNew(entry, clock.monotonic() + delayMs);
+      else if (place === "line") waiting.addNew(entry, null);
+      else if (place === "back") waiting.addBack(entry, deadline);
+      else if (place === "ahead") waiting.addAhead(entry);
+      else waiting.park(entry, entry.endpoint ?? "");
+    },
+    restoreDedup: (key, id, ageMs) => dedup.remember(key, id, ageMs),
+    findDedup: (key) => dedup.find(key),
     close: () => line.close(),
   };
 }

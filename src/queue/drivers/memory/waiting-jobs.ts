@@ -1,11 +1,31 @@
 import type { LeaseOptions } from "../../driver.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import type { DeadlineHeap } from "./deadline-heap.ts";
-import { createDeque } from "./deque.ts";
 import type { Entry } from "./entry.ts";
 import { createHoldings } from "./holdings.ts";
+import type { Holdings } from "./holdings.ts";
 import { createLine } from "./line.ts";
 import type { Line } from "./line.ts";
+
+/** A line of jobs that were never leased; it need not keep an entry for each while they wait. */
+export interface UntriedLine {
+  readonly size: number;
+  pushBack(entry: Entry): void;
+  popFront(): Entry | undefined;
+  front(): Pick<Entry, "order" | "enqueuedAt"> | undefined;
+}
+
+export interface WaitingJobsOptions {
+  readonly untried: UntriedLine;
+  /** False: `evict` finds only jobs that were never tried. */
+  readonly tracksHoldings: boolean;
+}
+
+const noHoldings: Holdings = {
+  add: () => undefined,
+  remove: () => undefined,
+  oldestOfMost: () => undefined,
+};
 
 /** The jobs of one queue that nobody holds: ready, delayed, parked. */
 export interface WaitingJobs {
@@ -46,15 +66,14 @@ export interface WaitingJobs {
  *
  * A job whose endpoint is known stands among that endpoint's holdings as well, for as long as it waits.
  */
-export function createWaitingJobs(): WaitingJobs {
+export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOptions): WaitingJobs {
   const back = createLine<Entry>();
   const due = createLine<Entry>();
   const ahead = createLine<Entry>();
-  const untried = createDeque<Entry>();
   const retries = createDeadlineHeap<Entry>();
   const delayed = createDeadlineHeap<Entry>();
   const parked = new Map<string, Line<Entry>>();
-  const holdings = createHoldings();
+  const holdings = tracksHoldings ? createHoldings() : noHoldings;
   let parkedCount = 0;
 
   const fill = (taken: Entry[], from: { popFront(): Entry | undefined }, max: number): void => {

@@ -1,0 +1,62 @@
+import { createEntry } from "../memory/entry.ts";
+import type { Entry } from "../memory/entry.ts";
+import type { UntriedLine } from "../memory/waiting-jobs.ts";
+
+/** A line of jobs that were never leased, sixteen bytes each: all else about them is on disk. */
+export interface ColdLine extends UntriedLine {
+  push(seq: number, enqueuedAt: number): void;
+}
+
+const smallest = 64;
+
+/** A ring of pairs that doubles when full and halves when three quarters are free. Entries are made as they leave. */
+export function createColdLine(): ColdLine {
+  let ring = new Float64Array(smallest * 2);
+  let head = 0;
+  let size = 0;
+
+  const resize = (capacity: number): void => {
+    const next = new Float64Array(capacity * 2);
+    for (let index = 0; index < size; index += 1) {
+      const at = ((head + index) % (ring.length / 2)) * 2;
+      next[index * 2] = ring[at] as number;
+      next[index * 2 + 1] = ring[at + 1] as number;
+    }
+    ring = next;
+    head = 0;
+  };
+
+  const line: ColdLine = {
+    get size() {
+      return size;
+    },
+    push(seq, enqueuedAt) {
+      const capacity = ring.length / 2;
+      if (size === capacity) {
+        resize(capacity * 2);
+        return line.push(seq, enqueuedAt);
+      }
+      const at = ((head + size) % capacity) * 2;
+      ring[at] = seq;
+      ring[at + 1] = enqueuedAt;
+      size += 1;
+    },
+    pushBack: (entry: Entry) => line.push(entry.ref as number, entry.enqueuedAt),
+    popFront() {
+      if (size === 0) return undefined;
+      const capacity = ring.length / 2;
+      const seq = ring[head * 2] as number;
+      const enqueuedAt = ring[head * 2 + 1] as number;
+      head = (head + 1) % capacity;
+      size -= 1;
+      if (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
+      // Its id stands beside its bytes, and comes with them.
+      return createEntry("", seq, seq, enqueuedAt);
+    },
+    front() {
+      if (size === 0) return undefined;
+      return { order: ring[head * 2] as number, enqueuedAt: ring[head * 2 + 1] as number };
+    },
+  };
+  return line;
+}

@@ -1,0 +1,189 @@
+import type { Clock } from "../../../clock.ts";
+import { bodyBytes } from "../../../jobs/body.ts";
+import type { JobBody } from "../../../jobs/job.ts";
+import type { ShelvedLetter } from "../memory/dead-letter-shelf.ts";
+import type { Entry } from "../memory/entry.ts";
+import type { Keeper } from "../memory/keeper.ts";
+import type { Bodies } from "./bodies.ts";
+import type { Journal } from "./journal.ts";
+import type { Locations } from "./locations.ts";
+import type { Pen } from "./pen.ts";
+import { types } from "./record.ts";
+import { withBody } from "./recovered.ts";
+import { places, writeJob, writeLetter, writeState } from "./snapshots.ts";
+import type { JobSnapshot, JobState, Place } from "./snapshots.ts";
+
+/** A job whose state is not what its snapshot says. */
+export interface Changed {
+  readonly entry: Entry;
+  state: JobState;
+  isLeased: boolean;
+}
+
+/** What the journal needs to know of one queue's jobs, to write them anew when their segment goes. */
+export interface FileKeeper extends Keeper {
+  /** By sequence number: jobs that were leased at least once, or wait elsewhere than in line. */
+  readonly changed: Map<number, Changed>;
+  readonly letters: Map<number, ShelvedLetter>;
+}
+
+export interface FileKeeperOptions {
+  /** The queue's number in the journal. */
+  readonly number: number;
+  readonly journal: Journal;
+  readonly locations: Locations;
+  readonly bodies: Bodies;
+  readonly nextSeq: () => number;
+  readonly dedupTtlMs: number;
+  readonly clock: Clock;
+}
+
+/** Writes one queue's effects to the journal; an entry's or letter's `ref` is its sequence number. */
+export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
+  const { number: queue, journal, locations, bodies, clock } = options;
+  const changed = new Map<number, Changed>();
+  const letters = new Map<number, ShelvedLetter>();
+
+  const stateOf = (entry: Entry, place: Place, delayMs: number): JobState => ({
+    place,
+    attempts: entry.attempts,
+    due: delayMs > 0 ? clock.now() + delayMs : 0,
+    delay: delayMs,
+    endpoint: entry.endpoint,
+  });
+
+  /** Writes a snapshot where the pen stands, and remembers where that is. */
+  const putJob = (pen: Pen, job: JobSnapshot, body: JobBody): void => {
+    const { segment, offset } = journal.position();
+    const bodyLength = writeJob(pen, job, body);
+    locations.set(job.seq, segment, offset, journal.position().offset - offset, bodyLength);
+    bodies.forget(job.seq);
+    bodies.remember(job.seq, job.id, body);
+    if (job.dedup === null) return;
+    segment.dedupUntil = Math.max(segment.dedupUntil, job.enqueuedAt + options.dedupTtlMs);
+  };
+
+  const writeSnapshot = (job: JobSnapshot, body: JobBody): void => {
+    putJob(journal.begin(types.job, 0, queue), job, body);
+    journal.end();
+  };
+
+  return {
+    changed,
+    letters,
+    enqueued(entry, { body, delayMs, dedup }) {
+      const seq = options.nextSeq();
+      entry.ref = seq;
+      const state = stateOf(entry, delayMs > 0 ? places.delayed : places.line, delayMs);
+      writeSnapshot({ ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup }, body);
+    },
+    leased(entries) {
+      const pen = journal.begin(types.leased, 0, queue);
+      pen.u32(entries.length);
+      for (const entry of entries) {
+        const seq = entry.ref as number;
+        pen.f64(seq);
+        const known = changed.get(seq);
+        if (known === undefined)
+          changed.set(seq, { entry, state: stateOf(entry, places.back, 0), isLeased: true });
+        else known.isLeased = true;
+      }
+      journal.end();
+    },
+    waits(entry, where, body) {
+      const seq = entry.ref as number;
+      const state =
+        "key" in where ? stateOf(entry, places.parked, 0) : stateOf(entry, places.back, where.delayMs);
+      changed.set(seq, { entry, state, isLeased: false });
+      if (body !== undefined) {
+        writeSnapshot({ ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null }, body);
+        return;
+      }
+      const pen = journal.begin(types.state, 0, queue);
+      pen.f64(seq);
+      pen.f64(entry.enqueuedAt);
+      writeState(pen, state);
+      pen.text(entry.id);
+      journal.end();
+    },
+    ended(entry) {
+      const seq = entry.ref as number;
+      journal.ack(seq);
+      changed.delete(seq);
+      locations.free(seq);
+      bodies.forget(seq);
+    },
+    died(letter, body) {
+      const seq = letter.ref as number;
+      changed.delete(seq);
+      const shelved = letter as ShelvedLetter;
+      letters.set(seq, shelved);
+      const pen = journal.begin(types.dead, body === undefined ? 0 : withBody, queue);
+      const { segment, offset } = journal.position();
+      const bodyLength = writeLetter(pen, { ...letter, seq }, body ?? null);
+      const length = journal.position().offset - offset;
+      journal.end();
+      bodies.forget(seq);
+      if (body === undefined) return locations.get(seq)?.bodyLength ?? 0;
+      locations.set(seq, segment, offset, length, bodyLength);
+      return bodyBytes(body);
+    },
+    replaced(parent, children) {
+      const seq = parent.ref as number;
+      const pen = journal.begin(types.replace, 0, queue);
+      pen.f64(seq);
+      pen.u32(children.length);
+      for (const { entry, body } of children) {
+        const child = options.nextSeq();
+        entry.ref = child;
+        const state = stateOf(entry, places.ahead, 0);
+        changed.set(child, { entry, state, isLeased: false });
+        const lengthAt = pen.length;
+        pen.u32(0);
+        const snapshot = { ...state, seq: child, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null };
+        putJob(pen, snapshot, body);
+        pen.setU32(lengthAt, pen.length - lengthAt - 4);
+      }
+      journal.end();
+      changed.delete(seq);
+      locations.free(seq);
+      bodies.forget(seq);
+    },
+    redriven(letter, entry) {
+      const seq = letter.ref as number;
+      letters.delete(seq);
+      changed.set(seq, { entry, state: stateOf(entry, places.ahead, 0), isLeased: false });
+      const pen = journal.begin(types.redrive, 0, queue);
+      pen.f64(entry.enqueuedAt);
+      pen.u32(1);
+      pen.f64(seq);
+      journal.end();
+    },
+    removed(letter) {
+      const seq = letter.ref as number;
+      letters.delete(seq);
+      locations.free(seq);
+      bodies.forget(seq);
+      const pen = journal.begin(types.remove, 0, queue);
+      pen.u32(1);
+      pen.f64(seq);
+      journal.end();
+    },
+    load(entries) {
+      const stored = bodies.read(entries.map(({ ref }) => ref as number));
+      const take = (read: Awaited<typeof stored>): readonly JobBody[] =>
+        read.map(({ id, body }, at) => {
+          const entry = entries[at] as Entry;
+          if (entry.id === "") entry.id = id;
+          return body;
+        });
+      return stored instanceof Promise ? stored.then(take) : take(stored);
+    },
+    read(asked) {
+      const stored = bodies.read(asked.map(({ ref }) => ref as number));
+      const take = (read: Awaited<typeof stored>): readonly JobBody[] => read.map(({ body }) => body);
+      return stored instanceof Promise ? stored.then(take) : take(stored);
+    },
+    whenSafe: (then) => journal.whenSafe(then),
+  };
+}

@@ -1,0 +1,139 @@
+import type { Buffer } from "node:buffer";
+import type { JobBody } from "../../../jobs/job.ts";
+import type { ShelvedLetter } from "../memory/dead-letter-shelf.ts";
+import { createReader } from "./pen.ts";
+import type { Pen, Reader } from "./pen.ts";
+
+/** Where a job waits. The numbers are the format. */
+export const places = {
+  /** In line, never leased. */
+  line: 0,
+  /** Enqueued with a delay, never leased. */
+  delayed: 1,
+  /** Came back from a lease: ahead of all others, or when it is due. */
+  back: 2,
+  parked: 3,
+  /** A child, or redriven: ahead of the line. */
+  ahead: 4,
+} as const;
+
+export type Place = (typeof places)[keyof typeof places];
+
+/** What is known of a job beside its bytes. */
+export interface JobState {
+  readonly place: Place;
+  /** Attempts charged. */
+  readonly attempts: number;
+  /** Epoch ms at which it is due, and how long that was when it was written; 0 and 0 = at once. */
+  readonly due: number;
+  readonly delay: number;
+  /** Label of the endpoint; where it is parked, the key. */
+  readonly endpoint: string | null;
+}
+
+/** A job as a record has it, its bytes not among it. */
+export interface JobSnapshot extends JobState {
+  readonly seq: number;
+  readonly id: string;
+  readonly enqueuedAt: number;
+  readonly dedup: { readonly key: string; readonly fingerprint: string } | null;
+}
+
+/** How a snapshot begins: its bytes are text, or not; it is a job, or a letter. */
+const binaryBody = 1;
+const isLetter = 2;
+
+/** The id and the bytes that a snapshot holds, whatever else it says. The bytes are a copy. */
+export function readBody(snapshot: Buffer): { readonly id: string; readonly body: JobBody } {
+  const reader = createReader(snapshot);
+  const flags = snapshot[0] as number;
+  const id = (flags & isLetter) === 0 ? readJob(reader).id : readLetter(reader).jobId;
+  const bytes = reader.rest();
+  return { id, body: (flags & binaryBody) === 0 ? bytes.toString("utf8") : new Uint8Array(bytes) };
+}
+
+/** Writes a snapshot, bytes last. Returns how many they are. */
+export function writeJob(pen: Pen, job: JobSnapshot, body: JobBody): number {
+  pen.u8(typeof body === "string" ? 0 : binaryBody);
+  pen.f64(job.seq);
+  pen.f64(job.enqueuedAt);
+  writeState(pen, job);
+  pen.text(job.id);
+  pen.text(job.dedup?.key ?? null);
+  if (job.dedup !== null) pen.text(job.dedup.fingerprint);
+  return pen.body(body);
+}
+
+/** Reads a snapshot; the bytes are what is left in the reader. */
+export function readJob(reader: Reader): JobSnapshot {
+  reader.u8();
+  const seq = reader.f64();
+  const enqueuedAt = reader.f64();
+  const state = readState(reader);
+  const id = reader.name();
+  const key = reader.text();
+  const dedup = key === null ? null : { key, fingerprint: reader.name() };
+  return { seq, enqueuedAt, ...state, id, dedup };
+}
+
+export function writeState(pen: Pen, { place, attempts, due, delay, endpoint }: JobState): void {
+  pen.u8(place);
+  pen.u32(attempts);
+  pen.f64(due);
+  pen.f64(delay);
+  pen.text(endpoint);
+}
+
+export function readState(reader: Reader): JobState {
+  const place = reader.u8();
+  if (place > places.ahead) throw new RangeError(`a job waits in a place that is not known: ${place}`);
+  return {
+    place: place as Place,
+    attempts: reader.u32(),
+    due: reader.f64(),
+    delay: reader.f64(),
+    endpoint: reader.text(),
+  };
+}
+
+/** A dead letter as a record has it. */
+export type LetterSnapshot = Omit<ShelvedLetter, "ref" | "bodyBytes"> & { readonly seq: number };
+
+/** Writes a letter, its bytes last where it has them with it: null leaves them where they are. Returns how many. */
+export function writeLetter(pen: Pen, letter: LetterSnapshot, body: JobBody | null): number {
+  pen.u8(isLetter + (body === null || typeof body === "string" ? 0 : binaryBody));
+  pen.f64(letter.seq);
+  pen.f64(letter.failedAt);
+  pen.f64(letter.enqueuedAt ?? Number.NaN);
+  pen.u32(letter.attempts);
+  pen.text(letter.id);
+  pen.text(letter.jobId);
+  pen.text(letter.reason);
+  pen.text(letter.detail);
+  pen.text(letter.endpoint);
+  return body === null ? 0 : pen.body(body);
+}
+
+export function readLetter(reader: Reader): LetterSnapshot {
+  reader.u8();
+  const seq = reader.f64();
+  const failedAt = reader.f64();
+  const enqueuedAt = reader.f64();
+  return {
+    seq,
+    failedAt,
+    enqueuedAt: Number.isNaN(enqueuedAt) ? null : enqueuedAt,
+    attempts: reader.u32(),
+    id: reader.name(),
+    jobId: reader.name(),
+    reason: reader.name(),
+    detail: reader.text(),
+    endpoint: reader.text(),
+  };
+}
+
+/** Sequence numbers, one behind the other. */
+export function readSeqs(reader: Reader): number[] {
+  const count = reader.u32();
+  return Array.from({ length: count }, () => reader.f64());
+}
