@@ -1,4 +1,6 @@
+import { Buffer } from "node:buffer";
 import { maskAppSecrets } from "./app-secret.ts";
+import { base64Spellings, maskBase64Runs } from "./base64.ts";
 import { unescapeJson } from "./escapes.ts";
 import type { Secret } from "./secret-url.ts";
 
@@ -19,9 +21,10 @@ interface Needle {
 }
 
 /**
- * A function that replaces every secret in a text by `***`, however it is spelled: as it is, percent-encoded, or
- * with any of the escapes of a JSON string (`\/`, `\u00e9` in either case), also as JSON inside JSON; and whatever
- * stands after `"app_secret":` or `"appSecret":`. Overlapping secrets are masked together.
+ * A function that replaces every secret in a text by `***`, in every encoding that hookline itself makes (contract
+ * §1.8): as it is, percent-encoded, with any of the escapes of a JSON string (`\/`, `\u00e9` in either case), also as
+ * JSON inside JSON, as UTF-8 read one character a byte, and in base64 of either alphabet, alone or inside something
+ * longer; and whatever stands after `"app_secret":` or `"appSecret":`. Overlapping secrets are masked together.
  *
  * Its cost is one pass over the text, a second one where it holds such escapes, and does not grow with the
  * number of secrets. A secret of fewer than four characters is masked only where it stands as a word of its own.
@@ -39,19 +42,22 @@ export function createMasker(secrets: readonly Secret[]): (text: string) => stri
   const words =
     short.length === 0 ? null : new RegExp(short.toSorted(longestFirst).map(wholeWord).join("|"), "g");
 
-  const spansIn = (text: string): Span[] => {
+  const findAll = (text: string): Span[] => {
     const spans = find(text);
     if (words !== null) {
       for (const { index, 0: word } of text.matchAll(words)) spans.push([index, index + word.length]);
     }
     return spans;
   };
-  return (text) => {
+  const maskWith = (spansIn: (text: string) => Span[], text: string): string => {
     const spans = spansIn(text);
     // The usual escapes are among the needles' spellings; these may stand for anything.
     if (/\\[u/]/.test(text)) spans.push(...spansBehindEscapes(text, spansIn));
     return maskAppSecrets(spans.length === 0 ? text : cover(text, spans), mark);
   };
+  // What is no base64 decodes to noise, in which a secret of three characters would turn up by chance.
+  const maskInside = (latin1: string): string => maskWith(find, latin1);
+  return (text) => maskWith(findAll, maskBase64Runs(text, maskInside));
 }
 
 /** Spans of what shows up when the escapes are read, level by level, as places in the text itself. */
@@ -88,7 +94,8 @@ function cover(text: string, spans: Span[]): string {
 const longestFirst = (left: Needle, right: Needle): number => right.text.length - left.text.length;
 
 function needlesOf(secret: Secret): Needle[] {
-  if (typeof secret === "string") return spellings(secret).map((text) => ({ text, keep: 0 }));
+  const whole = (text: string): Needle => ({ text, keep: 0 });
+  if (typeof secret === "string") return [...spellings(secret), ...base64Spellings(secret)].map(whole);
   // Each spelling goes character by character, so the two parts can be spelled apart.
   const before = spellings(secret.before);
   return spellings(secret.secret).map((text, index) => {
@@ -106,6 +113,8 @@ function spellings(secret: string): string[] {
   const encoded = [percent, strict, encodeURI(text), percent.replaceAll("%20", "+")];
   return [
     secret,
+    // What reads bytes of UTF-8 one character each: the heads of answers, and bodies that are not UTF-8.
+    Buffer.from(text, "utf8").toString("latin1"),
     ...encoded,
     ...encoded.map((variant) => variant.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
     json,

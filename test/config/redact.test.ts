@@ -326,6 +326,80 @@ describe("createMasker", () => {
     }
   });
 
+  describe("in the encodings that hookline makes", () => {
+    const secret = "Geheimnis-Ä-99";
+    const hidden = createMasker([
+      secret,
+      "hdrTok3n/+~?",
+      "k",
+      ...urlSecrets("https://h.test/hooks/orders", "url"),
+    ]);
+    const utf8 = Buffer.from(secret);
+    const latin1 = Buffer.from(secret, "latin1");
+    /** What somebody reads who decodes what the text holds, in any way. */
+    const readings = (text: string): string => {
+      const runs = text.match(/[A-Za-z0-9+/_-]{4,}={0,2}/g) ?? [];
+      const decoded = runs.flatMap((run) => {
+        const bytes = [0, 1, 2, 3].map((at) => Buffer.from(run.slice(at), "base64"));
+        return bytes.flatMap((one) => [one.toString("utf8"), one.toString("latin1")]);
+      });
+      return [text, Buffer.from(text, "latin1").toString("utf8"), ...decoded].join("\n");
+    };
+
+    test.each(["utf8", "latin1"] as const)("the bytes of a body, %s, read one character each", (encoding) => {
+      const body = Buffer.concat([
+        Buffer.from([0xff]),
+        Buffer.from(`a ${secret} b`, encoding),
+        Buffer.from([0xfe]),
+      ]);
+      expect(hidden(body.toString("latin1"))).toBe("\u00ffa *** b\u00fe");
+    });
+
+    test("base64 and base64url, at every place, in both encodings of the text", () => {
+      for (const bytes of [utf8, latin1]) {
+        for (let before = 0; before < 24; before += 1) {
+          for (const alphabet of ["base64", "base64url"] as const) {
+            for (const after of ["", "x", "xyz"]) {
+              const whole = Buffer.concat([Buffer.alloc(before, 0xfb), bytes, Buffer.from(after)]);
+              const text = `{"content":"${whole.toString(alphabet)}"}`;
+              const shown = hidden(text);
+              expect(shown).not.toBe(text);
+              expect(readings(shown)).not.toContain("eheimnis");
+              // Outside of the secret nothing changes: what is before it can still be read.
+              if (before % 3 === 0) expect(shown.startsWith(text.slice(0, 12 + (before / 3) * 4))).toBe(true);
+            }
+          }
+        }
+      }
+    });
+
+    test("base64 of a text that spells it in its own way, or has app_secret", () => {
+      for (const inside of [
+        `{"a":"${JSON.stringify(secret).slice(1, -1)}"}`,
+        '{"a":"Geheimnis-\\u00c4-99"}',
+        `?a=${encodeURIComponent(secret)}&b=2`,
+        '{"app_secret":"unheard-of","b":1}',
+        "POST https://h.test/hooks/orders HTTP/1.1",
+      ]) {
+        const shown = hidden(`x ${Buffer.from(inside).toString("base64")} y`);
+        const back = Buffer.from(shown.slice(2, -2), "base64").toString("utf8");
+        expect(back).toContain("***");
+        expect(back).not.toMatch(/eheimnis|unheard|orders/);
+      }
+    });
+
+    test("ids, digests, words and base64 without a secret stay as they are", () => {
+      const random = createRandom(7);
+      for (let round = 0; round < 300; round += 1) {
+        const bytes = Buffer.from(Array.from({ length: 64 }, () => Math.floor(random() * 256)));
+        const text = `${bytes.toString("base64")} ${bytes.toString("base64url")} ${bytes.toString("hex")}`;
+        expect(hidden(text)).toBe(text);
+      }
+      const plain = "6f1c2f0e-5f0b-4a53-9d1a-5a1b6a0f3c77 channel_occupied presence-lobby-with-a-long-name";
+      expect(hidden(plain)).toBe(plain);
+    });
+  });
+
   // Finding of fresh-eyes testing: what PHP, .NET and Go write in place of a character was not seen.
   test("lets no secret through that an encoder of JSON spelled in its own way, once or twice", () => {
     const random = createRandom(20_261_122);
