@@ -63,7 +63,10 @@ export const sqsSchema = v.pipe(
     max_messages: v.optional(integer({ min: 1, max: 10 }, "Messages per receive."), 10),
     process_batch: v.optional(flag("Accepted for Soketi's sake; max_messages is the receive size."), true),
     wait_time_seconds: v.optional(integer({ min: 0, max: 20 }, "Long poll, in seconds."), 5),
-    polling_wait_time_ms: v.optional(milliseconds(0, "Pause between polls."), 0),
+    polling_wait_time_ms: v.optional(
+      milliseconds(0, "Pause between polls, which then run one at a time."),
+      0,
+    ),
     concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),
     fifo: v.optional(flag("FIFO queues; by default true when queue_url ends in .fifo.")),
     message_group_id: v.optional(

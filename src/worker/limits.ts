@@ -24,12 +24,14 @@ export function leaseDurationMs({ queue }: Config): number {
 
 /**
  * Longest wait of one lease call. SQS long-polls as configured, but for a third of a lease at most: leases
- * are counted from the call's start, and must not be used up by its wait. Redis must look for due retries and pauses
+ * are counted from the call's start, and must not be used up by its wait. With short polls the call waits all the same,
+ * or it would be made again and again without the driver's pause between polls. Redis must look for due retries and pauses
  * again after two seconds; in memory everything wakes the wait.
  */
 export function leaseWaitMs({ queue, supervisor }: Config): number {
   if (queue.driver === "sqs") {
-    return Math.min(queue.sqs.wait_time_seconds * 1000, (queue.sqs.visibility_timeout * 1000) / 3);
+    const waitMs = Math.max(1_000, queue.sqs.wait_time_seconds * 1000);
+    return Math.min(waitMs, (queue.sqs.visibility_timeout * 1000) / 3);
   }
   if (queue.driver === "redis" || queue.driver === "redis-cluster") return 2_000;
   return Math.min(5_000, supervisor.stall_ms / 3);
