@@ -78,7 +78,8 @@ function subcommandOf(command: string, args: readonly string[]): string[] {
 
 async function runCommand(name: string, args: readonly string[], io: CommandIo): Promise<number> {
   const entry = findCommand(name);
-  if (entry === undefined) throw new UsageError(`no command "${name}"${didYouMean(name, commandNames)}`);
+  if (entry === undefined)
+    throw new UsageError(`no command "${name}"${didYouMean(name, [...commandNames, "--help", "--version"])}`);
   const command = await entry.load();
   return await command(args, io);
 }

@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.ts";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { createInputReader } from "./secret-source.ts";
@@ -23,6 +24,9 @@ export const enqueue: RunCommand = async (args, io) => {
   // As bytes: reading it as text would repair what is not UTF-8, and the server could not refuse it.
   const body = await createInputReader(io).read(file);
   const key = values["idempotency-key"];
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
+    throw new UsageError("--idempotency-key: expected 1 to 255 visible ASCII characters without spaces");
+  }
   const answer = await askServer(server, {
     method: "POST",
     path: `/v1/queues/${encodeURIComponent(queue)}/jobs`,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../config/load.ts";
+import { quote, quoteSecretFileName } from "../config/showable.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
 import type { ParsedArguments } from "./arguments.ts";
@@ -35,19 +36,43 @@ export async function findServer(
   flags: ParsedArguments<ServerFlag, never>["values"],
   io: Pick<CommandIo, "env" | "cwd">,
 ): Promise<Server> {
-  const named = flags.url ?? (io.env["HOOKLINE_URL"] || undefined);
+  const fromEnv = io.env["HOOKLINE_URL"] || undefined;
+  const named = flags.url ?? fromEnv;
+  if (flags.token !== undefined) checkToken(flags.token, "--token");
   if (named === undefined) {
     const args = { ...(flags.config === undefined ? {} : { config: flags.config }), sets: [], queues: [] };
     const { server } = (await loadConfig({ args, env: io.env, cwd: io.cwd })).config;
     const token = flags.token ?? server.token;
     return { url: `http://${reachableHost(server.host)}:${server.port}`, token };
   }
-  if (!/^https?:\/\//i.test(named) || !URL.canParse(named)) {
-    throw new UsageError(`--url: expected something like http://127.0.0.1:9640, got "${named}"`);
+  const url = readUrl(named, flags.url === undefined ? "HOOKLINE_URL" : "--url");
+  return { url, token: flags.token ?? findToken(io.env) };
+}
+
+/** @param source What named it, for messages. */
+function readUrl(named: string, source: string): string {
+  const url = /^https?:\/\//i.test(named) ? URL.parse(named) : null;
+  if (url === null) {
+    throw new UsageError(
+      `${source}: expected something like http://127.0.0.1:9640, got ${quote(named, "text")}`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new UsageError(`${source}: expected a URL without user and password; the token goes into --token`);
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw new UsageError(`${source}: expected a URL without a query or fragment`);
   }
   let end = named.length;
   while (named[end - 1] === "/") end -= 1;
-  return { url: named.slice(0, end), token: flags.token ?? findToken(io.env) };
+  return named.slice(0, end);
+}
+
+/** What a header cannot carry would be refused by the runtime, in words that quote it. */
+function checkToken(token: string, source: string): void {
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new UsageError(`${source}: expected a token of visible ASCII without spaces`);
+  }
 }
 
 /** An address to connect to: a wildcard is only good for listening. */
@@ -58,15 +83,27 @@ function reachableHost(host: string): string {
 }
 
 function findToken(env: CommandIo["env"]): string | null {
-  const token = env["HOOKLINE_TOKEN"] || env["HOOKLINE_SERVER__TOKEN"];
-  if (token) return token;
-  const file = env["HOOKLINE_TOKEN_FILE"] || env["HOOKLINE_SERVER__TOKEN_FILE"];
-  if (!file) return null;
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    throw new UsageError(`HOOKLINE_TOKEN_FILE: ${file} cannot be read: ${describeFileFault(error)}`);
+  for (const name of ["HOOKLINE_TOKEN", "HOOKLINE_SERVER__TOKEN"]) {
+    const [token, file] = [env[name], env[`${name}_FILE`]];
+    if (token) {
+      checkToken(token, name);
+      return token;
+    }
+    if (file) return readToken(file, `${name}_FILE`);
   }
+  return null;
+}
+
+function readToken(file: string, source: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, "utf8").trim();
+  } catch (error) {
+    const reason = describeFileFault(error);
+    throw new UsageError(`${source}: ${quoteSecretFileName(file)} cannot be read: ${reason}`);
+  }
+  checkToken(token, source);
+  return token;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { loadConfig } from "../config/load.ts";
+import { quote } from "../config/showable.ts";
 import { parseAddress } from "../queue/drivers/sqs/address.ts";
 import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { createSqsApi } from "../queue/drivers/sqs/client.ts";
@@ -40,7 +41,9 @@ export async function withConnection(
   const settings = mapClientOptions(sqs.client_options);
   const endpointUrl = flags.endpoint ?? sqs.endpoint_url;
   if (endpointUrl !== null && !URL.canParse(endpointUrl)) {
-    throw new UsageError(`--endpoint: expected something like http://127.0.0.1:4566, got "${endpointUrl}"`);
+    throw new UsageError(
+      `--endpoint: expected something like http://127.0.0.1:4566, got ${quote(endpointUrl, "text")}`,
+    );
   }
   const api = await createSqsApi({
     region,

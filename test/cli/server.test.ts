@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askServer, describeRefusal, findServer } from "../../src/cli/server.ts";
-import { ConfigError } from "../../src/errors.ts";
+import { ConfigError, UsageError } from "../../src/errors.ts";
 import { answer, hang, startReceiver } from "../support/receiver.ts";
 
 let directory: string;
@@ -55,6 +55,37 @@ test("the token comes from the flag, the environment or its file; the configurat
 test("a URL that is none, and a configuration that cannot be used, are said so", async () => {
   await expect(find({ url: "localhost:9640" })).rejects.toThrow("expected something like");
   await expect(find({}, { HOOKLINE_PORT: "none" })).rejects.toThrow(ConfigError);
+});
+
+test("what a URL or a token holds is not repeated, and each is named as it was given", async () => {
+  const io = (env: Record<string, string> = {}) => ({ env, cwd: "/nonexistent" });
+  const rows: [flags: Parameters<typeof findServer>[0], env: Record<string, string>, says: string][] = [
+    [{ url: "http://u:hunter2@h.test" }, {}, "--url: expected a URL without user and password"],
+    [
+      { url: "ftp://u:hunter2@h.test" },
+      {},
+      "--url: expected something like http://127.0.0.1:9640, got a text of",
+    ],
+    [{ url: "http://h.test/?token=hunter2" }, {}, "--url: expected a URL without a query"],
+    [
+      {},
+      { HOOKLINE_URL: "nowhere" },
+      'HOOKLINE_URL: expected something like http://127.0.0.1:9640, got "nowhere"',
+    ],
+    [{ token: "hunter2\u00e4" }, {}, "--token: expected a token of visible ASCII"],
+    [{ url: "http://h.test" }, { HOOKLINE_TOKEN: "hunter2 x" }, "HOOKLINE_TOKEN: expected a token"],
+    [
+      { url: "http://h.test" },
+      { HOOKLINE_SERVER__TOKEN_FILE: "hunter2" },
+      "HOOKLINE_SERVER__TOKEN_FILE: a file",
+    ],
+  ];
+  for (const [flags, env, says] of rows) {
+    const error = await findServer(flags, io(env)).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toContain(says);
+    expect((error as Error).message).not.toContain("hunter2");
+  }
 });
 
 test("a server that does not answer in time, or does not answer at all, is named", async () => {
