@@ -66,8 +66,9 @@ function clusterOptions(config: Config): RedisDriverOptions {
 }
 
 function commonOptions(config: Config) {
-  const { queues, reliability } = config.queue;
+  const { queues, redis, reliability } = config.queue;
   return {
+    lookForOthersMs: redis.look_for_others ? 60_000 : null,
     queues: queues.map(({ name }) => name),
     deadLetterRetention: reliability.failed_retention ?? Number.MAX_SAFE_INTEGER,
     deadLetterRetentionMs: reliability.failed_retention_ms,

@@ -28,6 +28,9 @@ async function acrossTwo(first: RedisProcess, second: RedisProcess) {
       moved: () => undefined,
       suspect: () => undefined,
       servers: () => [current!],
+      masters: () => [],
+      onMaster: async (_, use) => use(await current!.commands()),
+      onHolder: async (_, use) => use(await current!.commands()),
       close: () => undefined,
     },
   });

@@ -32,7 +32,7 @@ function logged(hookline: Executable, text: string): number {
   return hookline.logs().filter(({ msg }) => msg.includes(text)).length;
 }
 
-test("a Redis that writes nothing to disk: durable is false, degraded, with the setting to change, until it does", async () => {
+test("a Redis that writes nothing to disk, and jobs of others, are told until they are over", async () => {
   await using redis = await startRedis();
   await using hookline = await startExecutable(config(redis.url));
   expect(await saidOf(hookline, "not_durable")).toMatchObject({
@@ -44,9 +44,11 @@ test("a Redis that writes nothing to disk: durable is false, degraded, with the 
   });
   expect(logged(hookline, "appendonly is off and there are no snapshots")).toBe(1);
   expect((await hookline.api("GET", "/health/ready")).status).toBe(200);
+  // Soketi's own queue, found by the first step of the look, after 12 s.
+  await redis.client.rpush("some:app:client_event_webhooks:wait", "1");
 
   await redis.client.config("SET", "appendonly", "yes");
-  await until(async () => (await saidOf(hookline, "not_durable")).status === "ok", {
+  await until(async () => (await saidOf(hookline, "not_durable")).durable === true, {
     what: "the end to be told",
     everyMs: 100,
   });
@@ -59,7 +61,20 @@ test("a Redis that writes nothing to disk: durable is false, degraded, with the 
     what: "the state to be told again",
     everyMs: 100,
   });
-}, 30_000);
+
+  await until(async () => (await saidOf(hookline, "undrained_jobs")).gauge === 1, {
+    what: "jobs of others to be found",
+    timeoutMs: 40_000,
+    everyMs: 200,
+  });
+  expect(await saidOf(hookline, "undrained_jobs")).toMatchObject({
+    check: {
+      status: "degraded",
+      detail: "BullMQ (Soketi) keeps its jobs there, which hookline does not read",
+    },
+  });
+  expect(logged(hookline, "some:app:client_event_webhooks:wait")).toBe(1);
+}, 90_000);
 
 test("redis on a node of a cluster ends with 78 and what to set, at the start and later", async () => {
   await using cluster = await startSingleCluster();

@@ -53,6 +53,7 @@ export function redisOptionsFor(
     prefix: "sockudo_queue:",
     queues: ["webhooks", "other"],
     requestTimeoutMs: 2_000,
+    lookForOthersMs: 60_000,
     deadLetterRetention: 10_000,
     deadLetterRetentionMs: 2_592_000_000,
     // A look would be among the commands that a test counts or cuts.

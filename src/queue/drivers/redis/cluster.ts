@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { Redis } from "ioredis";
 import { ConfigError, DriverUnavailableError } from "../../../errors.ts";
 import { connectFirst, createConnection } from "./connection.ts";
 import { configProblem, connectProblem, translateError } from "./errors.ts";
@@ -30,11 +31,16 @@ export function createCluster(
   const retired = new Map<RedisServer, ReturnType<typeof setTimeout>>();
   /** Addresses that the last CLUSTER SLOTS named. */
   let known: readonly RedisAddress[] = [];
+  /** All of the last CLUSTER SLOTS. */
+  let ranges: readonly SlotRange[] = [];
   const suspects = new Set<string>();
   let searching: Promise<void> | null = null;
   let searchedAt = Number.NEGATIVE_INFINITY;
   const closing = new AbortController();
   let isOpen = false;
+
+  const masterOf = (slot: number): RedisAddress | undefined =>
+    ranges.find(({ from, to }) => from <= slot && slot <= to)?.nodes[0];
 
   /** Asks one node for the slots of all keys. */
   const ask = async (address: RedisAddress, signal: AbortSignal): Promise<Map<string, RedisAddress>> => {
@@ -44,12 +50,11 @@ export function createCluster(
       for (const key of places.keys()) {
         if (!slots.has(key)) slots.set(key, await redis.cluster("KEYSLOT", key));
       }
-      const ranges = readSlots(await redis.cluster("SLOTS"), address);
+      ranges = readSlots(await redis.cluster("SLOTS"), address);
       const found = new Map<string, RedisAddress>();
       for (const key of places.keys()) {
-        const slot = slots.get(key) as number;
-        const range = ranges.find(({ from, to }) => from <= slot && slot <= to);
-        if (range?.nodes[0] !== undefined) found.set(key, range.nodes[0]);
+        const master = masterOf(slots.get(key) as number);
+        if (master !== undefined) found.set(key, master);
       }
       known = uniqueAddresses(ranges.flatMap(({ nodes }) => nodes));
       return found;
@@ -140,6 +145,33 @@ export function createCluster(
     return serverAt(label);
   };
 
+  /** On a node that holds none of our keys the connection is made for this once. */
+  const onMaster = async <T>(label: string, use: (redis: Redis) => Promise<T>): Promise<T> => {
+    const server = servers.get(label);
+    if (server !== undefined) return use(await server.commands());
+    const redis = createConnection(options, parseAddress(label), "discovery", log);
+    try {
+      await connectFirst(redis, options, closing.signal);
+      return await use(redis);
+    } catch (error) {
+      // It may be none any more.
+      relocate().catch(() => undefined);
+      throw error;
+    } finally {
+      redis.disconnect();
+    }
+  };
+
+  const onHolder = async <T>(key: string, use: (redis: Redis) => Promise<T>): Promise<T> => {
+    const [some] = servers.values();
+    if (some === undefined) throw new DriverUnavailableError("redis: no cluster node is connected");
+    const slot = slots.get(key) ?? (await (await some.commands()).cluster("KEYSLOT", key));
+    slots.set(key, slot);
+    const master = masterOf(slot);
+    if (master === undefined) throw new DriverUnavailableError(`redis: no cluster node serves ${key}`);
+    return onMaster(addressLabel(master), use);
+  };
+
   return {
     async open(keys, signal) {
       for (const key of keys) places.set(key, "");
@@ -161,6 +193,9 @@ export function createCluster(
     },
     suspect: (key) => void suspects.add(key),
     servers: () => [...servers.values()],
+    masters: () => [...new Set(ranges.flatMap(({ nodes }) => nodes.slice(0, 1).map(addressLabel)))],
+    onMaster,
+    onHolder,
     close() {
       closing.abort();
       for (const server of servers.values()) server.close();

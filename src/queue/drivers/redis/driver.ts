@@ -17,6 +17,7 @@ import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { replyText } from "./evaluate.ts";
 import { examineQueue } from "./examination.ts";
+import { createForeignJobs } from "./foreign-jobs.ts";
 import { hashTagProblem, queueKeys, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
@@ -194,6 +195,14 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     queues.set(name, { link, trouble, consumer, deadLetters, keeper });
   }
 
+  const foreign = createForeignJobs({
+    options,
+    topology,
+    readyKeys: new Map([...queues].map(([name, { link }]) => [name, link.keys.ready])),
+    clock: context.clock,
+    log,
+  });
+
   return {
     name: options.name,
     capabilities: redisCapabilities,
@@ -216,7 +225,8 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
           checked.add(server.label);
         });
         await checkPermissions(topology, keys, options, blocks);
-        await checkQueue(topology, keys, name, options, log);
+        const { isEmpty } = await checkQueue(topology, keys, options);
+        if (isEmpty) await foreign.lookBeside(name);
       }
       const mayPublish = await checkSharedPermissions(topology, shared.key, options);
       if (!mayPublish) {
@@ -226,6 +236,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         );
       }
       shared.start(mayPublish);
+      foreign.start();
       isOpen = true;
       for (const { keeper } of queues.values()) keeper.start();
     },
@@ -247,7 +258,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async lease(queue, wish) {
-      return queueOf(queue).consumer.lease(wish);
+      const leases = await queueOf(queue).consumer.lease(wish);
+      foreign.noteLeased(queue, leases.length);
+      return leases;
     },
 
     async extend(leases, leaseMs) {
@@ -270,6 +283,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     shared,
     problems: () => [
       ...checks.findings(),
+      ...foreign.findings(),
       ...[...queues.values()].flatMap(({ consumer, trouble, keeper }) => [
         ...consumer.findings(),
         ...trouble.findings(),
@@ -316,6 +330,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async close() {
+      foreign.close();
       shared.close();
       for (const { trouble } of queues.values()) trouble.close();
       await Promise.all(

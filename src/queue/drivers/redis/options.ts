@@ -37,6 +37,8 @@ export interface RedisDriverOptions {
   readonly queues: readonly string[];
   /** Longest wait for the answer to one command; a connection that is silent for as long is dropped. */
   readonly requestTimeoutMs: number;
+  /** In which time idle queues are looked beside for jobs that nothing drains (foreign-jobs.ts); null = never. */
+  readonly lookForOthersMs: number | null;
   /** Dead letters kept per queue. */
   readonly deadLetterRetention: number;
   /** How long a dead letter is kept. */

@@ -1,3 +1,4 @@
+import type { Redis } from "ioredis";
 import { DriverUnavailableError, QueueBrokenError, type ConfigError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { replyCode, translateError } from "./errors.ts";
@@ -21,6 +22,12 @@ export interface Topology {
   answeredAsCluster?(): Error;
   /** The servers that are in use now. */
   servers(): readonly RedisServer[];
+  /** Labels of all masters, also of those that hold none of our keys. */
+  masters(): readonly string[];
+  /** Runs commands on one of them. Errors come out as the client library gives them. */
+  onMaster<T>(label: string, use: (redis: Redis) => Promise<T>): Promise<T>;
+  /** Runs commands on the master that holds any key, ours or not, as far as is known. */
+  onHolder<T>(key: string, use: (redis: Redis) => Promise<T>): Promise<T>;
   close(): void;
 }
 
@@ -57,6 +64,9 @@ export function createTopology(options: RedisDriverOptions, context: TopologyCon
     suspect: () => undefined,
     answeredAsCluster: () => context.blame(clusterProblem(), true),
     servers: () => [server],
+    masters: () => [server.label],
+    onMaster: async (_, use) => use(await server.commands()),
+    onHolder: async (_, use) => use(await server.commands()),
     close: () => server.close(),
   };
 }
