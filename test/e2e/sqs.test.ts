@@ -21,8 +21,9 @@ afterEach(async () => {
 });
 
 const keys = { accessKeyId: "e2e", secretAccessKey: "e2e" };
-const start = (sqs: object = {}, queue: object = {}): Promise<Executable> =>
+const start = (sqs: object = {}, queue: object = {}, more: object = {}): Promise<Executable> =>
   startExecutable({
+    ...more,
     queue: {
       driver: "sqs",
       queues: ["webhooks"],
@@ -128,6 +129,51 @@ test("with Soketi's own environment its queue is drained", async () => {
   expect(receiver.count).toBe(captured.length);
   model.endPolls();
   expect(await server.stop()).toBe(0);
+}, 30_000);
+
+test("a delivery whose message SQS does not delete is made once, and /health says so meanwhile", async () => {
+  put(1);
+  let failures = 0;
+  model.faults.failEntry = (action) => {
+    if (action !== "DeleteMessageBatch") return null;
+    failures += 1;
+    return "InternalError";
+  };
+  // Its visibility ends several times, and its two attempts would have been used up.
+  await using server = await start({ visibility_timeout: 1 });
+  await receiver.waitFor(1);
+  await until(() => failures >= 6, { what: "deletions that fail" });
+  const { body } = await server.api("GET", "/health");
+  expect([body.status, Object.keys(body.checks)]).toEqual([
+    "degraded",
+    expect.arrayContaining(["unsettled_deliveries"]) as unknown,
+  ]);
+  model.faults.failEntry = null;
+  await until(() => stored() === 0, { what: "the deletion" });
+  await until(async () => (await server.api("GET", "/health")).body.status === "ok", { what: "health" });
+  expect([receiver.count, model.queues.get("webhooks-dead")?.messages.size]).toEqual([1, 0]);
+}, 30_000);
+
+test("a job that waited for a paused endpoint longer than its schedule outlives its next failure; short polls pause", async () => {
+  model.create("webhooks", { MessageRetentionPeriod: "1209600" });
+  receiver.behave((_, n) => answer(n < 3 ? 503 : 200));
+  await using server = await start(
+    { wait_time_seconds: 0, polling_wait_time_ms: 500 },
+    {},
+    { webhooks: { retry: { schedule_ms: [100], max_attempts: 5, jitter: 0 } } },
+  );
+  expect((await server.api("POST", "/v1/endpoints/app-1/webhook/pause", {})).status).toBe(200);
+  model.resetRequests();
+  put(1);
+  const startedAt = performance.now();
+  // Its schedule and a half is 0.6 s.
+  await until(() => performance.now() > startedAt + 2_000, { everyMs: 50 });
+  const receives = model.requests.get("ReceiveMessage") ?? 0;
+  expect(receives).toBeLessThanOrEqual((performance.now() - startedAt) / 500 + 1);
+  expect([receives > 0, receiver.count]).toEqual([true, 0]);
+  expect((await server.api("POST", "/v1/endpoints/app-1/webhook/resume", {})).status).toBe(200);
+  await until(() => stored() === 0, { what: "the delivery" });
+  expect([receiver.count, model.queues.get("webhooks-dead")?.messages.size]).toEqual([3, 0]);
 }, 30_000);
 
 test("a missing permission ends the start with 78 and its name", async () => {
