@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type * as Sdk from "@aws-sdk/client-lambda";
+import { findOthers, readFilesAnew, refusesCredentials } from "../aws-credentials.ts";
 import type { Clock } from "../clock.ts";
 import type { JobBody } from "../jobs/job.ts";
 import { classify, codeOf } from "./classify.ts";
@@ -40,6 +41,7 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
       client = new LambdaClient({
         region: target.region,
         ...settings,
+        ...readFilesAnew,
         maxAttempts: 1,
         requestHandler: { httpAgent: agent, httpsAgent: agent },
       });
@@ -66,7 +68,13 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
         try {
           const client = clientOf(endpoint, target, loaded);
           // Raced, for looking up credentials does not listen to its signal.
-          const answer = await orCut(client.send(command, { abortSignal: cut.signal }), cut);
+          const invoke = () => orCut(client.send(command, { abortSignal: cut.signal }), cut);
+          const answer = await invoke().catch(async (error: unknown) => {
+            // Refused before the function was called: with other credentials it is the same attempt.
+            if (cut.isCut || !refusesCredentials((error as SdkError).name ?? "")) throw error;
+            if (!(await orCut(findOthers(client.config.credentials), cut))) throw error;
+            return await invoke();
+          });
           if (answer.FunctionError !== undefined)
             return { kind: "function_error", code: codeOf(answer.FunctionError) };
           const status = answer.StatusCode ?? answer.$metadata.httpStatusCode ?? 0;
@@ -94,28 +102,11 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
 
-/**
- * Refusals that say something of our credentials or clock, not of the delivery: tried again, so that jobs
- * outlive an expired token. (AWS, "Lambda API: common errors".)
- */
-const ourFault = new Set([
-  "ExpiredTokenException",
-  "ExpiredToken",
-  "UnrecognizedClientException",
-  "InvalidSignatureException",
-  "SignatureDoesNotMatch",
-  "RequestExpired",
-  "IncompleteSignature",
-  "IncompleteSignatureException",
-  "InvalidClientTokenId",
-  "MissingAuthenticationToken",
-  "MissingAuthenticationTokenException",
-]);
-
 function verdictOf(error: unknown, now: number): Verdict {
   const { name, retryAfterSeconds, $metadata, $response } = error as SdkError;
   const status = $metadata?.httpStatusCode;
-  if (name !== undefined && ourFault.has(name)) return { kind: "protocol", code: name };
+  // It says something of our credentials or clock, not of the delivery: tried again, so that jobs outlive an expired token.
+  if (name !== undefined && refusesCredentials(name)) return { kind: "protocol", code: name };
   if (status === undefined || status < 300) return classify(error);
   // The Invoke API does not redirect; were a proxy to, it is no answer of the function's.
   if (status <= 399) return { kind: "redirect", status, location: null };

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import { createLambdaTransport } from "../../src/delivery/lambda.ts";
@@ -203,4 +206,56 @@ describe("client options", () => {
       issues: [],
     });
   });
+});
+
+test("credentials that AWS refuses are read anew from their file, within the same attempt", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hookline-aws-"));
+  const names = [
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+  ];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  cleanups.push(() => {
+    rmSync(folder, { recursive: true });
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+  for (const name of names) delete process.env[name];
+  process.env["AWS_SHARED_CREDENTIALS_FILE"] = join(folder, "credentials");
+  process.env["AWS_CONFIG_FILE"] = join(folder, "config");
+  const write = (key: string): void =>
+    writeFileSync(
+      join(folder, "credentials"),
+      `[default]\naws_access_key_id = ${key}\naws_secret_access_key = s\naws_session_token = t\n`,
+    );
+  let refused = "none";
+  const api = await startReceiver({
+    behaviour: ({ headers }) =>
+      headers["authorization"]?.includes(`Credential=${refused}/`) === true
+        ? error(403, "ExpiredTokenException")
+        : answer(200),
+  });
+  cleanups.push(() => api.close());
+  const endpoint = httpEndpoint("http://unused.test/", {
+    target: {
+      kind: "lambda",
+      functionName: "f",
+      region: "eu-west-1",
+      async: false,
+      clientOptions: { endpoint: api.url },
+    },
+  });
+  const functions = transport();
+  write("AKIAFIRST");
+  expect(await attempt(functions, endpoint)).toMatchObject({ kind: "delivered" });
+  refused = "AKIAFIRST";
+  write("AKIASECOND");
+  expect(await attempt(functions, endpoint)).toMatchObject({ kind: "delivered" });
+  expect(
+    api.requests.map(({ headers }) => /Credential=(\w+)/.exec(headers["authorization"] ?? "")?.[1]),
+  ).toEqual(["AKIAFIRST", "AKIAFIRST", "AKIASECOND"]);
 });

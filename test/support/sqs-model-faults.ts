@@ -14,6 +14,8 @@ export interface ModelFaults {
   latencyMs: number;
   /** Credentials are no longer accepted. */
   expiredToken: boolean;
+  /** Access keys that are no longer accepted, and the code that says so. */
+  readonly refusedKeys: Map<string, string>;
   /**
    * Fails single entries of batches: return a code to fail the entry, null to let it through.
    * `SenderFault` is true for codes that do not start with "Internal" or "Service".
@@ -33,6 +35,7 @@ export function createFaults(): ModelFaults {
     throttle: 0,
     latencyMs: 0,
     expiredToken: false,
+    refusedKeys: new Map(),
     failEntry: null,
     noWaiting: false,
     loseAnswer: new Set(),
@@ -40,7 +43,7 @@ export function createFaults(): ModelFaults {
 }
 
 /** Throws what the ordered failures say to this request. */
-export function applyFaults(faults: ModelFaults, action: string): void {
+export function applyFaults(faults: ModelFaults, action: string, authorization: string): void {
   if (faults.outage)
     throw new SqsError("ServiceUnavailable", "Service is unavailable.", "ServiceUnavailable", 503);
   if (faults.expiredToken) {
@@ -50,6 +53,10 @@ export function applyFaults(faults: ModelFaults, action: string): void {
       "ExpiredToken",
       403,
     );
+  }
+  const refusal = faults.refusedKeys.get(/Credential=([^/]+)/.exec(authorization)?.[1] ?? "");
+  if (refusal !== undefined) {
+    throw new SqsError(refusal, "The security token included in the request is invalid", refusal, 403);
   }
   if (faults.throttle > 0) {
     faults.throttle -= 1;

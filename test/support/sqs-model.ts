@@ -75,7 +75,7 @@ export function createSqsModel(options: SqsModelOptions = {}): SqsModel {
     if (faults.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, faults.latencyMs));
     if (faults.gateway) return new Response("<html>Bad Gateway</html>", { status: 502 });
     try {
-      applyFaults(faults, action);
+      applyFaults(faults, action, request.headers.get("authorization") ?? "");
       const run = actions[action];
       if (run === undefined)
         throw new SqsError("UnknownOperationException", `Unknown action ${action}`, "InvalidAction");

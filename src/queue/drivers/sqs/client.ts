@@ -1,7 +1,8 @@
 import type { SQSClientConfig } from "@aws-sdk/client-sqs";
+import { findOthers, readFilesAnew, refusesCredentials } from "../../../aws-credentials.ts";
 import type { EntryResult, Message, QueueRef, SqsApi } from "./api.ts";
 import { createDirectCaller } from "./direct.ts";
-import { callError, classifyCode } from "./errors.ts";
+import { callError, classifyCode, codeOf } from "./errors.ts";
 
 /** What is asked of a message; each one more costs time for every message. */
 const systemAttributes = [
@@ -49,11 +50,12 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     logger: { trace: quiet, debug: quiet, info: quiet, warn, error: quiet },
     ...options.config,
   };
-  const client = new sdk.SQSClient(config);
+  const client = new sdk.SQSClient({ ...config, ...readFilesAnew });
+  const { credentials } = client.config;
   const direct = createDirectCaller({
     region: typeof config.region === "string" ? config.region : options.region,
     endpointUrl: typeof config.endpoint === "string" ? config.endpoint : options.endpointUrl,
-    credentials: client.config.credentials,
+    credentials,
     maxAttempts: await client.config.maxAttempts(),
     timeoutMs,
   });
@@ -65,6 +67,16 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       throw callError(error, action, queue);
     }
   };
+  /** A call of AWS's client, which by itself never looks for other credentials when its own are refused. */
+  const callClient = <T>(action: string, queue: string, run: () => Promise<T>): Promise<T> =>
+    call(action, queue, async () => {
+      try {
+        return await run();
+      } catch (error) {
+        if (!refusesCredentials(codeOf(error)) || !(await findOthers(credentials))) throw error;
+        return await run();
+      }
+    });
   const batch = (action: string, queue: QueueRef, Entries: readonly object[]): Promise<BatchAnswer> =>
     call(action, queue.name, () => direct.call(action, queue.url, { QueueUrl: queue.url, Entries }));
 
@@ -118,12 +130,12 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     },
 
     removeOne: (queue, handle) =>
-      call("DeleteMessage", queue.name, async () => {
+      callClient("DeleteMessage", queue.name, async () => {
         await client.send(new sdk.DeleteMessageCommand({ QueueUrl: queue.url, ReceiptHandle: handle }));
       }),
 
     hideOne: (queue, handle) =>
-      call("ChangeMessageVisibility", queue.name, async () => {
+      callClient("ChangeMessageVisibility", queue.name, async () => {
         await client.send(
           new sdk.ChangeMessageVisibilityCommand({
             QueueUrl: queue.url,
@@ -134,7 +146,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       }),
 
     findUrl: (name, owner) =>
-      call("GetQueueUrl", name, async () => {
+      callClient("GetQueueUrl", name, async () => {
         const command = new sdk.GetQueueUrlCommand({
           QueueName: name,
           ...(owner === null ? {} : { QueueOwnerAWSAccountId: owner }),
@@ -143,7 +155,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       }),
 
     attributes: (queue, names = ["All"]) =>
-      call("GetQueueAttributes", queue.name, async () => {
+      callClient("GetQueueAttributes", queue.name, async () => {
         const command = new sdk.GetQueueAttributesCommand({
           QueueUrl: queue.url,
           AttributeNames: names as "All"[],
@@ -152,7 +164,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
       }),
 
     create: (name, attributes) =>
-      call("CreateQueue", name, async () => {
+      callClient("CreateQueue", name, async () => {
         const command = new sdk.CreateQueueCommand({ QueueName: name, Attributes: attributes });
         return (await client.send(command)).QueueUrl ?? "";
       }),
@@ -160,7 +172,7 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     async *list(prefix) {
       let token: string | undefined;
       do {
-        const page = await call("ListQueues", "", () =>
+        const page = await callClient("ListQueues", "", () =>
           client.send(
             new sdk.ListQueuesCommand({
               MaxResults: 1000,
@@ -175,12 +187,12 @@ export async function createSqsApi(options: ApiOptions): Promise<SqsApi> {
     },
 
     purge: (queue) =>
-      call("PurgeQueue", queue.name, async () => {
+      callClient("PurgeQueue", queue.name, async () => {
         await client.send(new sdk.PurgeQueueCommand({ QueueUrl: queue.url }));
       }),
 
     deleteQueue: (queue) =>
-      call("DeleteQueue", queue.name, async () => {
+      callClient("DeleteQueue", queue.name, async () => {
         await client.send(new sdk.DeleteQueueCommand({ QueueUrl: queue.url }));
       }),
 

@@ -1,6 +1,7 @@
+import { refusesCredentials, type CredentialsProvider } from "../../../aws-credentials.ts";
 import { sleep } from "../../../clock.ts";
 import { classifyCode, codeOf } from "./errors.ts";
-import { createSigner, type AwsCredentials } from "./sigv4.ts";
+import { createSigner } from "./sigv4.ts";
 
 /** An answer of SQS that is an error; `name` is its code. */
 class SqsAnswerError extends Error {
@@ -19,7 +20,7 @@ export interface DirectOptions {
   /** Null = each queue's own host, as AWS's client does it. */
   readonly endpointUrl: string | null;
   /** From AWS's client, which finds and renews them. */
-  readonly credentials: (options?: { forceRefresh?: boolean }) => Promise<AwsCredentials>;
+  readonly credentials: CredentialsProvider;
   readonly maxAttempts: number;
   readonly timeoutMs: number;
 }
@@ -53,7 +54,7 @@ const minSkewMs = 240_000;
  * several thousand messages a second that is a third of all there is. Everything else goes through the client,
  * credentials included. What it does for such a call is done here too: the queue's URL is the endpoint,
  * throttling, 5xx and transport errors are repeated with growing, jittered pauses, a clock that is off is
- * corrected by the server's, expired credentials are fetched anew once.
+ * corrected by the server's. Credentials that AWS refuses are looked for again, once a call.
  */
 export function createDirectCaller(options: DirectOptions): DirectCaller {
   const sign = createSigner(options.region);
@@ -114,18 +115,26 @@ export function createDirectCaller(options: DirectOptions): DirectCaller {
     async call<T>(action: string, queueUrl: string, input: object, { waitMs }: CallOptions = {}): Promise<T> {
       const body = JSON.stringify(input);
       let forceRefresh = false;
+      let hasRefreshed = false;
       const { signal } = polls;
-      for (let attempt = 1; ; attempt += 1) {
+      for (let attempt = 1; ;) {
         try {
           return await once<T>(action, queueUrl, body, waitMs, forceRefresh);
         } catch (error) {
-          if (attempt >= options.maxAttempts || (waitMs !== undefined && signal.aborted)) throw error;
+          if (waitMs !== undefined && signal.aborted) throw error;
           const code = codeOf(error);
           const corrected = correctSkew(error, code);
-          forceRefresh = code.startsWith("ExpiredToken") && !forceRefresh;
-          if (!corrected && !forceRefresh) {
+          forceRefresh = !corrected && !hasRefreshed && refusesCredentials(code);
+          // It counts as no repetition: where none is configured, the old ones would be used for ever.
+          if (forceRefresh) {
+            hasRefreshed = true;
+            continue;
+          }
+          if (attempt >= options.maxAttempts) throw error;
+          attempt += 1;
+          if (!corrected) {
             if (classifyCode(code) !== "unavailable") throw error;
-            await sleep(pauseMs(attempt, code));
+            await sleep(pauseMs(attempt - 1, code));
           }
         }
       }
