@@ -7,7 +7,7 @@ import type { Files } from "./files.ts";
 import type { Journal } from "./journal.ts";
 import type { FileKeeper } from "./keeper.ts";
 import type { Locations } from "./locations.ts";
-import { createReader } from "./pen.ts";
+import { Reader } from "./pen.ts";
 import { frameBytes, types } from "./record.ts";
 import type { JournalRecord } from "./record.ts";
 import { withBody } from "./recovered.ts";
@@ -95,7 +95,7 @@ export function createCleaner(options: CleanerOptions): Cleaner {
         body,
       );
     } else {
-      const job = readJob(createReader(snapshot));
+      const job = readJob(new Reader(snapshot));
       bodyLength = writeJob(pen, job, body);
       if (job.dedup !== null) {
         segment.dedupUntil = Math.max(segment.dedupUntil, job.enqueuedAt + options.dedupTtlMs);
@@ -133,13 +133,17 @@ export function createCleaner(options: CleanerOptions): Cleaner {
     if (location?.segment === segment && location.offset === at) rewriteOne(queue, seq, bytes);
   };
 
-  const rewrite = (segment: Segment, record: JournalRecord, offset: number): void => {
-    const { type, flags, queue, body } = record;
+  const rewrite = (segment: Segment, record: JournalRecord, offset: number, window: Buffer): void => {
+    const { type, flags, queue } = record;
+    const body = window.subarray(record.from, record.end);
     const at = offset + frameBytes;
     if (type === types.job) {
-      const { seq, id, dedup, enqueuedAt } = readJob(createReader(body));
+      const { seq, id, dedup, enqueuedAt } = readJob(new Reader(body));
+      const keeper = keepers.get(queue);
+      const isHere = locations.get(seq)?.segment === segment && locations.get(seq)?.offset === at;
+      // Only a job in line is written anew as it was, with its key.
+      const carriesKey = isHere && keeper?.changed.has(seq) !== true && keeper?.letters.has(seq) !== true;
       rewriteSnapshot(segment, queue, body, at);
-      const carriesKey = locations.get(seq) !== undefined && keepers.get(queue)?.changed.has(seq) !== true;
       if (dedup !== null && !carriesKey) rewriteDedup(queue, dedup.key, dedup.fingerprint, id, enqueuedAt);
     } else if (type === types.dead && (flags & withBody) !== 0) {
       rewriteSnapshot(segment, queue, body, at);
@@ -152,7 +156,7 @@ export function createCleaner(options: CleanerOptions): Cleaner {
         from += length;
       }
     } else if (type === types.dedup) {
-      const reader = createReader(body);
+      const reader = new Reader(body);
       const [key, fingerprint, id] = [reader.name(), reader.name(), reader.name()];
       rewriteDedup(queue, key, fingerprint, id, reader.f64());
     }
@@ -171,8 +175,9 @@ export function createCleaner(options: CleanerOptions): Cleaner {
       read += bytes;
     };
     const { fd, bytes: size, firstLsn } = segment;
-    const end = await scanSegment({ files, fd, size, seed: options.seed, firstLsn, pace }, (record, offset) =>
-      rewrite(segment, record, offset),
+    const end = await scanSegment(
+      { files, fd, size, seed: options.seed, firstLsn, pace },
+      (record, _reader, offset, window) => rewrite(segment, record, offset, window),
     );
     if (end.offset < size)
       throw new Error(`${segment.path}, offset ${end.offset}: a record cannot be read any more`);

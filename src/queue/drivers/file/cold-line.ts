@@ -5,6 +5,8 @@ import type { UntriedLine } from "../memory/waiting-jobs.ts";
 /** A line of jobs that were never leased, sixteen bytes each: all else about them is on disk. */
 export interface ColdLine extends UntriedLine {
   push(seq: number, enqueuedAt: number): void;
+  /** Makes room for so many at once. */
+  reserve(count: number): void;
 }
 
 const smallest = 64;
@@ -40,6 +42,11 @@ export function createColdLine(): ColdLine {
       ring[at] = seq;
       ring[at + 1] = enqueuedAt;
       size += 1;
+    },
+    reserve(count) {
+      let capacity = ring.length / 2;
+      while (capacity < size + count) capacity *= 2;
+      if (capacity > ring.length / 2) resize(capacity);
     },
     pushBack: (entry: Entry) => line.push(entry.ref as number, entry.enqueuedAt),
     popFront() {

@@ -34,6 +34,7 @@ export interface FileKeeperOptions {
   readonly locations: Locations;
   readonly bodies: Bodies;
   readonly nextSeq: () => number;
+  readonly nextOrder: () => number;
   readonly dedupTtlMs: number;
   readonly clock: Clock;
 }
@@ -50,6 +51,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     due: delayMs > 0 ? clock.now() + delayMs : 0,
     delay: delayMs,
     endpoint: entry.endpoint,
+    order: options.nextOrder(),
   });
 
   /** Writes a snapshot where the pen stands, and remembers where that is. */
@@ -152,9 +154,11 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     redriven(letter, entry) {
       const seq = letter.ref as number;
       letters.delete(seq);
-      changed.set(seq, { entry, state: stateOf(entry, places.ahead, 0), isLeased: false });
+      const state = stateOf(entry, places.ahead, 0);
+      changed.set(seq, { entry, state, isLeased: false });
       const pen = journal.begin(types.redrive, 0, queue);
       pen.f64(entry.enqueuedAt);
+      pen.f64(state.order);
       pen.u32(1);
       pen.f64(seq);
       journal.end();

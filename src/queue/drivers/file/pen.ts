@@ -99,54 +99,90 @@ export function createPen(initialBytes: number): Pen {
   };
 }
 
-/** Reads what a pen wrote. Every method throws RangeError where the bytes end too early. */
-export interface Reader {
-  u8(): number;
-  u32(): number;
-  f64(): number;
-  text(): string | null;
+/**
+ * Reads what a pen wrote, in a range of a buffer. Every method throws RangeError where the range ends too early.
+ *
+ * A class, because recovery reads millions of records: one reader serves them all, without an object for each.
+ */
+export class Reader {
+  readonly #buffer: Buffer;
+  readonly #view: DataView;
+  #at: number;
+  #end: number;
+
+  constructor(buffer: Buffer, from = 0, end = buffer.length) {
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.#at = from;
+    this.#end = end;
+  }
+
+  /** Goes on with another range of the same buffer. */
+  move(from: number, end: number): void {
+    this.#at = from;
+    this.#end = end;
+  }
+
+  /** Where in the buffer it stands. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Bytes that are left. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (at + bytes > this.#end) throw new RangeError("a record ends too early");
+    this.#at = at + bytes;
+    return at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  text(): string | null {
+    const length = this.u32();
+    if (length === noText) return null;
+    const at = this.#take(length);
+    return this.#buffer.toString("utf8", at, at + length);
+  }
+
   /** A text that cannot be null. */
-  name(): string;
-  /** So many bytes, without copying. */
-  bytes(length: number): Buffer;
-  /** All that is left. */
-  rest(): Buffer;
-}
+  name(): string {
+    const text = this.text();
+    if (text === null) throw new RangeError("a record lacks a name");
+    return text;
+  }
 
-export function createReader(buffer: Buffer): Reader {
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-  let at = 0;
+  /** Passes over so many bytes. */
+  skip(bytes: number): void {
+    this.#take(bytes);
+  }
 
-  const bytes = (length: number): Buffer => {
-    if (at + length > buffer.length) throw new RangeError("a record ends too early");
-    const part = buffer.subarray(at, at + length);
-    at += length;
-    return part;
-  };
-  const reader: Reader = {
-    u8() {
-      at += 1;
-      return view.getUint8(at - 1);
-    },
-    u32() {
-      at += 4;
-      return view.getUint32(at - 4, true);
-    },
-    f64() {
-      at += 8;
-      return view.getFloat64(at - 8, true);
-    },
-    text() {
-      const length = reader.u32();
-      return length === noText ? null : bytes(length).toString("utf8");
-    },
-    name() {
-      const text = reader.text();
-      if (text === null) throw new RangeError("a record lacks a name");
-      return text;
-    },
-    bytes,
-    rest: () => bytes(buffer.length - at),
-  };
-  return reader;
+  /** Passes over a text; false when it is null. */
+  skipText(): boolean {
+    const length = this.u32();
+    if (length === noText) return false;
+    this.#take(length);
+    return true;
+  }
+
+  /** All that is left, without copying. */
+  rest(): Buffer {
+    const { left } = this;
+    const at = this.#take(left);
+    return this.#buffer.subarray(at, at + left);
+  }
 }

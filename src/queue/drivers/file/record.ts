@@ -53,9 +53,8 @@ export interface JournalRecord {
   readonly flags: number;
   readonly queue: number;
   readonly lsn: number;
-  /** Without copying: valid while the buffer is. */
-  readonly body: Buffer;
-  /** Where the next record begins. */
+  /** Where in the buffer its body begins, and where it ends and the next record begins. */
+  readonly from: number;
   readonly end: number;
 }
 
@@ -85,23 +84,29 @@ export function sealRecord(pen: Pen, at: number, end: number, seed: number): voi
 }
 
 /**
- * The record at an offset; "short" when the buffer ends before it does, "bad" when there is none.
+ * The record at an offset of a buffer that is filled up to `filled`; "short" when it ends behind that, "bad" when there
+ * is none.
  *
  * A damaged length looks like "short" as well: only who knows that there is no more can tell.
  */
-export function readRecord(buffer: Buffer, at: number, seed: number): JournalRecord | "short" | "bad" {
-  if (at + 4 > buffer.length) return "short";
+export function readRecord(
+  buffer: Buffer,
+  at: number,
+  filled: number,
+  seed: number,
+): JournalRecord | "short" | "bad" {
+  if (at + 4 > filled) return "short";
   if (buffer.readUInt32LE(at) !== magic) return "bad";
-  if (at + frameBytes > buffer.length) return "short";
+  if (at + frameBytes > filled) return "short";
   const end = at + frameBytes + buffer.readUInt32LE(at + 4);
-  if (end > buffer.length) return "short";
+  if (end > filled) return "short";
   if (crc32(buffer.subarray(at + lsnAt, end), seed) !== buffer.readUInt32LE(at + 8)) return "bad";
   return {
     type: buffer[at + 20] as number,
     flags: buffer[at + 21] as number,
     queue: buffer.readUInt16LE(at + 22),
     lsn: buffer.readUInt32LE(at + lsnAt) + buffer.readUInt32LE(at + 16) * 0x1_0000_0000,
-    body: buffer.subarray(at + frameBytes, end),
+    from: at + frameBytes,
     end,
   };
 }

@@ -1,13 +1,11 @@
-import type { Buffer } from "node:buffer";
 import { createLocations } from "./locations.ts";
 import type { Locations } from "./locations.ts";
-import { createReader } from "./pen.ts";
 import type { Reader } from "./pen.ts";
 import { frameBytes, types } from "./record.ts";
 import type { JournalRecord } from "./record.ts";
 import type { Segment } from "./segment.ts";
-import { places, readJob, readLetter, readSeqs, readState } from "./snapshots.ts";
-import type { JobState, LetterSnapshot } from "./snapshots.ts";
+import { glanceAtJob, places, readJob, readLetter, readSeqs, readState } from "./snapshots.ts";
+import type { Glance, JobState, LetterSnapshot } from "./snapshots.ts";
 
 /** A job that was leased at least once, or waits elsewhere than in line. */
 export interface HotJob {
@@ -26,10 +24,34 @@ export interface KeptDedup {
   readonly usedAt: number;
 }
 
-/** Jobs in line, as three columns: a million of them are 24 MB. */
+/** Jobs in line, in columns: a million of them are 16 MB. */
 export interface ColdJobs {
-  readonly seqs: number[];
-  readonly enqueuedAts: number[];
+  readonly count: number;
+  push(seq: number, enqueuedAt: number): void;
+  seq(at: number): number;
+  enqueuedAt(at: number): number;
+}
+
+function createColdJobs(): ColdJobs {
+  let cells = new Float64Array(8_192);
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    push(seq, enqueuedAt) {
+      if (count * 2 === cells.length) {
+        const larger = new Float64Array(cells.length * 2);
+        larger.set(cells);
+        cells = larger;
+      }
+      cells[count * 2] = seq;
+      cells[count * 2 + 1] = enqueuedAt;
+      count += 1;
+    },
+    seq: (at) => cells[at * 2] as number,
+    enqueuedAt: (at) => cells[at * 2 + 1] as number,
+  };
 }
 
 /** What a journal says, applied record by record. */
@@ -47,8 +69,9 @@ export interface Recovered {
   readonly paused: Set<number>;
   readonly shared: Map<string, string>;
   lastSeq: number;
+  lastOrder: number;
   /** Throws RangeError for a body that does not fit its type. */
-  apply(record: JournalRecord, segment: Segment, offset: number): void;
+  apply(record: JournalRecord, reader: Reader, segment: Segment, offset: number): void;
 }
 
 /** Flag of a DEAD record: the letter's bytes are in it, and no longer where they were. */
@@ -83,9 +106,10 @@ export function createRecovered(
     paused: new Set(),
     shared: new Map(),
     lastSeq: 0,
-    apply(record, segment, offset) {
-      const reader = createReader(record.body);
+    lastOrder: 0,
+    apply(record, reader, segment, offset) {
       const at = offset + frameBytes;
+      if (record.type === types.job) return applyJob(record.queue, reader, segment, at);
       const apply = appliers[record.type];
       if (apply === undefined)
         throw new RangeError(`a record of type ${record.type}, which this version does not know`);
@@ -101,6 +125,11 @@ export function createRecovered(
     leased.delete(seq);
   };
 
+  const setHot = (seq: number, job: HotJob): void => {
+    recovered.lastOrder = Math.max(recovered.lastOrder, job.state.order);
+    hot.set(seq, job);
+  };
+
   const keepDedup = (segment: Segment, kept: KeptDedup): void => {
     const until = kept.usedAt + dedupTtlMs;
     if (until <= now) return;
@@ -108,24 +137,36 @@ export function createRecovered(
     dedup.push(kept);
   };
 
-  const applyJob = (bytes: Buffer, queue: number, segment: Segment, at: number): void => {
-    const reader = createReader(bytes);
-    const { seq, enqueuedAt, id, dedup: key, ...state } = readJob(reader);
-    end(seq);
-    locations.set(seq, segment, at, bytes.length, reader.rest().length);
+  const addCold = (queue: number, seq: number, enqueuedAt: number): void => {
+    let jobs = cold.get(queue);
+    if (jobs === undefined) cold.set(queue, (jobs = createColdJobs()));
+    jobs.push(seq, enqueuedAt);
+  };
+
+  const glance: Glance = { seq: 0, enqueuedAt: 0, bodyLength: 0 };
+
+  /** The reader stands at a snapshot, which is all that is left in it. */
+  const applyJob = (queue: number, reader: Reader, segment: Segment, at: number): void => {
+    const { at: from, left: length } = reader;
+    const isPlain = glanceAtJob(reader, glance);
+    const { seq, enqueuedAt } = glance;
+    // A million times nothing is known of the number yet.
+    if (seq <= recovered.lastSeq) end(seq);
     recovered.lastSeq = Math.max(recovered.lastSeq, seq);
-    if (state.place === places.line) {
-      let jobs = cold.get(queue);
-      if (jobs === undefined) cold.set(queue, (jobs = { seqs: [], enqueuedAts: [] }));
-      jobs.seqs.push(seq);
-      jobs.enqueuedAts.push(enqueuedAt);
-    } else hot.set(seq, { queue, id: "", enqueuedAt, state });
+    if (isPlain) {
+      locations.set(seq, segment, at, length, glance.bodyLength);
+      return addCold(queue, seq, enqueuedAt);
+    }
+    reader.move(from, from + length);
+    const { id, dedup: key, ...state } = readJob(reader);
+    locations.set(seq, segment, at, length, reader.left);
+    if (state.place === places.line) addCold(queue, seq, enqueuedAt);
+    else setHot(seq, { queue, id: "", enqueuedAt, state });
     if (key !== null) keepDedup(segment, { queue, ...key, id, usedAt: enqueuedAt });
   };
 
   type Apply = (record: JournalRecord, reader: Reader, segment: Segment, at: number) => void;
   const appliers: Readonly<Record<number, Apply>> = {
-    [types.job]: ({ body, queue }, _reader, segment, at) => applyJob(body, queue, segment, at),
     [types.ack]: (_record, reader) => {
       for (const seq of readSeqs(reader)) end(seq);
     },
@@ -139,14 +180,15 @@ export function createRecovered(
       const id = reader.name();
       if (locations.get(seq) === undefined) return;
       leased.delete(seq);
-      hot.set(seq, { queue, id, enqueuedAt, state });
+      setHot(seq, { queue, id, enqueuedAt, state });
     },
-    [types.dead]: ({ queue, flags, body }, reader, segment, at) => {
+    [types.dead]: ({ queue, flags }, reader, segment, at) => {
+      const length = reader.left;
       const letter = readLetter(reader);
       const { seq } = letter;
       if ((flags & withBody) !== 0) {
         end(seq);
-        locations.set(seq, segment, at, body.length, reader.rest().length);
+        locations.set(seq, segment, at, length, reader.left);
       }
       if (locations.get(seq) === undefined) return;
       recovered.lastSeq = Math.max(recovered.lastSeq, seq);
@@ -154,26 +196,27 @@ export function createRecovered(
       leased.delete(seq);
       letters.set(seq, { queue, letter });
     },
-    [types.replace]: ({ queue, body }, reader, segment, at) => {
+    [types.replace]: ({ queue, from, end: last }, reader, segment, at) => {
       end(reader.f64());
-      let offset = 12;
       for (let count = reader.u32(); count > 0; count -= 1) {
         const length = reader.u32();
-        offset += 4;
-        applyJob(body.subarray(offset, offset + length), queue, segment, at + offset);
-        reader.bytes(length);
-        offset += length;
+        const child = reader.at;
+        if (child + length > last) throw new RangeError("a child ends behind its record");
+        reader.move(child, child + length);
+        applyJob(queue, reader, segment, at + child - from);
+        reader.move(child + length, last);
       }
     },
     [types.redrive]: ({ queue }, reader) => {
       const enqueuedAt = reader.f64();
+      const order = reader.f64();
       for (const seq of readSeqs(reader)) {
         const dead = letters.get(seq);
         if (dead === undefined) continue;
         letters.delete(seq);
         const { jobId: id, endpoint } = dead.letter;
-        const state: JobState = { place: places.ahead, attempts: 0, due: 0, delay: 0, endpoint };
-        hot.set(seq, { queue, id, enqueuedAt, state });
+        const state: JobState = { place: places.ahead, attempts: 0, due: 0, delay: 0, order, endpoint };
+        setHot(seq, { queue, id, enqueuedAt, state });
       }
     },
     [types.remove]: (_record, reader) => {

@@ -109,9 +109,9 @@ async function readSegment(
   if (header.firstLsn !== firstLsn || firstLsn !== expectedLsn || header.number !== expectedNumber) {
     throw damaged(path, 28, "a segment before this one is missing, or this one stands under another's name");
   }
-  const end = await scanSegment(scan, (record, offset) => {
+  const end = await scanSegment(scan, (record, reader, offset) => {
     try {
-      recovered.apply(record, segment, offset);
+      recovered.apply(record, reader, segment, offset);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw damaged(path, offset, error.message);

@@ -39,15 +39,18 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
 
   const cold = recovered.cold.get(number);
   if (cold !== undefined) {
+    queue.line.reserve(Math.min(cold.count, locations.size));
     for (const at of inOrder(cold)) {
-      const seq = cold.seqs[at] as number;
+      const seq = cold.seq(at);
       if (hot.has(seq) || letters.has(seq) || locations.get(seq) === undefined) continue;
-      const enqueuedAt = cold.enqueuedAts[at] as number;
+      const enqueuedAt = cold.enqueuedAt(at);
       if (leased.has(seq)) put(seq, { queue: number, id: "", enqueuedAt, state: untried });
       else queue.line.push(seq, enqueuedAt);
     }
   }
-  for (const [seq, job] of hot) if (job.queue === number) put(seq, job);
+  const own = [...hot].filter(([, job]) => job.queue === number);
+  own.sort(([, one], [, other]) => one.state.order - other.state.order);
+  for (const [seq, job] of own) put(seq, job);
 
   const dead = [...letters].filter(([, letter]) => letter.queue === number);
   // One that was written anew stands further on in the journal than those that died after it.
@@ -71,14 +74,23 @@ const untried: JobState = {
   attempts: 0,
   due: 0,
   delay: 0,
+  order: 0,
   endpoint: null,
 };
 
 /** Places of the jobs in the order of their numbers, each number once: cleaning may have written one twice. */
-function inOrder({ seqs }: ColdJobs): Iterable<number> {
-  const isAscending = seqs.every((seq, at) => at === 0 || seq > (seqs[at - 1] as number));
-  const all = Array.from(seqs.keys());
-  if (isAscending) return all;
-  all.sort((a, b) => (seqs[a] as number) - (seqs[b] as number));
-  return all.filter((at, index) => index === 0 || seqs[at] !== seqs[all[index - 1] as number]);
+function* inOrder(jobs: ColdJobs): Iterable<number> {
+  let isAscending = true;
+  for (let at = 1; at < jobs.count && isAscending; at += 1) isAscending = jobs.seq(at) > jobs.seq(at - 1);
+  if (isAscending) {
+    for (let at = 0; at < jobs.count; at += 1) yield at;
+    return;
+  }
+  const all = Uint32Array.from({ length: jobs.count }, (_, at) => at);
+  all.sort((a, b) => jobs.seq(a) - jobs.seq(b));
+  let last = 0;
+  for (const at of all) {
+    if (jobs.seq(at) !== last) yield at;
+    last = jobs.seq(at);
+  }
 }

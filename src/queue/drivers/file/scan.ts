@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { readFully } from "./files.ts";
 import type { Files } from "./files.ts";
+import { Reader } from "./pen.ts";
 import { findMagic, frameBytes, readRecord, types } from "./record.ts";
 import type { JournalRecord } from "./record.ts";
 import { headerBytes } from "./segment.ts";
@@ -32,13 +33,15 @@ const windowBytes = 4 * 1024 * 1024;
  * Reads a segment's records from its header on, until its end or the first that is not good: bad checksum, no
  * record at all, or an lsn that is not the next.
  *
- * @param each Called synchronously; `offset` is where the record begins. The record's bytes are valid until it returns.
+ * @param each Called synchronously with a reader that stands at the record's body; `offset` is where in the file the
+ * record begins. Reader and window are valid until it returns.
  */
 export async function scanSegment(
   { files, fd, size, seed, firstLsn, pace }: ScanOptions,
-  each: (record: JournalRecord, offset: number) => void,
+  each: (record: JournalRecord, reader: Reader, offset: number, window: Buffer) => void,
 ): Promise<ScanEnd> {
   let window = Buffer.allocUnsafeSlow(Math.min(windowBytes, Math.max(size, 1)));
+  let reader = new Reader(window);
   /** Where in the file the window begins, how much of it is filled, and where in it the next record begins. */
   let base = headerBytes;
   let filled = 0;
@@ -58,9 +61,10 @@ export async function scanSegment(
     const isLast = base + filled >= size;
     let record: ReturnType<typeof readRecord> = "short";
     while (at < filled) {
-      record = readRecord(window.subarray(0, filled), at, seed);
+      record = readRecord(window, at, filled, seed);
       if (typeof record === "string" || record.lsn !== lsn || isSealed) break;
-      each(record, base + at);
+      reader.move(record.from, record.end);
+      each(record, reader, base + at, window);
       isSealed = record.type === types.seal;
       lsn += 1;
       at = record.end;
@@ -75,6 +79,7 @@ export async function scanSegment(
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, window.length * 2));
       window.copy(larger, 0, 0, filled);
       window = larger;
+      reader = new Reader(window);
     }
   }
 }
@@ -92,9 +97,9 @@ export async function findProof(
   const length = await readFully(files, fd, rest, rest.length, from);
   const bytes = rest.subarray(0, length);
   for (let at = findMagic(bytes, 0); at !== -1; at = findMagic(bytes, at + 1)) {
-    const record = readRecord(bytes, at, seed);
+    const record = readRecord(bytes, at, bytes.length, seed);
     if (typeof record === "string" || record.type !== types.group) continue;
-    if (record.body.readDoubleLE(0) >= lsn) return true;
+    if (new Reader(bytes, record.from, record.end).f64() >= lsn) return true;
   }
   return false;
 }

@@ -91,7 +91,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     // What a process that was killed has written is in the page cache, and not yet safe.
     if (replayed.current !== null && options.fsync !== "never") await files.sync(replayed.current.fd);
     const { locations, queues, paused, shared } = recovered;
-    let { lastSeq } = recovered;
+    let { lastSeq, lastOrder } = recovered;
     const numbers = new Map([...queues].map(([number, name]) => [name, number]));
     const keepers = new Map<number, FileKeeper>();
     const bytes = (): number => [...segments.values()].reduce((sum, segment) => sum + segment.bytes, 0);
@@ -167,7 +167,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         let keeper = keepers.get(number);
         if (keeper === undefined) {
           const nextSeq = (): number => (lastSeq += 1);
-          keeper = createFileKeeper({ ...options, number, journal, locations, bodies, nextSeq });
+          const nextOrder = (): number => (lastOrder += 1);
+          keeper = createFileKeeper({ ...options, number, journal, locations, bodies, nextSeq, nextOrder });
           keepers.set(number, keeper);
         }
         return keeper;
