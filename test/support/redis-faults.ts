@@ -66,3 +66,18 @@ export function refusedBySetting(admin: Redis, setting: string, value: string, u
     },
   };
 }
+
+/**
+ * The user may read a key and not write it, as long as the fault stands; it may write `others` (patterns). Redis asks for
+ * the right to write every key that a script declares, so this can only be one that it does not.
+ */
+export function readOnlyKey(admin: Redis, user: string, key: string, others: readonly string[]): Fault {
+  return {
+    name: `${key} may be read only`,
+    async begin() {
+      const patterns = others.map((pattern) => `%RW~${pattern}`);
+      await admin.call("ACL", "SETUSER", user, "resetkeys", "%R~*", ...patterns);
+      return async () => void (await admin.call("ACL", "SETUSER", user, "resetkeys", "~*"));
+    },
+  };
+}
