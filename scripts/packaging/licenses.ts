@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 
 /** A package of which code is inside the executable. */
 export interface BundledPackage {
@@ -26,7 +26,8 @@ export function bundledPackages(root: string, report: BundleReport): BundledPack
   for (const { inputs } of Object.values(report.outputs)) {
     for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
       const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
-      if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
+      // The report names files from the working directory, which need not be the repository.
+      if (folder !== undefined && bytesInOutput > 0) folders.add(relative(root, resolve(folder)));
     }
   }
   const packages = [...folders].map((folder) => readPackage(root, folder));

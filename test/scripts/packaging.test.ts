@@ -122,6 +122,12 @@ test("the bill of materials lists exactly the bundled packages, with the sums of
   for (const name of Object.keys(manifest.devDependencies)) {
     expect(names.some((purl: string) => purl.startsWith(`pkg:npm/${name.replace("@", "%40")}@`))).toBe(false);
   }
+  // scripts/release may be called from anywhere.
+  const list = `import { findBundledPackages } from ${JSON.stringify(join(root, "scripts/packaging/compile.ts"))};
+    console.log(JSON.stringify(await findBundledPackages()));`;
+  writeFileSync(join(folder, "list.ts"), list);
+  const elsewhere = await run([process.execPath, join(folder, "list.ts")], { cwd: folder });
+  expect(JSON.parse(elsewhere.stdout)).toEqual(packages);
   expect(bill.components[0].hashes[0].content).toMatch(/^[0-9a-f]{128}$/);
 });
 
