@@ -82,8 +82,11 @@ const nothing: Routing = { kind: "nothing" };
 
 function routePusher(job: PusherJob, directory: Directory): Routing {
   const app = directory.findApp(job.appId, job.appKey);
-  const label = boundLabel(app?.id ?? job.appId, job.endpoint);
-  if (app === null) return dead("unknown_app", "the configuration has no app of this id or key", label);
+  if (app === null) {
+    const label = boundLabel(job.appId, job.endpoint);
+    return dead("unknown_app", "the configuration has no app of this id or key", label);
+  }
+  const label = job.endpoint === null ? null : boundLabel(app.id, job.endpoint);
   if (!app.accept.has(job.source)) {
     return dead("format_not_accepted", `app ${app.id} does not accept ${job.source} jobs`, label);
   }
@@ -97,10 +100,12 @@ function routePusher(job: PusherJob, directory: Directory): Routing {
   const endpoints = endpointsOf(directory, app, job.endpoint);
   if (endpoints === null) return unknownEndpoint(app, label);
   const deliveries: Delivery[] = [];
-  const contentOf = createPayloadCut(job);
+  let contentOf: ((bound: BoundEvents) => string) | null = null;
   for (const endpoint of endpoints) {
     const boundEvents = eventsFor(endpoint, job);
-    if (boundEvents !== null) deliveries.push({ endpoint, content: contentOf(boundEvents), boundEvents });
+    if (boundEvents === null) continue;
+    const content = boundEvents === "all" ? job.payload : (contentOf ??= createPayloadCut(job))(boundEvents);
+    deliveries.push({ endpoint, content, boundEvents });
   }
   if (deliveries.length > 0) return { kind: "deliver", app, deliveries };
   return job.endpoint === null ? nothing : notWanted(label);

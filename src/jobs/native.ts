@@ -1,17 +1,8 @@
 import { Buffer } from "node:buffer";
-import {
-  describeType,
-  idField,
-  isJsonObject,
-  isMalformed,
-  malformed,
-  nameField,
-  nameFields,
-  parseJson,
-} from "./fields.ts";
+import { describeType, isJsonObject, isMalformed, malformed, nameFields, parseJson } from "./fields.ts";
 import type { JsonObject } from "./fields.ts";
 import { isTimestamp } from "./generic.ts";
-import { deliveryIdPattern } from "./id.ts";
+import { deliveryIdPattern, safeJobId } from "./id.ts";
 import type { BoundEvents, DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
 import { memberText } from "./spans.ts";
@@ -97,17 +88,18 @@ export function readOwnEnvelope(text: string): DecodedJob | MalformedJob | null 
  */
 export function readNativeJob(text: string, object: JsonObject, payload?: string): DecodedJob | MalformedJob {
   if (object["hookline"] !== 1) return malformed("hookline: this envelope is not version 1");
-  const id = idField(text, object, "id");
-  if (isMalformed(id)) return id;
-  const endpoint = nameField(text, object, "endpoint");
-  if (isMalformed(endpoint)) return endpoint;
+  const names = nameFields(text, object, ["id", "endpoint", "app_id", "app_key"]);
+  if (isMalformed(names)) return names;
+  const id = names.id === null ? null : safeJobId(names.id);
+  const { endpoint } = names;
   const deliveryId = object["delivery_id"] ?? null;
   if (deliveryId !== null && (typeof deliveryId !== "string" || !deliveryIdPattern.test(deliveryId))) {
     return malformed("delivery_id: expected up to 137 letters, digits, _ and -");
   }
   const common = { id, endpoint, deliveryId };
-  if (object["kind"] === "pusher") return readPusher(text, object, common, payload);
-  if (object["kind"] === "generic") return readGeneric(text, object, common);
+  const { app_id: appId, app_key: appKey } = names;
+  if (object["kind"] === "pusher") return readPusher(text, object, { ...common, appId, appKey }, payload);
+  if (object["kind"] === "generic") return readGeneric(text, object, { ...common, appId });
   if (object["kind"] === "raw") return readRaw(object, common);
   return malformed('kind: expected "pusher", "generic" or "raw"');
 }
@@ -121,11 +113,9 @@ interface Common {
 function readPusher(
   text: string,
   object: JsonObject,
-  common: Common,
+  common: Common & { readonly appId: string | null; readonly appKey: string | null },
   payload?: string,
 ): PusherJob | MalformedJob {
-  const names = nameFields(text, object, ["app_id", "app_key"]);
-  if (isMalformed(names)) return names;
   const source = object["source"] ?? "native";
   const signature = object["signature"] ?? null;
   if (source !== "native" && source !== "soketi" && source !== "sockudo") {
@@ -143,8 +133,6 @@ function readPusher(
   return {
     kind: "pusher",
     source,
-    appId: names.app_id,
-    appKey: names.app_key,
     payload: payload ?? memberText(text, "payload") ?? "",
     events,
     signature: typeof signature === "string" ? signature : null,
@@ -162,16 +150,18 @@ function isBoundEvents(value: unknown, count: number): value is BoundEvents | nu
   );
 }
 
-function readGeneric(text: string, object: JsonObject, common: Common): GenericJob | MalformedJob {
-  const appId = nameField(text, object, "app_id");
-  if (isMalformed(appId)) return appId;
+function readGeneric(
+  text: string,
+  object: JsonObject,
+  common: Common & { readonly appId: string | null },
+): GenericJob | MalformedJob {
   const { type, timestamp } = object;
   if (typeof type !== "string" || type === "") return malformed("type: expected a string");
   if (!isTimestamp(timestamp)) return malformed("timestamp: expected an ISO 8601 date and time");
   const data = memberText(text, "data");
   if (data === null) return malformed("data: missing");
-  if (appId === null && common.endpoint === null) return malformed("expected app_id or endpoint");
-  return { kind: "generic", source: "native", type, timestamp, data, appId, ...common };
+  if (common.appId === null && common.endpoint === null) return malformed("expected app_id or endpoint");
+  return { kind: "generic", source: "native", type, timestamp, data, ...common };
 }
 
 function readRaw(object: JsonObject, common: Common): RawJob | MalformedJob {

@@ -13,8 +13,11 @@ export type RunEnd =
 export interface ChildRun {
   /** Settles once, when the run ended or was abandoned; never rejects. */
   readonly ended: Promise<RunEnd>;
-  /** Monotonic ms of the last progress. */
-  readonly lastProgress: number;
+  /**
+   * Monotonic ms of the last progress, as exact as this is asked for: progress only leaves a mark, and whoever
+   * asks first gives it the time. Children report it tens of thousands of times a second.
+   */
+  lastProgress(now: number): number;
   /** Monotonic ms until which silence is expected. */
   readonly busyUntil: number;
   /** Asks the run to end. It is abandoned when it has not within `graceMs`. */
@@ -53,6 +56,7 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
   let fault: Error | null = null;
   let stalled = false;
   let lastProgress = clock.monotonic();
+  let hasProgressed = false;
   let busyUntil = 0;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,7 +79,7 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
     id: spec.id,
     signal: controller.signal,
     progress(until = 0) {
-      lastProgress = clock.monotonic();
+      hasProgressed = true;
       busyUntil = until;
     },
     onEnd(cleanup) {
@@ -83,6 +87,8 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
       else cleanups.push(cleanup);
     },
     checkpoint() {
+      hasProgressed = true;
+      busyUntil = 0;
       if (fault !== null) throw fault;
       return stalled ? new Promise<never>(() => undefined) : undefined;
     },
@@ -107,7 +113,9 @@ export function startRun(spec: ChildSpec, clock: Clock, log: Logger): ChildRun {
 
   return {
     ended,
-    get lastProgress() {
+    lastProgress(now) {
+      if (hasProgressed) lastProgress = now;
+      hasProgressed = false;
       return lastProgress;
     },
     get busyUntil() {

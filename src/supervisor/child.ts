@@ -30,8 +30,8 @@ export interface ChildContext {
    */
   onEnd(cleanup: () => void): void;
   /**
-   * To be awaited once per round: a rehearsed crash or stall (`supervisor.allow_crash`) happens here.
-   * Resolves at once otherwise.
+   * To be awaited once per round, which is progress: a rehearsed crash or stall (`supervisor.allow_crash`)
+   * happens here. Resolves at once otherwise.
    */
   checkpoint(): Promise<void> | void;
 }

@@ -131,9 +131,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     watchedAt = now;
     for (const child of children.values()) {
       if (child.state !== "running" || child.run === null) continue;
-      const silentMs = now - Math.max(child.run.lastProgress, child.run.busyUntil, awakeSince);
-      // One round early, so that a stalled child is replaced within stallMs and not just after it.
-      if (silentMs > options.stallMs - watchEveryMs) {
+      const silentMs = now - Math.max(child.run.lastProgress(now), child.run.busyUntil, awakeSince);
+      // Two rounds early, so that a stalled child is replaced within stallMs: its last progress may have been
+      // right after a round, and the next look is a round later.
+      if (silentMs > options.stallMs - 2 * watchEveryMs) {
         child.run.abandon(new Error(`stalled: no progress for ${Math.round(silentMs)} ms`));
       }
     }
@@ -141,7 +142,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   const watchdog = setInterval(watch, watchEveryMs);
 
   const statusOf = (child: Child): ChildStatus => {
-    const ageMs = child.run === null ? 0 : Math.max(0, clock.monotonic() - child.run.lastProgress);
+    const now = clock.monotonic();
+    const ageMs = child.run === null ? 0 : Math.max(0, now - child.run.lastProgress(now));
     return {
       id: child.spec.id,
       state: child.state,

@@ -70,7 +70,6 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
   return async (context) => {
     while (!context.signal.aborted) {
       await context.checkpoint();
-      context.progress();
       await sleep(everyMs, context.signal);
       try {
         await beat();

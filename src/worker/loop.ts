@@ -47,7 +47,6 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
     while (!context.signal.aborted) {
       const rehearsed = context.checkpoint();
       if (rehearsed !== undefined) await rehearsed;
-      context.progress();
       const grant = await take(context.signal, options.waitMs);
       if (grant === null) continue;
       const { delivery } = grant;
@@ -64,20 +63,9 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       context.progress(clock.monotonic() + endpoint.requestTimeoutMs);
 
       const outcome = await options.attempt(delivery, cut);
-      // Silence is allowed until the attempt's deadline, and not a moment longer than the attempt.
-      context.progress();
-
       // Null when the supervisor has given this run up: its lease is settled by onEnd already.
       if (inHand === null) return;
-      const disposition =
-        outcome.kind === "aborted"
-          ? ({ verb: "release" } as const)
-          : settlementOf(
-              delivery,
-              options.decide(delivery, outcome),
-              describeOutcome(outcome),
-              outcome.durationMs,
-            );
+      const disposition = dispositionOf(delivery, outcome, options);
       // Not before there is something to settle with: a bug above must leave it to onEnd.
       inHand = null;
       // The line that must always be reached: without it the job waits until its lease runs out.
@@ -88,6 +76,17 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
   };
 }
 
+const acked: Disposition = { verb: "ack" };
+const released: Disposition = { verb: "release" };
+
+/** What follows from an attempt. One that was cut off says nothing of the job. */
+function dispositionOf(delivery: Delivery, outcome: Outcome, options: LoopOptions): Disposition {
+  if (outcome.kind === "delivered") return acked;
+  if (outcome.kind === "aborted") return released;
+  const decision = options.decide(delivery, outcome);
+  return settlementOf(delivery, decision, describeOutcome(outcome), outcome.durationMs);
+}
+
 /** `detail` is what the attempt came to, for a driver that ends the job instead of retrying it; so is `attemptMs`. */
 function settlementOf(
   delivery: Delivery,
@@ -95,7 +94,7 @@ function settlementOf(
   detail: string,
   attemptMs?: number,
 ): Disposition {
-  if (decision.verb === "ack") return decision;
+  if (decision.verb === "ack") return acked;
   const body = delivery.keep();
   const kept = body === undefined ? {} : { body };
   const endpoint = delivery.endpoint.label;

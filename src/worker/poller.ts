@@ -107,7 +107,6 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
     const backoff = createBackoff({ initialMs: 100, maxMs: 5_000 });
     while (!context.signal.aborted) {
       await context.checkpoint();
-      context.progress();
       if (options.isDraining()) {
         await pause(context, 1_000);
         continue;

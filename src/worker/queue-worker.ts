@@ -78,6 +78,8 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     waitMs: options.turnMs,
   });
   const settle = (which: Held, given: Disposition): void => {
+    // What nearly every job ends with, and what there is nothing to add to.
+    if (given.verb === "ack") return settler.settle(which, given);
     const disposition = boundedSettlement(given, options.plan.mask);
     if (disposition.verb === "dead" && which.state !== "gone") {
       metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();

@@ -136,7 +136,6 @@ export function createSettler(options: SettlerOptions): Settler {
       context.onEnd(putBack);
       while (!context.signal.aborted) {
         await context.checkpoint();
-        context.progress();
         if (pending.length === 0) {
           await woken(options.waitMs);
           continue;
