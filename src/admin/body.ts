@@ -1,16 +1,28 @@
+import { isNestedDeeper } from "./nesting.ts";
 import { RequestError } from "./request-error.ts";
 import type { AdminContext } from "./route.ts";
+import { createTurnstile } from "./turnstile.ts";
+
+/** Smaller bodies are read at once. */
+const heavyBytes = 65_536;
+
+/** More than any program writes on purpose; what receivers take is often less (PHP's json_decode: 512). */
+const mostLevels = 1_000;
+
+/** One for the process, as its event loop is. */
+const turn = createTurnstile();
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The request body as text, a byte order mark removed.
  *
- * @throws RequestError for a body that is not declared as JSON, too large, empty or not UTF-8.
+ * @throws RequestError for a body that is not declared as JSON, too large, empty, not UTF-8 or nested too deeply.
  */
 export async function readJsonText(c: AdminContext, limitBytes: number): Promise<string> {
   requireJson(c.req.raw.headers);
   const bytes = await c.env.readBody(limitBytes);
+  if (bytes.length > heavyBytes) await turn();
   if (bytes.length === 0) throw new RequestError("empty_body", "the body is empty: send JSON");
   let text: string;
   try {
@@ -19,6 +31,12 @@ export async function readJsonText(c: AdminContext, limitBytes: number): Promise
     throw new RequestError(
       "invalid_utf8",
       `the body is not UTF-8: the byte at offset ${firstInvalidByte(bytes)} belongs to no character`,
+    );
+  }
+  if (isNestedDeeper(text, mostLevels)) {
+    throw new RequestError(
+      "invalid_json",
+      `the body is nested more than ${mostLevels} levels deep: send it flatter, or the nested part as a string`,
     );
   }
   if (!/\S/.test(text)) throw new RequestError("empty_body", "the body is only white space: send JSON");

@@ -1,7 +1,7 @@
 import { bodyBytes } from "../jobs/body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { deadLetterBytes, describeDeadLetter } from "./dead-view.ts";
-import { createPacer } from "./pacer.ts";
+import { createPacer } from "../pacer.ts";
 import { createPageText, pageBytes, type PageRequest } from "./page.ts";
 import { RequestError } from "./request-error.ts";
 

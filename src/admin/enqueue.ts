@@ -75,6 +75,13 @@ export function answerFor(
   verdicts: readonly Verdict[],
   more: Readonly<Record<string, unknown>> = {},
 ): Response {
+  // Thousands of bad jobs share a few errors, and each is masked once.
+  const published = new Map<unknown, { code: string; message: string }>();
+  const publish = (error: unknown): { code: string; message: string } => {
+    const known = published.get(error) ?? publicError(deps, error);
+    published.set(error, known);
+    return known;
+  };
   let firstError: unknown;
   let accepted = 0;
   let discarded = 0;
@@ -87,7 +94,7 @@ export function answerFor(
       return { id, status: verdict.status };
     }
     firstError ??= error;
-    const { code, message } = publicError(deps, error);
+    const { code, message } = publish(error);
     return { id, status: "failed", error: { code, detail: message } };
   });
   if (discarded > 0) {

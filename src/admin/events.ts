@@ -10,7 +10,7 @@ import type { EventWriter } from "./event-writer.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { maskedStart, quote } from "../masked-start.ts";
-import { createPacer } from "./pacer.ts";
+import { createPacer } from "../pacer.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
 

@@ -24,6 +24,13 @@ export interface Incoming {
 /** A sender that takes longer than this for one body is cut off (408). */
 const bodyTimeoutMs = 30_000;
 
+/**
+ * A body of more chunks than this, which have fewer bytes than this on average, is refused: each chunk costs as much as
+ * hundreds of bytes, and a megabyte of chunks of one byte would keep everybody waiting for a second.
+ */
+const fewChunks = 10_000;
+const smallChunkBytes = 16;
+
 /** Wraps a node:http request for the routes. */
 export function describeIncoming(message: IncomingMessage): Incoming {
   return {
@@ -55,6 +62,11 @@ function readBody(message: IncomingMessage, limitBytes: number): Promise<Uint8Ar
     const onData = (chunk: Buffer): void => {
       received += chunk.length;
       if (received > limitBytes) return fail(tooLarge());
+      if (chunks.length >= fewChunks && received < chunks.length * smallChunkBytes) {
+        return fail(
+          new RequestError("bad_http", "the body comes in chunks of a few bytes: send larger ones"),
+        );
+      }
       chunks.push(chunk);
     };
     const onEnd = (): void => {

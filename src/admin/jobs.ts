@@ -70,9 +70,17 @@ export function jobRoutes(deps: AdminDeps): Route[] {
   ];
 }
 
-/** An endpoint that a job names is part of the job: its absence is 422, where a path to it would be 404. */
-function refusalOf({ code, message }: Extract<IntakeItem, { ok: false }>): RequestError {
-  return new RequestError(code, message, {}, code === "unknown_endpoint" ? 422 : null);
+/** The error of a refused job. Equal ones are one object: an error costs more than the job it is about. */
+function createRefusals(): (item: Extract<IntakeItem, { ok: false }>) => RequestError {
+  const known = new Map<string, RequestError>();
+  return ({ code, message }) => {
+    const key = `${code} ${message}`;
+    // An endpoint that a job names is part of the job: its absence is 422, where a path to it would be 404.
+    const status = code === "unknown_endpoint" ? 422 : null;
+    const refusal = known.get(key) ?? new RequestError(code, message, {}, status);
+    known.set(key, refusal);
+    return refusal;
+  };
 }
 
 /** What a sender is told. The router's own words are for an operator who looks at a dead letter. */
@@ -103,6 +111,7 @@ async function enqueueItems(
 ): Promise<Verdict[]> {
   const jobs = items.flatMap((item) => (item.ok ? [item.job] : []));
   const results = (await writeJobs(deps, queue, jobs)).values();
+  const refusalOf = createRefusals();
   return items.map((item): Verdict => {
     if (!item.ok) {
       countRejected(deps, queue, item.code);

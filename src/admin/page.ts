@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createPacer } from "./pacer.ts";
+import { createPacer } from "../pacer.ts";
 import { RequestError } from "./request-error.ts";
 
 /** Where a page begins and how long it is; what the query parameters `limit` and `cursor` say. */

@@ -37,6 +37,8 @@ export interface AdminServerOptions extends ProblemDeps {
 
 /** How long an idle kept-alive connection stays; above the 60 s at which common load balancers let go. */
 const keepAliveTimeoutMs = 65_000;
+/** What a chunk of a refused body counts at least: many small ones cost as much as few large ones. */
+const leastChunkBytes = 1_024;
 /** A refused body is read to this size, so that its sender sees the answer and not a reset. */
 const discardLimitBytes = 16 * 1024 * 1024;
 
@@ -57,6 +59,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     (message, response) => void serve(options, phase, message, response),
   );
   server.on("clientError", (error, socket) => refuseUnreadable(error, socket as Socket));
+  // Without a listener node:http closes the connection without a word.
+  server.on("connect", (_message, socket) => refuseUnreadable(new Error("CONNECT"), socket as Socket));
   let port: number;
   try {
     port = await listen(server, options);
@@ -96,6 +100,15 @@ async function answer(options: AdminServerOptions, message: IncomingMessage): Pr
     return problemResponse(
       options,
       new RequestError("bad_http", "the Host header is missing", { connection: "close" }),
+    );
+  }
+  const coding = message.headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    return problemResponse(
+      options,
+      new RequestError("bad_http", "Transfer-Encoding: no other than chunked is read", {
+        connection: "close",
+      }),
     );
   }
   // The absolute form is for proxies, and would put another authority beside the Host header.
@@ -145,7 +158,7 @@ function hasBody(message: IncomingMessage): boolean {
 function discard(message: IncomingMessage): void {
   let left = discardLimitBytes;
   message.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
+    left -= Math.max(chunk.length, leastChunkBytes);
     if (left < 0) message.destroy();
   });
   message.on("error", () => message.destroy());

@@ -13,10 +13,14 @@ import { pathParameter, route, type Route } from "./route.ts";
  * A worker's id has a slash in it (`webhooks/loop-3`); it may stand in the path as it is or as %2F.
  */
 export function workerRoutes(deps: AdminDeps): Route[] {
-  const act = (verb: "restart" | "crash" | "stall", access: Route["access"]): Route =>
+  type Verb = "restart" | "crash" | "stall";
+  // Two patterns of plain segments: one that takes any number of them costs seconds for a path of many slashes.
+  const act = (verb: Verb, access: Route["access"]): Route[] =>
+    ["/v1/workers/:id", "/v1/workers/:queue/:name"].map((path) => actAt(`${path}/${verb}`, verb, access));
+  const actAt = (path: string, verb: Verb, access: Route["access"]): Route =>
     route({
       method: "POST",
-      path: `/v1/workers/:id{.+}/${verb}`,
+      path,
       access,
       handle(c) {
         if (verb !== "restart" && !deps.config.supervisor.allow_crash) {
@@ -25,7 +29,7 @@ export function workerRoutes(deps: AdminDeps): Route[] {
             "set supervisor.allow_crash to true to rehearse crashes and stalls",
           );
         }
-        const id = pathParameter(c, "id");
+        const id = pathParameter(c, "id") || `${pathParameter(c, "queue")}/${pathParameter(c, "name")}`;
         const came = deps.supervisor[verb](id);
         if (came === "unknown") {
           throw new RequestError(
@@ -60,9 +64,9 @@ export function workerRoutes(deps: AdminDeps): Route[] {
           query,
         ),
     }),
-    act("restart", "operator"),
-    act("crash", "token"),
-    act("stall", "token"),
+    ...act("restart", "operator"),
+    ...act("crash", "token"),
+    ...act("stall", "token"),
   ];
 }
 

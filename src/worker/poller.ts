@@ -2,6 +2,7 @@ import { sleep, type Clock } from "../clock.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { createPacer } from "../pacer.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { BackendHealth } from "./backend-health.ts";
@@ -80,6 +81,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       const since = Math.max(startedAt, clock.monotonic() - options.leaseMs / 2);
       const all = leases.map((lease) => options.held.add(lease, since + options.leaseMs));
       let bug: unknown;
+      const pace = createPacer();
       for (const held of all) {
         try {
           options.admit(held);
@@ -87,6 +89,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
           bug ??= error;
           options.fail(held, error);
         }
+        // Large jobs take milliseconds each to be planned.
+        await pace();
       }
       if (!cut.signal.aborted) prefetch.brought(leases.length, call);
       if (bug !== undefined) throw bug;
