@@ -43,6 +43,8 @@ export interface SpaceOptions {
 const reserveBytes = 16 * 1024 * 1024;
 /** How often the disk is looked at while something is written or it is full. */
 const everyMs = 500;
+/** And while nothing is missing but the reserve. */
+const reserveEveryMs = 5_000;
 
 /**
  * Watches the disk. An idle store looks at nothing.
@@ -57,6 +59,7 @@ export function createSpace(options: SpaceOptions): Space {
   let refusal: string | null = null;
   let since = 0;
   let freeBytes = Infinity;
+  let usedAtLook = 0;
   let isStuck = false;
   let hasReserve = existsSync(reservePath);
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -74,6 +77,7 @@ export function createSpace(options: SpaceOptions): Space {
     const free = await files.freeBytes(folder);
     freeBytes = free;
     const used = options.storeBytes();
+    usedAtLook = used;
     const { minFreeBytes, maxBytes } = options;
     if (maxBytes !== null && used >= maxBytes) {
       refuse(`the store has ${inMebibytes(used)} MiB, queue.file.max_bytes allows ${inMebibytes(maxBytes)}`);
@@ -103,18 +107,18 @@ export function createSpace(options: SpaceOptions): Space {
       .catch((error: unknown) => log.warn("the disk's free space could not be read", { folder, error }))
       .finally(() => {
         looking = null;
+        if (refusal !== null) lookIn(everyMs);
+        else if (!hasReserve) lookIn(reserveEveryMs);
       });
     return looking;
   };
 
-  const lookLater = (): void => {
-    if (closed.signal.aborted) return;
-    timer ??= setTimeout(() => {
+  const lookIn = (ms: number): void => {
+    if (closed.signal.aborted || timer !== null) return;
+    timer = setTimeout(() => {
       timer = null;
-      void look().then(() => {
-        if (refusal !== null || !hasReserve) lookLater();
-      });
-    }, everyMs);
+      void look();
+    }, ms);
   };
 
   return {
@@ -129,11 +133,17 @@ export function createSpace(options: SpaceOptions): Space {
         isStuck = false;
         log.info("the disk takes writes again", { folder });
       }
-      lookLater();
+      const used = options.storeBytes();
+      const { maxBytes, minFreeBytes } = options;
+      // Between two looks a fast producer could write many times what is kept free.
+      const isNear =
+        freeBytes - (used - usedAtLook) < minFreeBytes || (maxBytes !== null && used >= maxBytes);
+      if (isNear && refusal === null) void look();
+      else lookIn(everyMs);
     },
     async onFull(cause) {
       refuse(`the disk is full: ${cause.message}`);
-      lookLater();
+      lookIn(everyMs);
       if (hasReserve) {
         hasReserve = false;
         log.warn("the disk is full; the reserve is given up for what is delivered", { folder });
