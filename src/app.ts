@@ -9,11 +9,13 @@ import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
 import { createProcessMask } from "./masking.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { startCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
 import { createDriver } from "./queue/registry.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
+import { childKind } from "./supervisor/child.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
 import { deadlineIn, untilAborted } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
@@ -74,7 +76,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     ...restartPolicy(config),
     clock,
     log,
-    onRestart: (child) => metrics.restarts.labels({ child }).inc(),
+    onRestart: (id) => metrics.restarts.labels({ child: childKind(id) }).inc(),
   });
   const gates = createEndpointGates({
     directory,
@@ -92,6 +94,14 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
   });
 
+  const queueNames = config.queue.queues.map(({ name }) => name);
+  startCounters(metrics, {
+    queues: queueNames,
+    endpoints: gates
+      .all()
+      .slice(0, config.metrics.endpoint_series)
+      .map(({ endpoint }) => endpoint.label),
+  });
   const faults = createBackendFaults(log, clock);
   const consumption = createConsumption({
     config,
@@ -108,7 +118,6 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
   });
 
-  const queueNames = config.queue.queues.map(({ name }) => name);
   const writes = createWriteWatch({ driver, queues: queueNames, faults, clock, isOpen: () => driverOpen });
   let driverOpen = false;
   /** Why the driver could not be opened at the last try; empty when it could. */
@@ -129,6 +138,13 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     transportOf: (endpoint) => transports.of(endpoint),
     closing: closing.signal,
     metrics,
+    endpointMetrics: {
+      metrics,
+      clock,
+      gates,
+      waiting: () => consumption.waiting(),
+      mostEndpoints: config.metrics.endpoint_series,
+    },
     clock,
     log,
     mask,

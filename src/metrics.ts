@@ -22,6 +22,8 @@ export interface HistogramSeries {
 /** A named metric; `labels(…)` gives the series of these label values, made at first use and kept. */
 export interface Metric<S> {
   labels(values?: Labels): S;
+  /** Forgets all series: for gauges whose objects come and go, before they are set anew. */
+  clear(): void;
 }
 
 export interface MetricsRegistry {
@@ -60,6 +62,7 @@ export function createMetricsRegistry(): MetricsRegistry {
         if (entry === undefined) all.set(key, (entry = { labels: values, series: create() }));
         return entry.series;
       },
+      clear: () => all.clear(),
     };
   };
   const number = (name: string, type: string, help: string): Metric<Series> =>
@@ -200,13 +203,32 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "hookline_queue_oldest_ready_age_seconds",
       "Age of the oldest ready job, by queue.",
     ),
+    queuePaused: registry.gauge("hookline_queue_paused", "1 while the queue is paused, else 0, by queue."),
+    endpointState: registry.gauge(
+      "hookline_endpoint_state",
+      "1 for the state an endpoint is in, 0 for the others (closed, half_open, open: its breaker; paused, disabled).",
+    ),
+    endpointBacklog: registry.gauge(
+      "hookline_endpoint_backlog",
+      "Jobs that wait for an endpoint: parked in the backend, where it can tell, and waiting in this process.",
+    ),
+    endpointOldestAge: registry.gauge(
+      "hookline_endpoint_oldest_age_seconds",
+      "Age of the oldest of an endpoint's backlog.",
+    ),
+    endpoints: registry.gauge("hookline_endpoints", "Endpoints of the configuration, by state."),
+    backlog: registry.gauge("hookline_endpoints_backlog", "The backlog of all endpoints."),
+    oldestAge: registry.gauge(
+      "hookline_endpoints_oldest_age_seconds",
+      "Age of the oldest of all endpoints' backlog.",
+    ),
     restarts: registry.counter(
       "hookline_worker_restarts_total",
-      "Restarts of supervised children, by child.",
+      "Restarts of supervised children, by child; all loops of a queue are one.",
     ),
     progressAge: registry.gauge(
       "hookline_worker_progress_age_seconds",
-      "Time since a child's last progress, by child.",
+      "Time since a child's last progress, by child; of a queue's loops, the one that is silent longest.",
     ),
     memory: registry.gauge("hookline_process_resident_memory_bytes", "Resident memory of the process."),
     uptime: registry.gauge("hookline_process_uptime_seconds", "Time since start."),

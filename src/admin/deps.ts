@@ -9,6 +9,7 @@ import type { ProblemList } from "../problems/list.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
 import type { AttemptLog } from "../worker/attempt-log.ts";
+import type { EndpointMetricsOptions } from "../worker/endpoint-metrics.ts";
 import type { EndpointGates } from "../worker/gates.ts";
 import type { WriteWatch } from "../worker/write-watch.ts";
 
@@ -38,6 +39,8 @@ export interface AdminDeps {
   /** Aborts when the process begins to stop. */
   readonly closing: AbortSignal;
   readonly metrics: Metrics;
+  /** What the endpoints' gauges are set from. */
+  readonly endpointMetrics: EndpointMetricsOptions;
   readonly clock: Clock;
   readonly log: Logger;
   /** Replaces every secret in a text. */

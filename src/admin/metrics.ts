@@ -2,7 +2,9 @@ import process from "node:process";
 import { withDeadline } from "../clock.ts";
 import { problemKinds } from "../problems/kinds.ts";
 import { countByKind } from "../problems/list.ts";
-import type { QueueStats } from "../queue/driver.ts";
+import type { ParkedJobs, QueueStats } from "../queue/driver.ts";
+import { childKind } from "../supervisor/child.ts";
+import { setEndpointMetrics } from "../worker/endpoint-metrics.ts";
 import type { AdminDeps } from "./deps.ts";
 import { route, type Route } from "./route.ts";
 
@@ -35,14 +37,25 @@ function createRefresh(deps: AdminDeps): () => Promise<void> {
     const { metrics, clock } = deps;
     metrics.uptime.labels().set((clock.monotonic() - deps.startedAt) / 1000);
     metrics.memory.labels().set(process.memoryUsage().rss);
-    for (const child of deps.supervisor.children()) {
-      metrics.progressAge.labels({ child: child.id }).set(child.progressAgeMs / 1000);
+    const silence = new Map<string, number>();
+    for (const { id, progressAgeMs } of deps.supervisor.children()) {
+      const kind = childKind(id);
+      silence.set(kind, Math.max(silence.get(kind) ?? 0, progressAgeMs));
+      // It has a series before the first restart.
+      metrics.restarts.labels({ child: kind });
     }
+    for (const [child, ms] of silence) metrics.progressAge.labels({ child }).set(ms / 1000);
     for (const [kind, count] of countByKind(deps.problems.list())) {
       metrics.problems.labels({ kind, severity: problemKinds[kind].severity }).set(count);
     }
-    if (!deps.state().driverOpen) return;
-    running ??= Promise.all(deps.queues.map((queue) => refreshDepth(deps, queue))).finally(() => {
+    if (!deps.state().driverOpen) {
+      setEndpointMetrics(deps.endpointMetrics, null);
+      return;
+    }
+    running ??= Promise.all([
+      ...deps.queues.map((queue) => refreshDepth(deps, queue)),
+      refreshEndpoints(deps),
+    ]).finally(() => {
       running = null;
     });
     await running;
@@ -54,7 +67,8 @@ async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
   const stats: QueueStats | null = await withDeadline(() => deps.driver.stats(queue), statsTimeoutMs).catch(
     () => null,
   );
-  const { depth, oldestReadyAge } = deps.metrics;
+  const { depth, oldestReadyAge, queuePaused } = deps.metrics;
+  queuePaused.labels({ queue }).set(stats === null ? Number.NaN : stats.paused ? 1 : 0);
   for (const state of ["ready", "delayed", "leased", "parked", "dead"] as const) {
     const value = stats === null ? Number.NaN : stats[state];
     if (value !== null) depth.labels({ queue, state }).set(value);
@@ -63,4 +77,15 @@ async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
   // Nothing ready is an age of 0; a backend that cannot tell has no series.
   if (age !== null) oldestReadyAge.labels({ queue }).set(age / 1000);
   else if (stats?.ready === 0) oldestReadyAge.labels({ queue }).set(0);
+}
+
+/** The endpoints' gauges; a backend that cannot tell what is parked has nothing parked, as far as anybody knows. */
+async function refreshEndpoints(deps: AdminDeps): Promise<void> {
+  const { driver, queues } = deps;
+  const asked = queues.map(async (queue): Promise<readonly ParkedJobs[]> => {
+    if (driver.parkedJobs === undefined) return [];
+    return withDeadline(() => driver.parkedJobs?.(queue) ?? Promise.resolve([]), statsTimeoutMs);
+  });
+  const parked = await Promise.all(asked).catch(() => null);
+  setEndpointMetrics(deps.endpointMetrics, parked === null ? null : parked.flat());
 }

@@ -87,6 +87,8 @@ export interface QueueDriver {
 
   /** Counts; null for what the backend cannot tell. */
   stats(queue: string): Promise<QueueStats>;
+  /** What is parked under each key, counted now; fails as `stats` does. Absent: the backend cannot tell. */
+  parkedJobs?(queue: string): Promise<readonly ParkedJobs[]>;
 
   /** Stops handing out jobs of this queue, in the scope that `capabilities.pauseScope` names. */
   pause(queue: string): Promise<void>;
@@ -334,6 +336,15 @@ export interface QueueStats {
   readonly dead: number | null;
   readonly oldestReadyAgeMs: number | null;
   readonly paused: boolean;
+}
+
+/** The parked jobs of one key. */
+export interface ParkedJobs {
+  readonly key: string;
+  /** At least 1. */
+  readonly count: number;
+  /** Epoch ms of the enqueue of the one that was parked first; null where it is not known. */
+  readonly oldestEnqueuedAt: number | null;
 }
 
 export interface DeadLetter {

@@ -13,6 +13,11 @@ export interface ChildSpec {
   run(context: ChildContext): Promise<void>;
 }
 
+/** What a child is among its like, for metrics: `webhooks/loop` of `webhooks/loop-3`. */
+export function childKind(id: string): string {
+  return id.replace(/\/loop-\d+$/, "/loop");
+}
+
 /** What one run of a child gets from its supervisor. A restarted child gets a new one. */
 export interface ChildContext {
   readonly id: string;

@@ -12,6 +12,7 @@ import type { AttemptLog } from "./attempt-log.ts";
 import type { BackendFaults } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "./gates.ts";
+import { waitingIn, type WaitingHere } from "./endpoint-metrics.ts";
 import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./limits.ts";
 import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
@@ -37,6 +38,8 @@ export interface Consumption {
   start(): void;
   /** As QueueWorker.drain, for all queues at once. */
   drain(softDeadline: AbortSignal, hardDeadline: AbortSignal): Promise<void>;
+  /** What waits in this process, by endpoint; one entry for each queue where something does. */
+  waiting(): WaitingHere[];
 }
 
 /**
@@ -103,5 +106,6 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
     async drain(softDeadline, hardDeadline) {
       await Promise.all(workers.map((worker) => worker.drain(softDeadline, hardDeadline)));
     },
+    waiting: () => workers.flatMap(({ scheduler }) => waitingIn(scheduler.lanes)),
   };
 }

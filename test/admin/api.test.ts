@@ -173,7 +173,7 @@ describe("metrics", () => {
     expect(text).toMatch(/^hookline_queue_depth\{queue="webhooks",state="ready"\} 1$/m);
     expect(text).toMatch(/^hookline_process_resident_memory_bytes [1-9]\d*$/m);
     expect(text).toMatch(/^hookline_process_uptime_seconds [5-9]/m);
-    expect(text).toMatch(/^hookline_worker_progress_age_seconds\{child="webhooks\/loop-0"\} 0.012$/m);
+    expect(text).toMatch(/^hookline_worker_progress_age_seconds\{child="webhooks\/loop"\} 0.012$/m);
   });
 
   test("count requests by route, never by raw path", async () => {

@@ -108,6 +108,13 @@ export async function startAdmin(setup: AdminSetup = {}) {
     transportOf: (endpoint) => setup.transport ?? transports.of(endpoint),
     closing: closing.signal,
     metrics,
+    endpointMetrics: {
+      metrics,
+      clock,
+      gates,
+      waiting: () => [],
+      mostEndpoints: config.metrics.endpoint_series,
+    },
     clock,
     log,
     mask,

@@ -239,6 +239,50 @@ export const leaseClaims: readonly Claim[] = [
     },
   },
   {
+    name: "a paused queue is a problem until it is resumed",
+    async run({ driver, queue, otherQueue }) {
+      const paused = (): string[] =>
+        (driver.problems?.() ?? []).filter(({ kind }) => kind === "queue_paused").map(({ object }) => object);
+      expect(paused()).toEqual([]);
+      await driver.pause(queue);
+      await driver.pause(otherQueue);
+      await driver.pause(queue);
+      expect(paused().toSorted()).toEqual([queue, otherQueue].toSorted());
+      await driver.resume(queue);
+      expect(paused()).toEqual([otherQueue]);
+      await driver.resume(otherQueue);
+      expect(paused()).toEqual([]);
+    },
+  },
+  {
+    name: "a pause is a problem for the others too, who lease at that time",
+    needs: ["peer", "clusterPause"],
+    async run({ driver, queue, peer, until }) {
+      const other = await peer();
+      const paused = (): boolean =>
+        other.problems?.().some(({ kind, object }) => kind === "queue_paused" && object === queue) === true;
+      const stop = new AbortController();
+      const leasing = (async () => {
+        while (!stop.signal.aborted) {
+          await other.lease(queue, {
+            max: 1,
+            leaseMs: 10_000,
+            waitMs: 2_000,
+            closedKeys: new Set(),
+            parkedMax: 1,
+            signal: stop.signal,
+          });
+        }
+      })();
+      await driver.pause(queue);
+      await until("the peer to say that the queue is paused", paused);
+      await driver.resume(queue);
+      await until("the peer to say that it is not", () => !paused());
+      stop.abort();
+      await leasing;
+    },
+  },
+  {
     name: "a pause is seen by the others",
     needs: ["peer", "clusterPause"],
     async run({ driver, queue, put, lease, take, peer, until }) {

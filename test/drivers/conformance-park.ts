@@ -50,6 +50,28 @@ export const parkClaims: readonly Claim[] = [
     },
   },
   {
+    name: "what is parked is counted by key, with the enqueue time of what was parked first",
+    async run({ driver, queue, put, collect, lease, settle }) {
+      expect(await driver.parkedJobs?.(queue)).toEqual([]);
+      await put("1", "2", "3");
+      const held = await collect(3);
+      await settle({ verb: "park", key: "app-1/one" }, held[0]!);
+      await settle({ verb: "park", key: "app-1/one" }, held[1]!);
+      await settle({ verb: "park", key: "ünï 😀" }, held[2]!);
+      const parked = (await driver.parkedJobs?.(queue)) ?? [];
+      expect(new Set(parked)).toEqual(
+        new Set([
+          { key: "app-1/one", count: 2, oldestEnqueuedAt: held[0]!.job.enqueuedAt },
+          { key: "ünï 😀", count: 1, oldestEnqueuedAt: held[2]!.job.enqueuedAt },
+        ]),
+      );
+      await lease({ ...closed("ünï 😀"), max: 10, parkedMax: 10 });
+      expect((await driver.parkedJobs?.(queue))?.map(({ key, count }) => [key, count])).toEqual([
+        ["ünï 😀", 1],
+      ]);
+    },
+  },
+  {
     name: "keys are told apart, whatever they are made of",
     async run({ put, collect, lease, settle }) {
       const keys = ["app-1/one", "app-1/two", "{brace}", "a:b", "ünï 😀", " "];

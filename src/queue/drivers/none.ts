@@ -45,6 +45,7 @@ export function createNoneDriver(): QueueDriver {
       oldestReadyAgeMs: null,
       paused: paused.has(queue),
     }),
+    parkedJobs: async () => [],
     pause: async (queue) => void paused.add(queue),
     resume: async (queue) => void paused.delete(queue),
     deadLetters: async () => ({ items: [], cursor: null, complete: true }),

@@ -84,7 +84,9 @@ export function createReopeningDriver(make: () => QueueDriver): QueueDriver & { 
       }
       return results;
     },
+    problems: () => current.problems?.() ?? [],
     stats: (queue) => step((driver) => driver.stats(queue)),
+    parkedJobs: (queue) => step(async (driver) => (await driver.parkedJobs?.(queue)) ?? []),
     pause: (queue) => step((driver) => driver.pause(queue)),
     resume: (queue) => step((driver) => driver.resume(queue)),
     deadLetters: (queue, page) => step((driver) => driver.deadLetters(queue, page)),

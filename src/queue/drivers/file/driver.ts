@@ -4,6 +4,7 @@ import { DriverUnavailableError, StorageFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver, Settlement, SharedState } from "../../driver.ts";
+import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "../memory/dead-letters.ts";
 import type { DeadLetters } from "../memory/dead-letters.ts";
 import { createMemoryQueue } from "../memory/queue.ts";
@@ -50,6 +51,7 @@ export interface FileQueue extends MemoryQueue {
   readonly name: string;
   readonly dead: DeadLetters;
   readonly line: ColdLine;
+  readonly pause: PauseNote;
 }
 
 /**
@@ -119,10 +121,12 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       maxDelayMs,
       driver: "file",
     } as const;
-    const queue = Object.assign(createMemoryQueue(name, { ...limits, untried: line }, dead, keeper), {
+    const pause = createPauseNote(name, { clock, log });
+    const queue = Object.assign(createMemoryQueue(name, { ...limits, pause, untried: line }, dead, keeper), {
       name,
       dead,
       line,
+      pause,
     });
     queues.set(name, queue);
     restoreQueue(queue, opened, keeper, clock);
@@ -226,6 +230,7 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       return results;
     },
     stats: async (queue) => find(queue).stats(),
+    parkedJobs: async (queue) => find(queue).parkedJobs(),
     async pause(queue) {
       find(queue).setPaused(true);
       openedStore().setPaused(queue, true);
@@ -251,7 +256,7 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
     problems: () => [
       ...orphans,
       ...(store?.space.findings(options.queues) ?? []),
-      ...[...queues.values()].flatMap(({ dead }) => dead.finding() ?? []),
+      ...[...queues.values()].flatMap(({ dead, pause }) => [dead.finding() ?? [], pause.findings()].flat()),
     ],
     async ping() {
       openedStore();

@@ -3,6 +3,7 @@ import { DriverUnavailableError } from "../../../errors.ts";
 import { silentLogger } from "../../../log.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../driver.ts";
+import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { memoryKeeper } from "./keeper.ts";
@@ -31,7 +32,7 @@ export interface MemoryDriverOptions {
   readonly events: DriverEvents;
 }
 
-type Queue = MemoryQueue & { readonly dead: DeadLetters };
+type Queue = MemoryQueue & { readonly dead: DeadLetters; readonly pause: PauseNote };
 
 /** Longer than a process lives; a bound at all, so that a wrong unit is told from a long delay. */
 const maxDelayMs = 366 * 24 * 3_600_000;
@@ -65,7 +66,8 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
       usage: `${letters} of at most ${room.maxLetters} dead letters, ${inMebibytes(bytes)} of ${inMebibytes(mostDeadBytes)} MiB`,
     });
     const dead = createDeadLetters(name, { room, fill, clock, log, events }, memoryKeeper);
-    return Object.assign(createMemoryQueue(name, limits, dead, memoryKeeper), { dead });
+    const pause = createPauseNote(name, { clock, log });
+    return Object.assign(createMemoryQueue(name, { ...limits, pause }, dead, memoryKeeper), { dead, pause });
   }
 
   const find = (name: string): Queue => {
@@ -112,13 +114,15 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
       return results;
     },
     stats: async (queue) => find(queue).stats(),
+    parkedJobs: async (queue) => find(queue).parkedJobs(),
     pause: async (queue) => find(queue).setPaused(true),
     resume: async (queue) => find(queue).setPaused(false),
     deadLetters: async (queue, page) => find(queue).dead.page(page),
     redrive: async (queue, which) => find(queue).redrive(which),
     deadCounts: async (queue) => find(queue).dead.counts(),
     removeDead: async (queue, id) => find(queue).dead.remove(id),
-    problems: () => [...queues.values()].flatMap(({ dead }) => dead.finding() ?? []),
+    problems: () =>
+      [...queues.values()].flatMap(({ dead, pause }) => [dead.finding() ?? [], pause.findings()].flat()),
     async ping() {
       if (isClosed) throw new DriverUnavailableError("the memory driver is closed");
     },

@@ -8,11 +8,13 @@ import type {
   Lease,
   LeaseOptions,
   NewJob,
+  ParkedJobs,
   QueueStats,
   RedriveSelection,
   Settlement,
   SettleResult,
 } from "../../driver.ts";
+import type { PauseNote } from "../../pause-note.ts";
 import { findRefusal } from "./admission.ts";
 import type { AdmissionLimits } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -34,6 +36,8 @@ export interface MemoryQueueOptions extends AdmissionLimits {
   readonly deduplicationTtlMs: number;
   readonly clock: Clock;
   readonly events: DriverEvents;
+  /** Told when the queue is paused or resumed. */
+  readonly pause: PauseNote;
   /** The line of jobs never leased; a deque of entries when not given. */
   readonly untried?: UntriedLine;
 }
@@ -57,6 +61,7 @@ export interface MemoryQueue {
   /** Throws QueueFullError when there is no room for the first of them. */
   redrive(which: RedriveSelection): number;
   stats(): QueueStats;
+  parkedJobs(): ParkedJobs[];
   setPaused(isPaused: boolean): void;
   /** Puts a job back that an earlier process kept; to be called before the first lease. */
   restore(job: KeptJob): void;
@@ -302,8 +307,10 @@ export function createMemoryQueue(
         paused: isPaused,
       };
     },
+    parkedJobs: () => waiting.parkedJobs(),
     setPaused(next) {
       isPaused = next;
+      options.pause.set(next);
       line.wake();
     },
     restore({ entry, delayMs, place }) {

@@ -1,4 +1,4 @@
-import type { LeaseOptions } from "../../driver.ts";
+import type { LeaseOptions, ParkedJobs } from "../../driver.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import type { DeadlineHeap } from "./deadline-heap.ts";
 import type { Entry } from "./entry.ts";
@@ -50,6 +50,8 @@ export interface WaitingJobs {
   evict(): Entry | undefined;
   /** Monotonic ms at which the next delayed job is due; Infinity when there is none. */
   nextDue(): number;
+  /** What is parked, by key. */
+  parkedJobs(): ParkedJobs[];
   counts(): { readonly ready: number; readonly delayed: number; readonly parked: number };
   /** Epoch ms; null when nothing is ready. */
   oldestReadyEnqueuedAt(): number | null;
@@ -185,6 +187,12 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
       delayed: retries.size + delayed.size,
       parked: parkedCount,
     }),
+    parkedJobs: () =>
+      [...parked].map(([key, jobs]) => ({
+        key,
+        count: jobs.size,
+        oldestEnqueuedAt: jobs.front()?.enqueuedAt ?? null,
+      })),
     oldestReadyEnqueuedAt() {
       const oldest = Math.min(
         ...[back, due, ahead, untried].map((jobs) => jobs.front()?.enqueuedAt ?? Infinity),

@@ -2,6 +2,7 @@ import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverEvents, Lease, LeaseOptions } from "../../driver.ts";
+import type { PauseNote } from "../../pause-note.ts";
 import { maxBatch } from "./limits.ts";
 import { createLookArguments, readLook } from "./look.ts";
 import type { Look } from "./look.ts";
@@ -37,6 +38,8 @@ export interface Consumer {
   noteParked(key: string): void;
   /** This process delayed a job by so much. */
   noteDue(delayMs: number): void;
+  /** Somebody else's answer said whether the queue is paused; counts only where the channel does not tell. */
+  sawPaused(isPaused: boolean): void;
   /** What keeps this queue from being consumed as it should. */
   findings(): Finding[];
   close(): Promise<void>;
@@ -51,6 +54,8 @@ export interface ConsumerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
+  /** Told whether the queue is paused, as often as it is seen. */
+  readonly pause: PauseNote;
   /** Gives leases back that nobody waits for any more. */
   readonly release: (leases: readonly Lease[]) => Promise<unknown>;
 }
@@ -110,6 +115,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         wakes += 1;
       } else if (event.channel === keys.paused) {
         pausedUntil = null;
+        options.pause.set(event.message === "1");
       } else if (event.message !== "") {
         return soonerBy(Number(event.message));
       } else {
@@ -218,9 +224,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       pausedUntil = answeredAt + (attached?.subscription.isHeard === true ? pausedLookMs : pollMs);
       // A change told while the answer was on its way is newer than the answer.
       if (news !== heard) pausedUntil = null;
+      else options.pause.set(true);
       return answer;
     }
     pausedUntil = null;
+    if (news === heard) options.pause.set(false);
     if (scan) scannedAt = now;
     for (const key of answer.parkedKeys) candidates.add(key);
     // Some of the places could not be looked at: the next look finds out whether they can be now.
@@ -318,6 +326,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
     noteParked: (key) => void candidates.add(key),
     noteDue: (delayMs) => soonerBy(delayMs),
+    sawPaused(isPaused) {
+      // What the channel told may be newer than that answer.
+      if (attached?.subscription.isHeard !== true) options.pause.set(isPaused);
+    },
 
     findings() {
       const waiting = pushes.finding();

@@ -3,10 +3,12 @@ import type {
   DriverCapabilities,
   ExtendResult,
   Lease,
+  ParkedJobs,
   QueueDriver,
   SettleResult,
   Settlement,
 } from "../../driver.ts";
+import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer } from "./consumer.ts";
 import { createDeadKeeper, readMemory } from "./dead-keeper.ts";
@@ -28,7 +30,7 @@ import type { QueueLink } from "./queue-link.ts";
 import { createQueueTrouble } from "./queue-trouble.ts";
 import type { QueueTrouble } from "./queue-trouble.ts";
 import { extendScript } from "./settle-script.ts";
-import { pauseScript, statsScript } from "./queue-scripts.ts";
+import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
 import { settleLeases } from "./settle.ts";
 import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
@@ -57,6 +59,7 @@ interface RedisQueue {
   readonly link: QueueLink;
   readonly trouble: QueueTrouble;
   readonly consumer: Consumer;
+  readonly pause: PauseNote;
   readonly deadLetters: DeadLetters;
   readonly keeper: DeadKeeper;
 }
@@ -157,6 +160,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
   for (const name of options.queues) {
     const keys = queueKeys(options.prefix, name);
+    const pause = createPauseNote(name, { clock: context.clock, log });
     const trouble = createQueueTrouble({
       queue: name,
       clock: context.clock,
@@ -166,6 +170,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     const link = createQueueLink(topology, name, keys, trouble);
     const consumer = createConsumer({
       link,
+      pause,
       process,
       log,
       clock: context.clock,
@@ -192,7 +197,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         return readMemory(await info.catch(() => ""));
       },
     });
-    queues.set(name, { link, trouble, consumer, deadLetters, keeper });
+    queues.set(name, { link, trouble, consumer, pause, deadLetters, keeper });
   }
 
   const foreign = createForeignJobs({
@@ -284,8 +289,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     problems: () => [
       ...checks.findings(),
       ...foreign.findings(),
-      ...[...queues.values()].flatMap(({ consumer, trouble, keeper }) => [
+      ...[...queues.values()].flatMap(({ consumer, pause, trouble, keeper }) => [
         ...consumer.findings(),
+        ...pause.findings(),
         ...trouble.findings(),
         ...keeper.findings(),
       ]),
@@ -295,14 +301,30 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     async stats(name) {
       const { values } = await queueOf(name).link.evaluate("counting", statsScript, []);
-      return readStats(values);
+      const stats = readStats(values);
+      queueOf(name).consumer.sawPaused(stats.paused);
+      return stats;
+    },
+
+    async parkedJobs(name) {
+      const [, ...values] = await queueOf(name).link.call("counting", parkedScript, []);
+      return Array.from({ length: values.length / 3 }, (_, index): ParkedJobs => {
+        const [key, count, oldest] = values.slice(3 * index, 3 * index + 3);
+        return {
+          key: replyText(key),
+          count: Number(count),
+          oldestEnqueuedAt: Number(oldest) || null,
+        };
+      });
     },
 
     async pause(name) {
       await queueOf(name).link.call("pausing", pauseScript, ["1"]);
+      queueOf(name).pause.set(true);
     },
     async resume(name) {
       await queueOf(name).link.call("resuming", pauseScript, ["0"]);
+      queueOf(name).pause.set(false);
     },
 
     async deadLetters(name, page) {

@@ -24,6 +24,24 @@ return {''}
 `,
 );
 
+/** What is parked: {failure, key, how many, enqueue time of the first in ms or 0, key…}. */
+export const parkedScript = script(
+  "parked",
+  `
+local answer = {''}
+for _, key in ipairs(try('SMEMBERS', parked) or {}) do
+  local list = parked .. ':' .. key
+  local count = try('LLEN', list) or 0
+  if count > 0 then
+    local _, _, enqueued = parse(try('LINDEX', list, 0) or '')
+    for _, value in ipairs({key, count, tonumber(enqueued) or 0}) do answer[#answer + 1] = value end
+  end
+end
+answer[1] = failure
+return answer
+`,
+);
+
 /**
  * Counts: {failure, waiting in lists, delayed and due, delayed, leases run out, leases, parked, dead, paused (0 or 1),
  * oldest known time in ms or -1, now}. -1 is what a broken key does not tell; the others are told all the same.

@@ -10,6 +10,7 @@ import type {
   QueueStats,
   SettleResult,
 } from "../../driver.ts";
+import { createPauseNote } from "../../pause-note.ts";
 import type { SqsApi } from "./api.ts";
 import { createSqsApi } from "./client.ts";
 import { createAttemptMemory } from "./attempts.ts";
@@ -58,6 +59,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
   // Here and not in `open`: `hookline config check` makes the driver and opens nothing.
   if (settings.issues.length > 0) throw new ConfigError(settings.issues);
   const byName = new Map<string, { consumer: Consumer; deadLetters: DeadLetters; queue: SqsQueue }>();
+  const pauses = new Map(options.queues.map(({ name }) => [name, createPauseNote(name, { clock, log })]));
   const consumers: Consumer[] = [];
   /** What `open` found that works, but not as it should. */
   let unfit: readonly Finding[] = [];
@@ -72,6 +74,13 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     const found = byName.get(queue);
     if (found === undefined) throw new DriverUnavailableError(`sqs: queue ${queue} is not open`);
     return found;
+  };
+
+  const setPaused = (name: string, isPaused: boolean): void => {
+    const { consumer } = of(name);
+    if (isPaused) consumer.pause(name);
+    else consumer.resume(name);
+    pauses.get(name)?.set(isPaused);
   };
 
   const planner = createPlanner({
@@ -125,6 +134,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       ...[...new Set(byName.values())].flatMap(({ consumer, deadLetters, queue }) =>
         unsettled(queue.logical[0] ?? queue.name, consumer.ended, deadLetters.ended),
       ),
+      ...[...pauses.values()].flatMap((pause) => pause.findings()),
     ],
 
     get capabilities(): DriverCapabilities {
@@ -255,8 +265,13 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       };
     },
 
-    pause: (queue) => Promise.resolve(of(queue).consumer.pause(queue)),
-    resume: (queue) => Promise.resolve(of(queue).consumer.resume(queue)),
+    parkedJobs(name) {
+      const { consumer, queue } = of(name);
+      // Several logical queues on one physical one: it is counted once.
+      return Promise.resolve(queue.logical[0] === name ? consumer.lines.parkedJobs() : []);
+    },
+    pause: (queue) => Promise.resolve(setPaused(queue, true)),
+    resume: (queue) => Promise.resolve(setPaused(queue, false)),
 
     async deadLetters(queue, { limit, maxBytes }) {
       return { items: await of(queue).deadLetters.list(limit, maxBytes), cursor: null, complete: false };

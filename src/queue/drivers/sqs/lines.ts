@@ -1,3 +1,4 @@
+import type { ParkedJobs } from "../../driver.ts";
 import type { HeldMessage } from "./message.ts";
 import type { GroupRate } from "./rate.ts";
 
@@ -62,6 +63,8 @@ export interface Lines {
   readonly readyCount: number;
   readonly delayedCount: number;
   readonly parkedCount: number;
+  /** What is parked, by key. */
+  parkedJobs(): ParkedJobs[];
   readonly endedCount: number;
   ended(): Iterable<Line>;
   readonly size: number;
@@ -230,6 +233,11 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
     get parkedCount() {
       return parkedCount;
     },
+    parkedJobs: () =>
+      [...parked].map(([key, lane]) => {
+        const [first] = lane;
+        return { key, count: lane.size, oldestEnqueuedAt: first?.messages[0]?.enqueuedAt ?? null };
+      }),
     get endedCount() {
       return ended.size;
     },

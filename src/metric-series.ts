@@ -1,0 +1,52 @@
+import { outcomeKinds } from "./delivery/outcome.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What the counters count by, as far as it is known before anything happens. */
+export interface CountedFrom {
+  readonly queues: readonly string[];
+  /** Labels of the endpoints with series of their own. */
+  readonly endpoints: readonly string[];
+}
+
+const dispositions = ["ack", "retry", "release", "park", "dead", "replace"];
+
+/** Reasons of dead letters but `http_<status>`, of which there are as many as statuses. */
+const deadReasons = [
+  "attempts_exhausted",
+  "bad_signature",
+  "blocked",
+  "endpoint_disabled",
+  "format_not_accepted",
+  "internal_error",
+  "malformed",
+  "max_age",
+  "no_route",
+  "not_wanted",
+  "payload_too_large",
+  "redirect",
+  "unknown_app",
+  "unknown_endpoint",
+];
+
+/** What a job can be refused for at enqueue. */
+const refusals = ["draining", "id_conflict", "malformed", "payload_too_large", "queue_full"];
+
+/**
+ * Makes the counters' series, at 0: a counter that appears with its first count shows no increase for it, and an
+ * alert on it never fires.
+ */
+export function startCounters(metrics: Metrics, { queues, endpoints }: CountedFrom): void {
+  const { enqueued, duplicates, discarded, leased, lost, reclaimed, evicted, trimmed, expanded } = metrics;
+  const byQueue = [enqueued, duplicates, discarded, leased, lost, reclaimed, evicted, trimmed, expanded];
+  for (const queue of queues) {
+    for (const counter of byQueue) counter.labels({ queue });
+    for (const counter of [metrics.removed, metrics.redriven, metrics.filteredOut]) counter.labels({ queue });
+    for (const disposition of dispositions) metrics.settled.labels({ queue, disposition });
+    for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });
+    for (const code of refusals) metrics.rejected.labels({ queue, code });
+  }
+  for (const endpoint of endpoints) {
+    for (const outcome of outcomeKinds) metrics.attempts.labels({ endpoint, outcome });
+  }
+  metrics.httpRequests.labels({ route: "/metrics", status: "200" });
+}
