@@ -22,6 +22,7 @@ export function checkBackends(view: CrossView, findings: CrossFindings): void {
 function warnOfDefaultDriver({ config, input, sourceOf }: CrossView, { warn }: CrossFindings): void {
   if (config.queue?.driver !== "memory" || sourceOf(["queue", "driver"]) !== "default") return;
   const described: readonly [path: readonly string[], value: unknown, driver: string][] = [
+    [["queue", "file"], input.queue?.file, "file"],
     [["queue", "sqs"], input.queue?.sqs, "sqs"],
     [["queue", "redis_cluster"], input.queue?.redis_cluster, "redis-cluster"],
     [["queue", "redis"], input.queue?.redis, "redis"],

@@ -6,6 +6,7 @@ import { admit } from "./admit.ts";
 import { checkAcross } from "./cross.ts";
 import { configEntries, type ConfigEntry } from "./display.ts";
 import { readEnv, type Env } from "./env.ts";
+import { warnOfExtraCertificates } from "./extra-certificates.ts";
 import { readTextFile } from "./file.ts";
 import { applyFlags, type ConfigArgs } from "./flags.ts";
 import { attribute, describeIssues, type Finding } from "./issues.ts";
@@ -60,15 +61,17 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   findings.push(...applyFlags(args, layers));
 
   const checked = check(layers, options.isTerminal ?? false, findings);
+  const ofCertificates = await warnOfExtraCertificates(env);
+  const ofEnv = [...fromEnv.warnings, ...(ofCertificates === null ? [] : [ofCertificates])];
   // What the parts say of each other counts once all of them are sound.
-  if (!checked.ok) throw new ConfigError(checked.issues, fromEnv.warnings);
+  if (!checked.ok) throw new ConfigError(checked.issues, ofEnv);
   const sourceOf = (path: string): string => layers.sourceOf(path.split("."));
   return {
     config: checked.config,
     file,
     sourceOf,
     entries: () => configEntries(checked.config, sourceOf),
-    warnings: [...fromEnv.warnings, ...checked.warnings],
+    warnings: [...ofEnv, ...checked.warnings],
   };
 }
 

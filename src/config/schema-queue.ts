@@ -136,7 +136,13 @@ export const queueSchema = v.strictObject({
         ),
         "evict_oldest",
       ),
-      concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),
+      concurrency: v.optional(
+        integer(
+          { min: 1 },
+          "Attempts in flight per queue, plus one for each endpoint that has none in flight.",
+        ),
+        5,
+      ),
     }),
     {},
   ),

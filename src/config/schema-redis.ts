@@ -26,7 +26,10 @@ const prefix = v.pipe(
 
 /** `queue.redis`. */
 export const redisSchema = v.strictObject({
-  concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),
+  concurrency: v.optional(
+    integer({ min: 1 }, "Attempts in flight per queue, plus one for each endpoint that has none in flight."),
+    5,
+  ),
   prefix: v.optional(prefix, "sockudo_queue:"),
   url_override: v.optional(
     v.nullable(
@@ -58,7 +61,10 @@ export const redisSchema = v.strictObject({
 
 /** `queue.redis_cluster`. */
 export const redisClusterSchema = v.strictObject({
-  concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),
+  concurrency: v.optional(
+    integer({ min: 1 }, "Attempts in flight per queue, plus one for each endpoint that has none in flight."),
+    5,
+  ),
   prefix: v.optional(prefix, "sockudo_queue:"),
   nodes: v.optional(
     v.pipe(v.array(clusterNode, "an array of node URLs"), v.minLength(1, "at least one node")),

@@ -67,7 +67,13 @@ export const sqsSchema = v.pipe(
       milliseconds(0, "Pause between polls, which then run one at a time."),
       0,
     ),
-    concurrency: v.optional(integer({ min: 1 }, "Attempts in flight per queue."), 5),
+    concurrency: v.optional(
+      integer(
+        { min: 1 },
+        "Attempts in flight per queue, plus one for each endpoint that has none in flight.",
+      ),
+      5,
+    ),
     fifo: v.optional(flag("FIFO queues; by default true when queue_url ends in .fifo.")),
     message_group_id: v.optional(
       checkedText("a string", templateProblem, "Template of {app_id}, {channel}, {queue}, {event}, {group}."),

@@ -43,7 +43,7 @@ describe("hookline config check", () => {
     expect(stdout).toBe("");
     expect(stderr).toBe(
       'server.prot (file hookline.json): unknown key, did you mean "port"?\n' +
-        'queue.driver (flag --set): expected one of "memory", "redis", "redis-cluster", "sqs", "none", got "x"\n',
+        'queue.driver (flag --set): expected one of "memory", "file", "redis", "redis-cluster", "sqs", "none", got "x"\n',
     );
   });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { envNames } from "../../src/config/env-names.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { knownPaths, nodeAt } from "../../src/config/schema-tree.ts";
+import { certificates } from "../support/certificates.ts";
 import { app, inDirectory, issuesOf, load } from "./support.ts";
 
 /** The value at a dotted path of the loaded configuration. */
@@ -199,7 +200,7 @@ describe("values", () => {
     [
       "QUEUE_DRIVER",
       "kafka",
-      'queue.driver (env QUEUE_DRIVER): expected one of "memory", "redis", "redis-cluster", "sqs", "none", got "kafka"',
+      'queue.driver (env QUEUE_DRIVER): expected one of "memory", "file", "redis", "redis-cluster", "sqs", "none", got "kafka"',
     ],
     [
       "HOOKLINE_APPS",
@@ -383,5 +384,21 @@ describe("Soketi's environment", () => {
     );
     expect(await valueOf("database.redis.host", env)).toBe("soketi.test");
     expect(await valueOf("database.redis.port", env)).toBe(8);
+  });
+});
+
+test("NODE_EXTRA_CA_CERTS that names nothing usable is warned of: the runtime itself says nothing", async () => {
+  await inDirectory(async (cwd) => {
+    const none = join(cwd, "none.pem");
+    const text = join(cwd, "text.pem");
+    await writeFile(text, "-----BEGIN CERTIFICATE-----\nnot\n-----END CERTIFICATE-----\n");
+    const warningsOf = async (path: string): Promise<readonly string[]> =>
+      (await load({ apps: [app()] }, { env: { NODE_EXTRA_CA_CERTS: path } })).warnings;
+    const start = "NODE_EXTRA_CA_CERTS is not used, only the usual authorities are trusted: ";
+    expect(await warningsOf(none)).toEqual([`${start}cannot read ${none}: no such file`]);
+    expect(await warningsOf(text)).toEqual([`${start}it holds no certificates in PEM that can be read`]);
+    expect(await warningsOf("")).toEqual([]);
+    await writeFile(text, certificates().ca);
+    expect(await warningsOf(text)).toEqual([]);
   });
 });
