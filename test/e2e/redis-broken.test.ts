@@ -94,3 +94,107 @@ test("a ready list that is overwritten for seconds loses nothing, and the other 
   expect(workers.workers.map(({ restarts }) => restarts).filter((count) => count > 0)).toEqual([]);
   expect(await server.stop()).toBe(0);
 }, 90_000);
+
+// The same kind by missing rights: each was a crash of the loop, and after some of them jobs were gone.
+test("rights that are taken away for a moment, one after another, lose nothing under load", async () => {
+  await using redis = await startRedis();
+  const acl = (...rules: string[]): Promise<unknown> =>
+    redis.client.call("ACL", "SETUSER", "worker", ...rules);
+  await acl("on", ">pw", "~*", "&*", "+@all");
+  await using receiver = await startReceiver();
+  let answered = 0;
+  /** Job → how often it was accepted. */
+  const times = new Map<string, number>();
+  receiver.behave(({ text }) => {
+    // Every fourth is tried again.
+    if ((answered += 1) % 4 === 0) return answer(503);
+    const id = /"channel":"(load-\d+)"/.exec(text)?.[1] ?? "";
+    times.set(id, (times.get(id) ?? 0) + 1);
+    return answer(200);
+  });
+  await using server = await startExecutable(
+    configFor([{ name: "hook", url: receiver.url, breaker: { min_attempts: 100_000 } }], {
+      queue: {
+        driver: "redis",
+        redis: { url_override: redis.url.replace("redis://", "redis://worker:pw@"), concurrency: 20 },
+      },
+      webhooks: { retry: { initial_backoff_ms: 50, max_backoff_ms: 200 } },
+      supervisor: { max_restarts: 0 },
+    }),
+  );
+  const accepted = new Set<string>();
+  const loaded = new AbortController();
+  let number = 0;
+  const load = async (): Promise<void> => {
+    while (!loaded.signal.aborted) {
+      const ids = Array.from({ length: 10 }, () => `load-${(number += 1)}`);
+      const jobs = ids.map((id) => ({
+        id,
+        app_id: app.id,
+        payload: { time_ms: 1, events: [{ name: "channel_occupied", channel: id }] },
+      }));
+      const response = await server.api("POST", "/v1/queues/webhooks/jobs", jobs);
+      if (response.status === 202) {
+        for (const { id, status } of response.body.jobs) if (status === "enqueued") accepted.add(id);
+      } else expect(response.status).toBe(503);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const loading = load();
+  for (const command of ["hset", "zadd", "ltrim", "hdel", "zrem", "rpush", "zrangebyscore", "hget"]) {
+    const before = receiver.requests.length;
+    await acl(`-${command}`);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await acl(`+${command}`);
+    await until(() => receiver.requests.length > before + 20, {
+      what: `deliveries after ${command}`,
+      timeoutMs: 20_000,
+    });
+  }
+  loaded.abort();
+  await loading;
+  expect(accepted.size).toBeGreaterThan(100);
+  await server.untilIdle("webhooks", 30_000);
+  expect((await server.stats("webhooks"))["dead"]).toBe(0);
+  expect([...accepted].filter((id) => !times.has(id))).toEqual([]);
+  expect([...times].filter(([, count]) => count > 1)).toEqual([]);
+  expect(await server.stop()).toBe(0);
+}, 90_000);
+
+// Finding: a page with such a letter was 500, and so was every redrive (faults.md B4).
+test("dead letters that nobody can read are listed, redriven and removed over the API", async () => {
+  await using redis = await startRedis();
+  await using server = await startExecutable(
+    configFor([{ name: "hook", url: "http://127.0.0.1:9/" }], {
+      queue: { driver: "redis", redis: { url_override: redis.url } },
+    }),
+  );
+  const plant = async (): Promise<void> => {
+    for (const [name, score, content] of [
+      ["broken", "1764000000000001", '1764000000000 1 1764000000000 job-1 {"reason":\n{}'],
+      ["long", "1764000000000002", '99999999999999999999 1 99999999999999999999 job-2 {"reason":"r"}\n{}'],
+      ["noise", "inf", "\u0000\u0001"],
+    ] as const) {
+      await redis.client.zadd(`{${ready}}:dead`, score, name);
+      await redis.client.hset(`{${ready}}:dead-jobs`, name, content);
+    }
+  };
+  const list = async (): Promise<string[]> => {
+    const { status, body } = await server.api("GET", "/v1/queues/webhooks/dead");
+    expect(status).toBe(200);
+    return (body as { items: { id: string }[] }).items.map(({ id }) => id).sort();
+  };
+  await plant();
+  expect(await list()).toEqual(["broken", "long", "noise"]);
+  const removed = await server.api("DELETE", "/v1/queues/webhooks/dead/broken");
+  expect(removed.status).toBe(204);
+  const redriven = await server.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 10 });
+  expect(redriven.body).toEqual({ redriven: 2 });
+  // They are no jobs, and so become dead letters that can be read.
+  await until(async () => (await list()).length === 2, { what: "their end" });
+  const { items } = (await server.api("GET", "/v1/queues/webhooks/dead")).body as {
+    items: { reason: string }[];
+  };
+  expect(new Set(items.map(({ reason }) => reason))).toEqual(new Set(["malformed"]));
+  expect(await server.stop()).toBe(0);
+}, 60_000);

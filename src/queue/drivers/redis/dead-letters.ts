@@ -8,9 +8,10 @@ import type {
   RedriveSelection,
 } from "../../driver.ts";
 import { readDeadCounts } from "./dead-counts.ts";
-import { readDeadLetter } from "./dead-record.ts";
+import { idOfName, nameOfId, readDeadLetter } from "./dead-record.ts";
 import { deadCountsScript, deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
 import { replyText } from "./evaluate.ts";
+import type { ScriptArgument } from "./evaluate.ts";
 import { randomName } from "./look.ts";
 import type { QueueLink } from "./queue-link.ts";
 
@@ -27,7 +28,7 @@ const cursorPattern = /^(?:\d{1,17}|s(-?\d{1,20}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?
 export function createDeadLetters(link: QueueLink) {
   /** Answers how many were redriven, and of how many names; throws what stopped it when nothing was. */
   const redriveSome = async (
-    args: readonly (string | number)[],
+    args: readonly ScriptArgument[],
   ): Promise<[redriven: number, looked: number]> => {
     const { values, fault } = await link.evaluate("redriving", redriveScript, [`${randomName()}-r`, ...args]);
     const redriven = Number(values[1]);
@@ -51,7 +52,7 @@ export function createDeadLetters(link: QueueLink) {
       ]);
       const items: DeadLetter[] = [];
       for (let at = 0; at < rows.length; at += 3) {
-        items.push(readDeadLetter(replyText(rows[at]), rows[at + 2] as Buffer | null));
+        items.push(readDeadLetter(idOfName(rows[at] as Buffer), rows[at + 2] as Buffer | null));
       }
       const last = isCut === 1 || items.length === limit ? replyText(rows[rows.length - 2]) : null;
       return { items, cursor: last === null || /^\d+$/.test(last) ? last : `s${last}`, complete: true };
@@ -64,7 +65,7 @@ export function createDeadLetters(link: QueueLink) {
     /** What a step stopped at is thrown only when it had moved nothing: else the caller hears how many. */
     async redrive(which: RedriveSelection): Promise<number> {
       let done = 0;
-      const step = async (args: readonly (string | number)[]): Promise<number | null> => {
+      const step = async (args: readonly ScriptArgument[]): Promise<number | null> => {
         try {
           const [redriven, looked] = await redriveSome(args);
           done += redriven;
@@ -76,7 +77,7 @@ export function createDeadLetters(link: QueueLink) {
       };
       if ("ids" in which) {
         for (let at = 0; at < which.ids.length; at += redriveStep) {
-          if ((await step(["ids", ...which.ids.slice(at, at + redriveStep)])) === null) break;
+          if ((await step(["ids", ...which.ids.slice(at, at + redriveStep).map(nameOfId)])) === null) break;
         }
         return done;
       }
@@ -89,7 +90,7 @@ export function createDeadLetters(link: QueueLink) {
     },
 
     async remove(id: string): Promise<boolean> {
-      const [, removed] = await link.call("removing a dead letter", removeDeadScript, [id]);
+      const [, removed] = await link.call("removing a dead letter", removeDeadScript, [nameOfId(id)]);
       return removed === 1;
     },
   };

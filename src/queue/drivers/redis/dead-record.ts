@@ -1,4 +1,4 @@
-import type { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { jobIdPattern } from "../../../jobs/job.ts";
 import type { DeadLetter } from "../../driver.ts";
 import { readBody, readNumber, readTime } from "./record.ts";
@@ -56,6 +56,20 @@ export function readDeadLetter(name: string, content: Buffer | null): DeadLetter
     enqueuedAt: readTime(enqueued),
     body: readBody(content.subarray(end + 1)),
   };
+}
+
+/**
+ * The id under which a letter of this name is shown and found. Names of ours are text; one that is not is shown as
+ * `bytes:` and its hex, which no name of ours can be.
+ */
+export function idOfName(name: Buffer): string {
+  return isUtf8(name) ? name.toString("utf8") : `bytes:${name.toString("hex")}`;
+}
+
+/** The name that an id stands for. */
+export function nameOfId(id: string): string | Buffer {
+  const hex = /^bytes:((?:[0-9a-f]{2})+)$/.exec(id)?.[1];
+  return hex === undefined ? id : Buffer.from(hex, "hex");
 }
 
 function readMeta(text: string): DeadMeta | null {

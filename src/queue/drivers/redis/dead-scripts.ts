@@ -13,7 +13,7 @@ local out = {'', 0}
 local bytes = 0
 for i = 1, #page, 2 do
   local content = redis.call('HGET', deadjobs, page[i])
-  bytes = bytes + #(content or '')
+  bytes = bytes + #page[i] + #(content or '')
   if bytes > tonumber(ARGV[3]) and i > 1 then
     out[2] = 1
     break

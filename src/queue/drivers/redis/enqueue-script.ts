@@ -18,7 +18,10 @@ local number = 0
 -- What is remembered under a key; false when there is nothing that can be read, nil when nobody knows.
 local function remembered(key)
   local known = redis.pcall('GET', dedup .. ':' .. key)
-  if type(known) ~= 'table' then return known end
+  if type(known) ~= 'table' then
+    local readable = known and #known <= 512 and string.find(known, '^[%w_-]+ ')
+    return readable and known or false
+  end
   if string.find(known.err, 'WRONGTYPE', 1, true) then return false end
   if failure == '' then failure = known.err end
   return nil
