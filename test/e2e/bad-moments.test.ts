@@ -88,7 +88,7 @@ test("bad requests get a clear answer, enqueue nothing, and harm nobody", async 
       ["POST", jobs, JSON.stringify(jobNumber(1)), { "content-type": "text/plain" }, 415],
       ["POST", "/v1/queues/nobody/jobs", jobNumber(1), {}, 404],
       ["POST", jobs, jobNumber(1), { authorization: "Bearer wrong" }, 401],
-      ["POST", jobs, jobNumber(1), { origin: "https://evil.test" }, 403],
+      ["POST", jobs, jobNumber(1), { origin: "https://evil.test", authorization: "Bearer wrong" }, 403],
       ["POST", "/v1/apps/nobody/events", { events: [{ name: "x", channel: "y" }] }, {}, 404],
       ["GET", "/v1/nowhere", undefined, {}, 404],
       ["DELETE", "/v1/queues/webhooks/dead/nobody", undefined, {}, 404],
