@@ -68,14 +68,20 @@ export interface QueueDriver {
    */
   lease(queue: string, options: LeaseOptions): Promise<Lease[]>;
 
-  /** Sets each lease to end `leaseMs` from now. Per lease, in order: extended, or lost. */
+  /**
+   * Sets each lease to end `leaseMs` from now. Per lease, in order: extended, lost, or unknown (it may end when it
+   * would have; ask again).
+   *
+   * Throws DriverUnavailableError when all are unknown.
+   */
   extend(leases: readonly Lease[], leaseMs: number): Promise<ExtendResult[]>;
 
   /**
    * Ends leases. Per settlement, in order: settled, lost (the token was not current: nothing changed),
-   * or failed (this one only; its lease will end by itself).
+   * failed (this one only; its lease will end by itself), or unknown (ask again: that is safe, and goes on where
+   * this call stopped).
    *
-   * Throws DriverUnavailableError when the fate of all is unknown; calling again is safe.
+   * Throws DriverUnavailableError when all are unknown.
    */
   settle(settlements: readonly Settlement[]): Promise<SettleResult[]>;
 
@@ -265,7 +271,7 @@ export interface PutBack {
   readonly times: number;
 }
 
-export type ExtendResult = "extended" | "lost";
+export type ExtendResult = "extended" | "lost" | "unknown";
 
 /**
  * How a lease ends. `body`, where given, replaces the stored bytes: a job that is kept is kept without
@@ -325,7 +331,9 @@ export type Settlement = Disposition & { readonly lease: Lease };
 export type SettleResult =
   | { readonly status: "settled" }
   | { readonly status: "lost" }
-  | { readonly status: "failed"; readonly error: Error };
+  | { readonly status: "failed"; readonly error: Error }
+  /** `error` is a DriverUnavailableError. */
+  | { readonly status: "unknown"; readonly error: Error };
 
 export interface QueueStats {
   readonly ready: number | null;

@@ -63,7 +63,9 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
     const results = await extend(due);
     for (const [index, held] of due.entries()) {
       if (results[index] === "extended") held.expiresAt = now + leaseMs;
-      else lose(held, "the backend gave it to another");
+      else if (results[index] === "lost") lose(held, "the backend gave it to another");
+      // Asked for again at the next beat, for as long as it lasts.
+      else if (held.expiresAt <= clock.monotonic()) lose(held, "it ran out unrenewed");
     }
   };
 

@@ -59,6 +59,8 @@ export function createSettler(options: SettlerOptions): Settler {
     if (result === undefined) throw new Error(`driver ${driver.name} answered fewer settlements than it got`);
     // Asked twice, because the first call was given up, and answered twice.
     if (held.state === "gone") return;
+    // Kept, and asked for again.
+    if (result.status === "unknown") return;
     forget(held);
     if (result.status === "settled") return count(settlement.verb);
     if (result.status === "lost") {
@@ -93,6 +95,8 @@ export function createSettler(options: SettlerOptions): Settler {
     try {
       const results = await driver.settle(batch.map(({ settlement }) => settlement));
       for (const [index, item] of batch.entries()) confirm(item, results[index]);
+      const unknown = results.find(({ status }) => status === "unknown");
+      if (unknown?.status === "unknown") throw unknown.error;
     } finally {
       // Otherwise this run was given up meanwhile, and what it had in hand was put back then.
       if (flushing === batch) putBack();

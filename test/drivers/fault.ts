@@ -22,4 +22,8 @@ export interface BackendFaults {
    * False: a call that failed has done nothing, and no job ever comes twice.
    */
   readonly mayDouble: boolean;
+  /** The backend keeps a job's bytes as they were put: a settlement's `body` is not taken. */
+  readonly keepsBytes?: boolean;
+  /** Steps of the walk; fewer where a call that fails takes long. */
+  readonly steps?: number;
 }

@@ -52,6 +52,22 @@ test("one that is redriven and not deleted is not redriven again, and is deleted
   expect(driver.problems?.()).toEqual([]);
 });
 
+test("FIFO: one that is redriven and not deleted does not hold back the dead letters of its group", async () => {
+  const fifo = await openSqs(model.endpoint, { waitTimeSeconds: 1, fifo: true });
+  const queue = model.queues.get("webhooks-dead.fifo");
+  const letter = (body: string) =>
+    queue?.send({ body, attributes: {}, group: "g", deduplicationId: body, delaySeconds: null });
+  letter("1");
+  failDeletes();
+  expect(await fifo.redrive("webhooks", { max: 5 })).toBe(1);
+  model.faults.failEntry = null;
+  letter("2");
+  expect(await fifo.redrive("webhooks", { max: 5 })).toBe(1);
+  expect([bodies("webhooks.fifo"), bodies("webhooks-dead.fifo")]).toEqual([["1", "2"], []]);
+  model.endPolls();
+  await fifo.close();
+});
+
 test("a removal that SQS does not do is an error, and works when it is asked for again", async () => {
   put("webhooks-dead", "x");
   const [letter] = await page();

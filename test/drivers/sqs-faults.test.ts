@@ -198,6 +198,21 @@ describe("batches", () => {
   });
 });
 
+test("one lease that SQS fails to extend costs the others nothing", async () => {
+  const driver = await open();
+  await driver.enqueue("webhooks", jobs(3));
+  const held = await collect(driver, 3);
+  const failing = held[1]!.token.split("#")[1] ?? "";
+  model.faults.failEntry = (action, entry) =>
+    action === "ChangeMessageVisibilityBatch" && String(entry["ReceiptHandle"]).endsWith(failing)
+      ? "InternalError"
+      : null;
+  expect(await driver.extend(held, 30_000)).toEqual(["extended", "unknown", "extended"]);
+  await expect(driver.extend([held[1]!], 30_000)).rejects.toBeInstanceOf(DriverUnavailableError);
+  model.faults.failEntry = null;
+  expect(await driver.extend(held, 30_000)).toEqual(["extended", "extended", "extended"]);
+});
+
 describe("outages", () => {
   test("an SQS that answers errors, then recovers: calls say unavailable, nothing is lost", async () => {
     const driver = await open();
@@ -515,12 +530,32 @@ describe("dead letters", () => {
     expect(items[0]?.body).toBe(held!.job.body);
   });
 
-  test("a copy that is not confirmed keeps the job", async () => {
+  test("a copy that is not confirmed keeps the job, and is written when it is asked for again", async () => {
+    const driver = await open();
+    await driver.enqueue("webhooks", jobs(3));
+    const held = await collect(driver, 3);
+    const failing = held[1]!;
+    const settlements = held.map((lease) => ({ ...(lease === failing ? dead : ack), lease }));
+    model.faults.failEntry = (action) => (action === "SendMessageBatch" ? "InternalError" : null);
+    expect((await driver.settle(settlements)).map(({ status }) => status)).toEqual([
+      "settled",
+      "unknown",
+      "settled",
+    ]);
+    expect([bodies(), bodies("webhooks-dead")]).toEqual([[failing.job.id], []]);
+    await expect(settle(driver, dead, failing)).rejects.toThrow("InternalError");
+    model.faults.failEntry = null;
+    expect(await settle(driver, dead, failing)).toEqual(["settled"]);
+    expect([bodies(), bodies("webhooks-dead")]).toEqual([[], [failing.job.id]]);
+  });
+
+  test("a copy that SQS refuses fails its settlement, and the job comes again", async () => {
     const driver = await open();
     await driver.enqueue("webhooks", jobs(1));
-    model.faults.failEntry = (action) => (action === "SendMessageBatch" ? "InternalError" : null);
-    expect(await settle(driver, dead, ...(await collect(driver, 1)))).toEqual(["failed"]);
+    model.faults.failEntry = (action) => (action === "SendMessageBatch" ? "InvalidMessageContents" : null);
+    expect(await settle(driver, dead, ...(await collect(driver, 1, 1_000)))).toEqual(["failed"]);
     expect([bodies(), bodies("webhooks-dead")]).toEqual([["j0"], []]);
+    expect((await collect(driver, 1))[0]?.job.attempts).toBe(1);
   });
 
   test("what was listed is visible to others once the driver is closed", async () => {

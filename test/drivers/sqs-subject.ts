@@ -88,7 +88,6 @@ export const commonSkips = {
   exactStats: "SQS counts approximately",
   deadCounts: "SQS tells a queue's messages apart by nothing, and counts them approximately",
   clusterPause: "a pause is this process's: SQS has none",
-  faults: "the model's faults have not joined the walk yet",
 };
 
 /** And on no standard one. */

@@ -3,6 +3,7 @@ import { systemClock } from "../../src/clock.ts";
 import { silentLogger } from "../../src/log.ts";
 import { createSqsDriver } from "../../src/queue/drivers/sqs/driver.ts";
 import { createSqsModel } from "../support/sqs-model.ts";
+import { sqsFaults } from "../support/sqs-walk-faults.ts";
 import { describeDriver } from "./conformance.ts";
 import type { DriverSubject } from "./conformance-bench.ts";
 import { commonSkips, sqsOptions, standardCapabilities, standardSkips } from "./sqs-subject.ts";
@@ -23,6 +24,7 @@ const create =
     let produced = 0;
     return Promise.resolve({
       driver: make(),
+      faults: { kinds: sqsFaults(model), mayDouble: false, keepsBytes: true, steps: 150 },
       peer: () => Promise.resolve(make()),
       produce(queue, body) {
         produced += 1;

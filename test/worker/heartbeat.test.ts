@@ -30,6 +30,38 @@ test("leases that wait for their turn are renewed too", async () => {
   expect(bench.metrics.reclaimed.labels({ queue: "webhooks" }).value).toBe(0);
 });
 
+test("a lease of unknown fate is asked for again while it lasts, and then its attempt is cut off; the others go on", async () => {
+  await using receiver = await startReceiver({ behaviour: hang() });
+  const signals = new Map<string, AbortSignal>();
+  const asked: string[] = [];
+  const startedAt = performance.now();
+  await using bench = await startWorker({
+    webhooks: [{ url: receiver.url, concurrency: 2 }],
+    config: shortLease,
+    driver: (memory) => ({
+      ...memory,
+      extend: async (leases, ms) => {
+        const states = await memory.extend(leases, ms);
+        return leases.map(({ job }, index) => {
+          if (job.id !== "unknown") return states[index]!;
+          asked.push(job.id);
+          return "unknown";
+        });
+      },
+    }),
+    attempt: (real) => (delivery, cut) => {
+      signals.set(delivery.jobId, cut.signal);
+      return real(delivery, cut);
+    },
+  });
+  await bench.put([newJob("unknown"), newJob("known")]);
+  await until(() => signals.get("unknown")?.aborted, { what: "the attempt to be cut off" });
+  // Not at the first answer: it was ours for the rest of its time.
+  expect(performance.now() - startedAt).toBeGreaterThan(leaseMs * 0.9);
+  expect(asked.length).toBeGreaterThan(1);
+  expect(signals.get("known")?.aborted).toBe(false);
+});
+
 test("a lease that another has now cuts its attempt off and settles nothing", async () => {
   await using receiver = await startReceiver({ behaviour: hang() });
   const settled: string[] = [];

@@ -48,6 +48,31 @@ describe("the settler", () => {
     expect(bench.settled("ack")).toBe(21);
   });
 
+  test("one settlement of unknown fate is asked for again, and the others are done", async () => {
+    await using receiver = await startReceiver();
+    let asked = 0;
+    let isAway = true;
+    await using bench = await startWorker({
+      webhooks: [{ url: receiver.url }],
+      driver: withSettle(async (real, settlements) => {
+        const isMeant = ({ lease }: Settlement): boolean => isAway && lease.job.id === ids(4)[2];
+        if (settlements.some(isMeant)) asked += 1;
+        const results = await real(settlements.filter((one) => !isMeant(one)));
+        const error = new DriverUnavailableError("not this one");
+        return settlements.map((one) => (isMeant(one) ? { status: "unknown", error } : results.shift()!));
+      }),
+    });
+    await bench.put(newJobs(4));
+    await until(() => bench.settled("ack") === 3 && asked >= 3, {
+      what: "three settled and one asked for again",
+    });
+    expect(bench.faults.findings().map(({ detail }) => detail)).toEqual(["settle: not this one"]);
+    isAway = false;
+    await bench.untilEmpty();
+    await until(() => bench.settled("ack") === 4, { what: "the last one" });
+    expect([receiver.count, bench.faults.findings()]).toEqual([4, []]);
+  });
+
   test("an outage of the backend loses no settlement and needs no restart", async () => {
     await using receiver = await startReceiver();
     let isAway = true;

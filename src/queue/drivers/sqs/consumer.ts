@@ -214,22 +214,26 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const results = await keeper.hide(
         current.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs })),
       );
-      const extended = new Map<Line, ExtendResult>();
+      const answers = new Map<Line, ExtendResult>();
+      let failure: unknown = null;
       for (const [index, line] of current.entries()) {
         const result = results[index];
         if (result?.status === "ok") {
           line.leasedUntil = now + forMs;
-          extended.set(line, "extended");
-        } else if (result?.status === "unknown" || result?.status === "failed") {
+          answers.set(line, "extended");
+        } else if (result?.status === "gone") keeper.abandon([line]);
+        else {
           // Still ours until its old end; the next heartbeat may get through.
-          throw unavailable(
-            result.status === "unknown"
+          answers.set(line, "unknown");
+          failure ??=
+            result?.status === "unknown"
               ? result.error
-              : callError(result, "ChangeMessageVisibility", queue.name),
-          );
-        } else keeper.abandon([line]);
+              : callError(result, "ChangeMessageVisibility", queue.name);
+        }
       }
-      return held.map((line) => (line === null ? "lost" : (extended.get(line) ?? "lost")));
+      const all = held.map((line) => (line === null ? "lost" : (answers.get(line) ?? "lost")));
+      if (failure !== null && all.every((answer) => answer === "unknown")) throw unavailable(failure);
+      return all;
     },
 
     async prime() {

@@ -56,12 +56,15 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
   const listed = new Map<string, Listed>();
   const removed = new Map<string, number>();
   const ended = createEnded(clock);
+  /** Those of which we hold a handle. */
+  const undeleted = new Map<string, HeldMessage>();
   /** MessageIds of other queues' dead letters. */
   const met = new Set<string>();
 
   const sweep = (): void => {
     const now = clock.monotonic();
     for (const [id, { message }] of listed) if (message.hiddenUntil - 1_000 <= now) listed.delete(id);
+    for (const [id, { hiddenUntil }] of undeleted) if (hiddenUntil <= now) undeleted.delete(id);
     for (const [id, until] of removed) if (until <= now) removed.delete(id);
   };
 
@@ -71,6 +74,8 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
    */
   const fetch = async (count: number, maxBytes = Infinity): Promise<Listed[]> => {
     const found: Listed[] = [];
+    // While one is hidden and not deleted, no other of its FIFO group is shown.
+    if (undeleted.size > 0) await erase([...undeleted.values()]);
     const foreign: HeldMessage[] = [];
     const over: HeldMessage[] = [];
     let bytes = 0;
@@ -116,10 +121,12 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
     );
     let failed = 0;
     for (const [at, { id }] of messages.entries()) {
+      undeleted.delete(id);
       if (results[at]?.status === "ok") ended.deleted(id);
       else {
         ended.failed(id);
         failed += 1;
+        if (results[at]?.status !== "gone") undeleted.set(id, messages[at] as HeldMessage);
       }
     }
     return failed;
@@ -160,13 +167,13 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       queue.fifo,
     );
     const done = entries.filter((_, index) => sent[index]?.status === "ok");
-    const undeleted = await erase(done.map(({ message }) => message));
+    const left = await erase(done.map(({ message }) => message));
     for (const { letter } of done) listed.delete(letter.id);
     const failures = sent.filter((result): result is Failure => result.status !== "ok");
     const why = failures.find(({ status }) => status === "unknown") ?? failures[0];
     return {
       redriven: done.length,
-      undeleted,
+      undeleted: left,
       failed: failures.length,
       why: why === undefined ? null : sendError(why),
       others: 0,

@@ -22,6 +22,7 @@ import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
 import { createGrace } from "./grace.ts";
 import type { SqsOptions } from "./options.ts";
 import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
+import { SqsCallError } from "./errors.ts";
 import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { createPlanner, maxReceives } from "./plan.ts";
@@ -240,6 +241,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
           for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? { status: "lost" };
         },
       );
+      throwIfNoneIsKnown(results);
       return results;
     },
 
@@ -299,4 +301,12 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
   };
 
   return driver;
+}
+
+/** What only an operator can change is told before what ends by itself, as an outage does. */
+function throwIfNoneIsKnown(results: readonly SettleResult[]): void {
+  const errors = results.flatMap((result) => (result.status === "unknown" ? [result.error] : []));
+  if (errors.length === 0 || errors.length < results.length) return;
+  const lasting = errors.find(({ cause }) => cause instanceof SqsCallError && cause.kind !== "unavailable");
+  throw lasting ?? errors[0];
 }

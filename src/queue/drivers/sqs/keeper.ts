@@ -76,6 +76,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const { lingerMs, maxParked, maxParkedMs } =
     queue.maxReceiveCount === null ? patience : patienceWhenCounted;
   const underway = new Set<Promise<unknown>>();
+  /** Messages that SQS has failed to show again. */
+  const returning = new Set<HeldMessage>();
   let timer: ReturnType<typeof setTimeout> | null = null;
   let beating = false;
   let stopped = false;
@@ -106,8 +108,22 @@ export function createKeeper(options: KeeperOptions): Keeper {
     return results;
   };
 
-  const giveBack: Keeper["giveBack"] = (messages) =>
-    hide(messages.toReversed().map((message) => ({ message, forMs: 0 })));
+  const giveBack: Keeper["giveBack"] = async (messages) => {
+    const reversed = messages.toReversed();
+    const results = await hide(reversed.map((message) => ({ message, forMs: 0 })));
+    for (const [at, message] of reversed.entries()) {
+      const status = results[at]?.status;
+      if (status === "ok" || status === "gone") returning.delete(message);
+      else returning.add(message);
+    }
+    watch();
+    return results;
+  };
+  /** Until their visibility ends by itself: others may be idle, and a FIFO group waits for each of its messages. */
+  const giveBackAgain = async (now: number): Promise<void> => {
+    for (const message of returning) if (message.hiddenUntil <= now) returning.delete(message);
+    if (returning.size > 0) await giveBack([...returning]);
+  };
 
   const abandon: Keeper["abandon"] = (dropped, except = new Set()) => {
     const now = clock.monotonic();
@@ -213,11 +229,15 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const beat = async (): Promise<void> => {
     const renew = look(clock.monotonic());
     if (lines.nextDueAt() <= clock.monotonic()) options.onReady();
-    await Promise.all([renew.length > 0 ? renewAll(renew) : null, options.deletions().beat()]);
+    await Promise.all([
+      renew.length > 0 ? renewAll(renew) : null,
+      returning.size > 0 ? giveBackAgain(clock.monotonic()) : null,
+      options.deletions().beat(),
+    ]);
   };
 
   const watch = (): void => {
-    if (timer !== null || stopped || beating || lines.size === 0) return;
+    if (timer !== null || stopped || beating || (lines.size === 0 && returning.size === 0)) return;
     // Often enough to renew every third, and to see a short lease of a test end.
     const everyMs = Math.min(500, Math.max(25, options.leaseMs() / 12));
     timer = setTimeout(() => {

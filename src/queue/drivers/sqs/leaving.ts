@@ -16,8 +16,8 @@ export interface Leaving {
 }
 
 /**
- * What an entry means that was not confirmed: of unknown fate leaves the lease as it is; anything else ends it here,
- * with one attempt charged, and the job comes again.
+ * What an entry means that was not confirmed. Whatever may be repeated leaves the lease as it is; a refusal ends it
+ * here, with one attempt charged, and the job comes again.
  */
 export function failLeaving(
   consumer: Consumer,
@@ -25,8 +25,8 @@ export function failLeaving(
   { line, head, tell, doubt }: Leaving,
   result: Exclude<BatchResult, { status: "ok" }>,
 ): void {
-  if (result.status === "unknown") {
-    doubt(result.error);
+  if (result.status === "unknown" || result.status === "failed") {
+    doubt(result.status === "unknown" ? result.error : sendError(result));
     consumer.lines.revert(line);
     return;
   }
@@ -35,5 +35,5 @@ export function failLeaving(
     // What waits behind it goes back unsent, and comes after it.
     consumer.keeper.abandon([line], new Set([head.id]));
   }
-  tell(result.status === "gone" ? { status: "lost" } : { status: "failed", error: sendError(result) });
+  tell({ status: "failed", error: sendError(result) });
 }

@@ -1,12 +1,12 @@
 import type { Clock } from "../../../clock.ts";
-import { PayloadTooLargeError } from "../../../errors.ts";
+import { DriverUnavailableError, PayloadTooLargeError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverEvents, Settlement, SettleResult } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
 import type { Consumer } from "./consumer.ts";
 import { createEndings, type Ending } from "./endings.ts";
-import { SqsCallError, unavailable } from "./errors.ts";
+import { unavailable } from "./errors.ts";
 import { createHidings, type Hiding } from "./hidings.ts";
 import type { Leaving } from "./leaving.ts";
 import type { Line } from "./lines.ts";
@@ -24,19 +24,22 @@ export interface SettleOptions {
 
 /** The end of leases on one SQS queue. */
 export interface Settling {
-  /** As QueueDriver.settle; safe to call again with the same leases after it threw. */
+  /** As QueueDriver.settle, but answers `unknown` also for all. */
   settle(consumer: Consumer, settlements: readonly Settlement[]): Promise<SettleResult[]>;
   /** Makes a dead letter of a head that was received too often to be tried once more. */
   bury(consumer: Consumer, line: Line): void;
 }
 
-/** Results kept for settlements that are repeated; older ones belong to workers that gave up. */
-const maxTold = 10_000;
+/** Leases that are remembered because they may be settled again; older ones belong to workers that gave up. */
+const maxDoubted = 10_000;
+
+const unconfirmed: SettleResult = {
+  status: "unknown",
+  error: new DriverUnavailableError("sqs: the settlement was not confirmed"),
+};
 
 export function createSettling(options: SettleOptions): Settling {
   const { planner, memory, clock, log, events } = options;
-  /** Results of a call that threw for its other entries: told when the same leases are settled again. */
-  const told = new Map<string, SettleResult>();
   /** MessageIds of leases whose fate was not known: their jobs may have ended all the same. */
   const doubted = new Map<string, string>();
 
@@ -57,21 +60,16 @@ export function createSettling(options: SettleOptions): Settling {
   };
 
   const settle: Settling["settle"] = async (consumer, settlements) => {
-    const results: (SettleResult | null)[] = settlements.map(() => null);
+    const results: SettleResult[] = settlements.map(() => unconfirmed);
     const endings: Ending[] = [];
     const hidings: Hiding[] = [];
-    const doubts: unknown[] = [];
     const now = clock.monotonic();
     for (const [index, settlement] of settlements.entries()) {
       const { token, queue } = settlement.lease;
       const tell = (result: SettleResult): void => void (results[index] = result);
-      const before = told.get(token);
       const line = consumer.lines.leased(token, now);
       const head = line?.messages[0];
-      if (before !== undefined) {
-        told.delete(token);
-        tell(before);
-      } else if (line === null || head === undefined) {
+      if (line === null || head === undefined) {
         // Its lease ran out while it was asked for again and again: it is deleted without the worker now.
         const hasEnded = consumer.ended.has(doubted.get(token) ?? "");
         tell({ status: hasEnded ? "settled" : "lost" });
@@ -79,8 +77,9 @@ export function createSettling(options: SettleOptions): Settling {
         const plan = planner.plan(consumer, settlement, line, now);
         consumer.lines.settling(line, now);
         const doubt = (error: unknown): void => {
-          doubts.push(error);
+          tell({ status: "unknown", error: unavailable(error) });
           doubted.set(token, head.id);
+          if (doubted.size > maxDoubted) doubted.delete(doubted.keys().next().value ?? "");
         };
         const leaving = { line, head, tell, doubt };
         if (plan.kind === "end") endings.push({ ...leaving, queue, copies: plan.copies, own: plan.own });
@@ -98,31 +97,7 @@ export function createSettling(options: SettleOptions): Settling {
     }
     await Promise.all([end(consumer, endings), hide(consumer, hidings)]);
     consumer.wake();
-    return conclude(consumer, settlements, results, doubts);
-  };
-
-  /** Throws when any fate is unknown, and keeps what is known for the next call. */
-  const conclude = (
-    consumer: Consumer,
-    settlements: readonly Settlement[],
-    results: readonly (SettleResult | null)[],
-    doubts: readonly unknown[],
-  ): SettleResult[] => {
-    const known = results.filter((result) => result !== null);
-    if (known.length === results.length) return known;
-    for (const [index, result] of results.entries()) {
-      if (result !== null && result.status !== "lost")
-        told.set(settlements[index]?.lease.token ?? "", result);
-    }
-    for (const kept of [told, doubted]) {
-      while (kept.size > maxTold) kept.delete(kept.keys().next().value ?? "");
-    }
-    throw unavailable(
-      // What only an operator can change comes first: an outage ends by itself.
-      doubts.find((error) => error instanceof SqsCallError && error.kind !== "unavailable") ??
-        doubts[0] ??
-        new Error(`settlements on queue ${consumer.queue.name} were not confirmed`),
-    );
+    return results;
   };
 
   return {
