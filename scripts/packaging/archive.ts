@@ -1,44 +1,34 @@
 import { spawnSync } from "node:child_process";
 import { gunzipSync } from "node:zlib";
-import { gzipSync, unzipSync, zipSync, type Zippable } from "fflate";
 import { readTar, writeTar, type ArchiveEntry } from "./tar.ts";
 import type { Target } from "./targets.ts";
+import { readZip, writeZip } from "./zip.ts";
 
-/**
- * The archive of a target, reproducible to the byte.
- *
- * fflate compresses, which is JavaScript alone: the zlib inside of Bun finds other matches on other processors.
- */
+/** The archive of a target, reproducible to the byte. */
 export function packArchive(
   kind: Target["archive"],
   entries: readonly ArchiveEntry[],
   modifiedAt: Date,
 ): Uint8Array {
-  if (kind === "tar.gz") return gzipSync(writeTar(entries, modifiedAt), { level: 6, mtime: 0 });
-  const files: Zippable = {};
-  for (const { name, content, isExecutable } of entries) {
-    // Made on Unix, so that unzip sets the mode.
-    const attrs = (0o100000 | (isExecutable ? 0o755 : 0o644)) << 16;
-    files[name] = [content, { level: 6, os: 3, attrs, mtime: localTime(modifiedAt) }];
-  }
-  return zipSync(files);
+  return kind === "zip" ? writeZip(entries, modifiedAt) : gzip(writeTar(entries, modifiedAt));
 }
 
-/** Zip has local time without a zone; the release's is UTC, wherever it is made. */
-const localTime = (time: Date): Date => new Date(time.getTime() + time.getTimezoneOffset() * 60_000);
+/**
+ * The bytes as gzip, without a time or a name.
+ *
+ * libdeflate packs the same bytes alike on every processor, and Bun's version of it is pinned with Bun. zlib-ng, which
+ * node:zlib is in Bun, finds other matches on other processors.
+ */
+export function gzip(bytes: Uint8Array): Uint8Array {
+  return Bun.gzipSync(bytes as Uint8Array<ArrayBuffer>, { level: 6, library: "libdeflate" });
+}
 
 /** The files of an archive or of a Debian package, told apart by their first bytes. */
 export function unpackArchive(bytes: Uint8Array): ArchiveEntry[] {
   const start = Buffer.from(bytes.subarray(0, 8)).toString("latin1");
   if (start.startsWith("\x1f\x8b")) return readTar(gunzipSync(bytes));
   if (start.startsWith("!<arch>")) return readTar(debianTar(bytes));
-  if (start.startsWith("PK")) {
-    return Object.entries(unzipSync(bytes)).map(([name, content]) => ({
-      name,
-      content,
-      isExecutable: false,
-    }));
-  }
+  if (start.startsWith("PK")) return readZip(bytes);
   throw new Error("neither a .tar.gz, nor a .zip, nor a .deb");
 }
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, wr
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { gzipSync } from "fflate";
+import { gzip } from "./archive.ts";
 import { completionFor, manualPage, ownLicense, schemaText, type ReleaseFacts } from "./documents.ts";
 
 const read = (root: string, name: string): string => readFileSync(join(root, "deploy", name), "utf8");
@@ -68,7 +68,7 @@ function packagedFiles(facts: ReleaseFacts, executable: Uint8Array): PackagedFil
   ];
 }
 
-const compress = (text: string): Uint8Array => gzipSync(Buffer.from(text), { level: 9, mtime: 0 });
+const compress = (text: string): Uint8Array => gzip(Buffer.from(text));
 
 const copyright = (facts: ReleaseFacts): string =>
   `hookline\n\n${ownLicense(facts)}\nThe licences of what the executable contains are in THIRD-PARTY-LICENSES.gz;\n` +
