@@ -1,6 +1,13 @@
 import { expect } from "bun:test";
 import type { Claim } from "./conformance-bench.ts";
 import { job, sortedIds } from "./conformance-bench.ts";
+import type { QueueDriver } from "../../src/queue/driver.ts";
+
+/** The queues that the driver says are paused. */
+function pausesOf(driver: QueueDriver): string[] {
+  const findings = driver.problems?.() ?? [];
+  return findings.filter(({ kind }) => kind === "queue_paused").map(({ object }) => object);
+}
 
 export const leaseClaims: readonly Claim[] = [
   {
@@ -209,12 +216,14 @@ export const leaseClaims: readonly Claim[] = [
     async run({ driver, queue, put, lease, timing }) {
       await driver.pause(queue);
       expect((await driver.stats(queue)).paused).toBe(true);
+      expect(pausesOf(driver)).toEqual([queue]);
       const [id] = await put("{}");
       expect(await lease({ waitMs: 100 })).toEqual([]);
       const waiting = lease({ waitMs: timing.deadlineMs });
       await driver.resume(queue);
       expect((await waiting).map((lease) => lease.job.id)).toEqual([id!]);
       expect((await driver.stats(queue)).paused).toBe(false);
+      expect(pausesOf(driver)).toEqual([]);
     },
   },
   {

@@ -154,6 +154,23 @@ test("a delivery whose message SQS does not delete is made once, and /health say
   expect([receiver.count, model.queues.get("webhooks-dead")?.messages.size]).toEqual([1, 0]);
 }, 30_000);
 
+test("SQS that denies sends: degraded and not ready until one is taken", async () => {
+  put(0);
+  await using server = await start();
+  const events = [{ name: "channel_occupied", channel: "a" }];
+  const post = async (): Promise<number> =>
+    (await server.api("POST", "/v1/apps/app-1/events", { events })).status;
+  const readiness = async (): Promise<number> => (await server.api("GET", "/health/ready")).status;
+  model.faults.denied.add("SendMessage");
+  expect([await post(), await readiness()]).toEqual([503, 503]);
+  const { body } = await server.api("GET", "/health");
+  expect([body.status, body.checks.backend_refuses_writes?.queues]).toEqual(["degraded", ["webhooks"]]);
+  model.faults.denied.clear();
+  expect([await post(), await readiness()]).toEqual([202, 200]);
+  expect((await server.api("GET", "/health")).body.status).toBe("ok");
+  await receiver.waitFor(1);
+}, 30_000);
+
 test("a job that waited for a paused endpoint longer than its schedule outlives its next failure; short polls pause", async () => {
   model.create("webhooks", { MessageRetentionPeriod: "1209600" });
   receiver.behave((_, n) => answer(n < 3 ? 503 : 200));

@@ -121,6 +121,10 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     redrive: async (queue, which) => find(queue).redrive(which),
     deadCounts: async (queue) => find(queue).dead.counts(),
     removeDead: async (queue, id) => find(queue).dead.remove(id),
+    async probeWrite(queue) {
+      const refused = findOpen(queue).refusal();
+      if (refused !== null) throw refused;
+    },
     problems: () =>
       [...queues.values()].flatMap(({ dead, pause }) => [dead.finding() ?? [], pause.findings()].flat()),
     async ping() {

@@ -63,6 +63,8 @@ export interface MemoryQueue {
   stats(): QueueStats;
   parkedJobs(): ParkedJobs[];
   setPaused(isPaused: boolean): void;
+  /** Why an enqueue would be refused now, whatever the job; null when it would not. */
+  refusal(): QueueFullError | null;
   /** Puts a job back that an earlier process kept; to be called before the first lease. */
   restore(job: KeptJob): void;
   /** Remembers a deduplication key for what is left of its time. */
@@ -177,6 +179,11 @@ export function createMemoryQueue(
   };
   const line = createWaitingLine(take, nextDeadline, clock);
 
+  const refusal = (coming: number): QueueFullError | null =>
+    !evicts && waiting.size + coming >= capacity
+      ? new QueueFullError(`queue ${name} holds ${capacity} jobs, its capacity: try again later`)
+      : null;
+
   const enqueueOne = (job: NewJob, accepted: Entry[]): EnqueueResult => {
     const { id } = job;
     const refused = findRefusal(job, options);
@@ -186,10 +193,8 @@ export function createMemoryQueue(
       const isSame = first.fingerprint === job.dedup?.fingerprint;
       return { status: isSame ? "duplicate" : "conflict", id: first.id };
     }
-    if (!evicts && waiting.size + accepted.length >= capacity) {
-      const error = new QueueFullError(`queue ${name} holds ${capacity} jobs, its capacity: try again later`);
-      return { status: "failed", id, error };
-    }
+    const error = refusal(accepted.length);
+    if (error !== null) return { status: "failed", id, error };
     const entry = newEntry(id);
     keeper.enqueued(entry, job);
     entry.deadline = job.delayMs > 0 ? clock.monotonic() + job.delayMs : 0;
@@ -313,6 +318,7 @@ export function createMemoryQueue(
       options.pause.set(next);
       line.wake();
     },
+    refusal: () => refusal(0),
     restore({ entry, delayMs, place }) {
       const deadline = delayMs > 0 ? clock.monotonic() + delayMs : null;
       // Also when it is due already: what was delayed comes before what waits in line.
