@@ -115,6 +115,24 @@ those it has seen. --group is for messages that have none. Exit code 1 when anyt
     load: async () => (await import("./sqs.ts")).sqs,
   },
   {
+    name: "store",
+    synopsis: "check|dump|salvage|backup [--path DIR] [--to DIR]",
+    summary: "work on the driver file's store",
+    example: "hookline store backup --to /backup/today",
+    details: `  --path DIR       the store (default: queue.file.path of the configuration)
+  --to DIR         salvage, backup: a new folder
+  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
+
+check    reads everything and lists what is damaged, exit 1 when that is anything
+dump     all jobs and dead letters as JSON Lines
+salvage  writes what can be read to a new store, and lists what cannot
+backup   copies a store that may be in use; the copy is a store
+
+None of them changes the store. After salvage, jobs whose ack stood in a damaged place are delivered again, with the
+same webhook-id.`,
+    load: async () => (await import("./store.ts")).store,
+  },
+  {
     name: "keys",
     synopsis: "generate [--hmac|--ed25519] | public [KEY|-]",
     summary: "make signing keys, show public ones",

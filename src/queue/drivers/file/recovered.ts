@@ -16,6 +16,11 @@ export interface HotJob {
   readonly state: JobState;
 }
 
+export interface KeptLetter {
+  readonly queue: number;
+  readonly letter: LetterSnapshot;
+}
+
 export interface KeptDedup {
   readonly queue: number;
   readonly key: string;
@@ -63,7 +68,7 @@ export interface Recovered {
   readonly cold: Map<number, ColdJobs>;
   readonly hot: Map<number, HotJob>;
   /** Sequence number → letter, in the order they died. */
-  readonly letters: Map<number, { readonly queue: number; readonly letter: LetterSnapshot }>;
+  readonly letters: Map<number, KeptLetter>;
   readonly leased: Set<number>;
   readonly dedup: readonly KeptDedup[];
   readonly paused: Set<number>;

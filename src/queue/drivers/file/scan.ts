@@ -22,7 +22,10 @@ export interface ScanOptions {
   readonly fd: number;
   readonly size: number;
   readonly seed: number;
+  /** The lsn of the first record. */
   readonly firstLsn: number;
+  /** Where the first record begins; behind the header when not given. */
+  readonly from?: number;
   /** Waited for before so many bytes are read. */
   readonly pace?: (bytes: number) => Promise<void>;
 }
@@ -37,13 +40,13 @@ const windowBytes = 4 * 1024 * 1024;
  * record begins. Reader and window are valid until it returns.
  */
 export async function scanSegment(
-  { files, fd, size, seed, firstLsn, pace }: ScanOptions,
+  { files, fd, size, seed, firstLsn, from = headerBytes, pace }: ScanOptions,
   each: (record: JournalRecord, reader: Reader, offset: number, window: Buffer) => void,
 ): Promise<ScanEnd> {
   let window = Buffer.allocUnsafeSlow(Math.min(windowBytes, Math.max(size, 1)));
   let reader = new Reader(window);
   /** Where in the file the window begins, how much of it is filled, and where in it the next record begins. */
-  let base = headerBytes;
+  let base = from;
   let filled = 0;
   let at = 0;
   let lsn = firstLsn;
@@ -102,4 +105,18 @@ export async function findProof(
     if (new Reader(bytes, record.from, record.end).f64() >= lsn) return true;
   }
   return false;
+}
+
+/** The next good record at or behind an offset: where it begins, and its lsn; null when there is none. */
+export async function findNext(
+  { files, fd, size, seed }: ScanOptions,
+  from: number,
+): Promise<{ readonly offset: number; readonly lsn: number } | null> {
+  const rest = Buffer.allocUnsafeSlow(Math.max(0, size - from));
+  const length = await readFully(files, fd, rest, rest.length, from);
+  for (let at = findMagic(rest, 0); at !== -1 && at < length; at = findMagic(rest, at + 1)) {
+    const record = readRecord(rest, at, length, seed);
+    if (typeof record !== "string") return { offset: from + at, lsn: record.lsn };
+  }
+  return null;
 }

@@ -1,0 +1,132 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { UsageError } from "../../../errors.ts";
+import type { Files } from "./files.ts";
+import { prepareFolder, readStoreId } from "./folder.ts";
+import { createJournal } from "./journal.ts";
+import { modes, withBody } from "./recovered.ts";
+import type { HotJob, KeptLetter, Recovered } from "./recovered.ts";
+import { types } from "./record.ts";
+import { seedOf } from "./segment.ts";
+import type { Segment } from "./segment.ts";
+import { places, writeJob, writeLetter } from "./snapshots.ts";
+import type { JobState } from "./snapshots.ts";
+import type { Survey } from "./survey.ts";
+
+/** A job or dead letter as a survey knows it. */
+export type Item = ({ readonly kind: "dead" } & KeptLetter) | ({ readonly kind: "job" } & HotJob);
+
+/** Everything that lives in a store, in the order of its numbers. */
+export function* itemsOf(recovered: Recovered): Generator<readonly [seq: number, item: Item]> {
+  const { locations, hot, letters, cold, leased } = recovered;
+  const all = new Map<number, Item>();
+  for (const [queue, jobs] of cold) {
+    for (let at = 0; at < jobs.count; at += 1) {
+      const state: JobState = { place: places.line, attempts: 0, due: 0, delay: 0, order: 0, endpoint: null };
+      all.set(jobs.seq(at), { kind: "job", queue, id: "", enqueuedAt: jobs.enqueuedAt(at), state });
+    }
+  }
+  for (const [seq, { queue, id, enqueuedAt, state }] of hot)
+    all.set(seq, { kind: "job", queue, id, enqueuedAt, state });
+  for (const [seq, letter] of letters) all.set(seq, { kind: "dead", ...letter });
+  for (const [seq, item] of [...all].sort(([a], [b]) => a - b)) {
+    if (locations.get(seq) === undefined) continue;
+    const isLeased = item.kind === "job" && leased.has(seq);
+    if (!isLeased) yield [seq, item];
+    // As a start would have it: ready, one attempt charged.
+    else
+      yield [
+        seq,
+        { ...item, state: { ...item.state, place: places.back, attempts: item.state.attempts + 1, due: 0 } },
+      ];
+  }
+}
+
+/**
+ * Writes everything that a survey could read to a new store. Returns how many jobs and dead letters.
+ *
+ * @throws UsageError when the folder is not empty.
+ */
+export async function salvageStore(
+  survey: Survey,
+  to: string,
+  files: Files,
+  allowNetworkFs: boolean,
+): Promise<{ readonly jobs: number; readonly dead: number }> {
+  await mkdir(to, { recursive: true });
+  if ((await readdir(to)).length > 0) throw new UsageError(`${to} is not empty: give a folder that is new`);
+  await prepareFolder(to, allowNetworkFs);
+  const storeId = await readStoreId(to, files);
+  const { queues, paused, shared, dedup, lastSeq } = survey.recovered;
+  let failure: Error | null = null;
+  const segments = new Map<number, Segment>();
+  const journal = createJournal({
+    folder: to,
+    storeId,
+    seed: seedOf(storeId),
+    files,
+    segments,
+    current: null,
+    nextNumber: 1,
+    lastLsn: 0,
+    fsync: "always",
+    fsyncIntervalMs: 1_000,
+    now: () => Date.now(),
+    async onFull(error) {
+      throw error;
+    },
+    onFailure: (error) => {
+      failure = error;
+    },
+    onWritten: () => undefined,
+    head() {
+      const pen = journal.begin(types.mode, 0, 0);
+      pen.u8(modes.lastSeq);
+      pen.f64(lastSeq);
+      journal.end();
+      for (const [number, name] of queues) {
+        journal.begin(types.queue, 0, number).text(name);
+        journal.end();
+      }
+      for (const number of paused) {
+        const pause = journal.begin(types.mode, 0, number);
+        pause.u8(modes.pause);
+        pause.u8(1);
+        journal.end();
+      }
+      for (const [key, value] of shared) {
+        const mode = journal.begin(types.mode, 0, 0);
+        mode.u8(modes.shared);
+        mode.text(key);
+        mode.text(value);
+        journal.end();
+      }
+    },
+  });
+
+  let jobs = 0;
+  let dead = 0;
+  for (const [seq, item] of itemsOf(survey.recovered)) {
+    const { id, body } = await survey.read(seq);
+    await journal.room();
+    if (item.kind === "dead") {
+      writeLetter(journal.begin(types.dead, withBody, item.queue), item.letter, body);
+      dead += 1;
+    } else {
+      const { enqueuedAt, state } = item;
+      const job = { ...state, seq, id: item.id === "" ? id : item.id, enqueuedAt, dedup: null };
+      writeJob(journal.begin(types.job, 0, item.queue), job, body);
+      jobs += 1;
+    }
+    journal.end();
+  }
+  for (const { queue, key, fingerprint, id, usedAt } of dedup) {
+    const pen = journal.begin(types.dedup, 0, queue);
+    for (const text of [key, fingerprint, id]) pen.text(text);
+    pen.f64(usedAt);
+    journal.end();
+  }
+  await journal.close();
+  for (const { fd } of segments.values()) await files.close(fd);
+  if (failure !== null) throw failure as Error;
+  return { jobs, dead };
+}
