@@ -78,7 +78,13 @@ const plainQueue = v.pipe(
 
 const groupSchema = v.strictObject({
   name: textLike(/^[A-Za-z0-9_-]{1,70}$/, "a name of 1 to 70 letters, digits, _ and -", "Name of the group."),
-  concurrency: v.optional(integer({ min: 1 }, "Attempts in flight for the whole group."), 5),
+  concurrency: v.optional(
+    integer(
+      { min: 1 },
+      "Attempts in flight for the whole group, plus one for each endpoint that has none in flight.",
+    ),
+    5,
+  ),
   strategy: v.optional(
     choice(
       ["weighted", "strict"],

@@ -38,6 +38,39 @@ describe("queues in groups, end to end", () => {
     expect(first.filter((id) => id.startsWith("high")).length).toBeWithin(100, 140);
   });
 
+  test.each([1, 2, 3])(
+    "weighted with concurrency %i: three and one of every four starts, slots beyond the group's or not",
+    async (concurrency) => {
+      await using receiver = await startReceiver({ record: false });
+      const order: string[] = [];
+      await using bench = await startWorker({
+        start: false,
+        config: {
+          queue: {
+            queues: ["high", "low"],
+            groups: [{ name: "group", concurrency, queues: [{ name: "high", weight: 3 }, "low"] }],
+          },
+        },
+        webhooks: [{ url: receiver.url }],
+        attempt: (real) => (delivery, cut) => {
+          order.push(delivery.held.lease.queue);
+          return real(delivery, cut);
+        },
+      });
+      await bench.put(newJobs(300, "high"), "high");
+      await bench.put(newJobs(300, "low"), "low");
+      bench.consumption.start();
+      await receiver.waitForCount(600, 20_000);
+      // Both have work until the heavier one's is done. At the start one may have leased before the other.
+      const both = order.slice(20, 380);
+      const highIn = (from: number, to: number): number =>
+        both.slice(from, to).filter((queue) => queue === "high").length;
+      expect(highIn(0, 360) / 360).toBeWithin(0.72, 0.78);
+      const rounds = Array.from({ length: 357 }, (_, from) => highIn(from, from + 4));
+      expect(rounds.filter((high) => high === 3).length / rounds.length).toBeGreaterThan(0.95);
+    },
+  );
+
   test("strict: the first goes first, and the second has all slots when the first has nothing", async () => {
     await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: 3 }) });
     await using bench = await start("strict", receiver.url);

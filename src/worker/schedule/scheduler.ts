@@ -21,7 +21,8 @@ import type { Slot, Slots, SlotUser } from "./slots.ts";
  * A lane is in one of five states:
  *
  * - idle: nothing waits in it.
- * - first: something waits and nothing is in flight. It may start on a shared slot, or on one beyond them.
+ * - first: something waits and nothing is in flight to its endpoint, from the queues of the group neither. It may
+ *   start on a shared slot, or on one beyond them.
  * - next: something waits, and less is in flight than its share. It may start on a shared slot.
  * - capped: something waits, and as much is in flight as its share, or as its answers of 429 allow.
  * - gated: something waits, and its gate has said "later"; the gate tells when to ask again.
@@ -32,8 +33,8 @@ import type { Slot, Slots, SlotUser } from "./slots.ts";
  *      └──started, parked: nothing waits any more── from every state
  *     first, next, capped ──gate changed──▶ gated ──gate changed──▶ first, next, capped
  *
- * Five events happen to a lane: a delivery was admitted, an attempt started or ended, its gate changed, or the
- * shares did. Each ends in `place`, which reads the facts, asks the gate once, and sets the state. Only a
+ * Five events happen to a lane: a delivery was admitted, an attempt started or ended, also one of another queue of
+ * the group, its gate changed, or the shares did. Each ends in `place`, which reads the facts, asks the gate once, and sets the state. Only a
  * lane in first or next starts.
  *
  * A lane's share of the shared slots is its endpoint's own `concurrency`, or else
@@ -113,6 +114,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     firsts: 0,
     isBusy: false,
     start: (slot) => start(slot),
+    freed(key) {
+      const lane = lanes.get(key);
+      if (lane !== undefined && lane.state === "next" && lane.running === 0) place(lane);
+    },
   };
 
   const prefetch = createPrefetch({
@@ -143,7 +148,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (lane.waiting.length > 0 && !isDrained) {
       if (verdict === "full") next = "capped";
       else if (verdict !== "open") next = "gated";
-      else if (lane.running === 0) next = "first";
+      else if (lane.running === 0 && slots.elsewhere(lane.key, 0) === 0) next = "first";
       else next = lane.running < (lane.ownConcurrency ?? share) ? "next" : "capped";
     }
     settleState(lane, next, verdict === "closed");
@@ -193,6 +198,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         place(lane);
         continue;
       }
+      if (slot === "beyond" && slots.elsewhere(lane.key, lane.running) > 0) {
+        // Another queue has begun an attempt to its endpoint since.
+        place(lane);
+        continue;
+      }
       const verdict = lane.gate.start();
       if (verdict !== "open") {
         // Another queue's lane has taken what the gate had to give.
@@ -200,6 +210,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         continue;
       }
       const delivery = startNext(lane);
+      slots.started(lane.key);
       running += 1;
       place(lane);
       grant(lane, delivery, slot);
@@ -226,6 +237,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         hasEnded = true;
         running -= 1;
         endRunning(lane);
+        slots.ended(lane.key);
         lane.gate.ended(outcome);
         place(lane);
         slots.release(slot);
@@ -244,7 +256,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const lane = createLane(key, options.gateOf(delivery), options.ownConcurrencyOf(delivery));
     lane.gate.onChange(() => {
       place(lane, lane.gate.ask());
-      slots.offer();
+      // Once for all lanes that the gate tells: which of them starts is not told by the order they are told in.
+      slots.offerSoon();
     });
     lanes.set(key, lane);
     return lane;

@@ -7,12 +7,14 @@ export interface SlotUser {
   readonly weight: number;
   /** Lanes that may start an attempt now. */
   readonly ready: number;
-  /** Of these, lanes with nothing in flight: they may start beyond the shared slots. */
+  /** Of these, lanes of endpoints with nothing in flight: they may start beyond the shared slots. */
   readonly firsts: number;
   /** Whether anything of the queue is in flight, or waits and is not held back by its endpoint. */
   readonly isBusy: boolean;
   /** Starts one attempt on this slot; false when nothing could start after all. */
   start(slot: Slot): boolean;
+  /** Another queue's last attempt to this endpoint ended: it has nothing in flight now. */
+  freed(key: string): void;
 }
 
 /**
@@ -22,8 +24,9 @@ export interface SlotUser {
  * weights' sum each queue that always has work gets its weight; a queue without work leaves its turns to the
  * others, so that no slot stands idle. strict: to the first queue in the group's order that has a lane ready.
  *
- * A slot beyond the shared ones goes to an endpoint with nothing in flight, while webhooks.max_in_flight
- * leaves any; in a strict group only while no queue before its own is busy.
+ * A slot beyond the shared ones goes to an endpoint with nothing in flight from any queue of the group, while
+ * webhooks.max_in_flight leaves any; in a strict group only while no queue before its own is busy. weighted: such a start
+ * counts as a turn of its queue, so that the shared slots make up for it.
  *
  * Every queue polls by itself, so that an empty one's long poll never delays another (shoryuken#316).
  */
@@ -39,6 +42,12 @@ export interface Slots {
    * in it does not get every slot.
    */
   offerSoon(): void;
+  /** Attempts to this endpoint that are in flight from other queues than the one with so many itself. */
+  elsewhere(key: string, own: number): number;
+  /** An attempt to this endpoint started, on a slot that was offered. */
+  started(key: string): void;
+  /** An attempt to this endpoint ended. Its slot is still to be released. */
+  ended(key: string): void;
   /** Takes back the slot of an attempt that ended, and offers what is free. */
   release(slot: Slot): void;
   /** No more starts: the process is stopping. */
@@ -80,12 +89,14 @@ export interface SlotsOptions {
 
 interface Seat {
   readonly user: SlotUser;
-  /** weighted: how much it is owed; the one that is owed most is next. */
+  /** weighted: how much it is owed, in starts times weights; the one that is owed most is next. */
   owed: number;
 }
 
 export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
   const seats: Seat[] = [];
+  /** Attempts in flight by endpoint; kept where several queues share the slots. */
+  const inFlight = new Map<string, number>();
   let inUse = 0;
   let isOffering = false;
   let isClosed = false;
@@ -112,7 +123,31 @@ export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
     return seats.find(({ user }) => user.ready > 0) ?? null;
   };
 
+  /**
+   * Lets a start beyond the shared slots count as a turn. No debt grows beyond a round's: an endpoint that
+   * hangs for long is not made up for afterwards.
+   */
+  const charge = (starter: Seat): void => {
+    let round = 0;
+    for (const { user } of seats) round += user.weight;
+    for (const seat of seats) {
+      if (seat === starter) seat.owed = Math.max(-round, seat.owed + seat.user.weight - round);
+      else if (seat.user.isBusy) seat.owed = Math.min(round, seat.owed + seat.user.weight);
+    }
+  };
+  const offerBeyondByWeight = (): void => {
+    for (;;) {
+      let best: Seat | null = null;
+      for (const seat of seats) {
+        if (seat.user.firsts > 0 && (best === null || seat.owed > best.owed)) best = seat;
+      }
+      if (best === null || !beyond.take()) return;
+      if (best.user.start("beyond")) charge(best);
+      else beyond.give();
+    }
+  };
   const offerBeyond = (): void => {
+    if (seats.length > 1 && strategy === "weighted") return offerBeyondByWeight();
     for (const { user } of seats) {
       while (user.firsts > 0 && beyond.take()) {
         if (!user.start("beyond")) beyond.give();
@@ -149,6 +184,20 @@ export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
       if (isDue) return;
       isDue = true;
       queueMicrotask(offer);
+    },
+    elsewhere: (key, own) => (seats.length === 1 ? 0 : (inFlight.get(key) ?? 0) - own),
+    started(key) {
+      if (seats.length > 1) inFlight.set(key, (inFlight.get(key) ?? 0) + 1);
+    },
+    ended(key) {
+      if (seats.length === 1) return;
+      const left = (inFlight.get(key) ?? 0) - 1;
+      if (left > 0) {
+        inFlight.set(key, left);
+        return;
+      }
+      inFlight.delete(key);
+      for (const { user } of seats) user.freed(key);
     },
     release(slot) {
       if (slot === "shared") inUse -= 1;

@@ -2,7 +2,7 @@ import type { Endpoint } from "../../../src/delivery/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
 import type { Gate, Verdict } from "../../../src/worker/schedule/gate.ts";
 import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
-import { createBeyondSlots, createSlots } from "../../../src/worker/schedule/slots.ts";
+import { createBeyondSlots, createSlots, type Slots } from "../../../src/worker/schedule/slots.ts";
 
 export const never = new AbortController().signal;
 
@@ -49,13 +49,36 @@ export interface Bench {
   takeAll: () => Promise<Grant[]>;
 }
 
+/** Schedulers of a group's queues, which share slots and gates; `order` has the queue of each start. */
+export function groupBench(
+  options: { concurrency: number; beyond: number; strategy?: "weighted" | "strict" },
+  weights: readonly number[],
+): { queues: Bench[]; order: number[] } {
+  const order: number[] = [];
+  const slots = createSlots({
+    total: options.concurrency,
+    strategy: options.strategy ?? "weighted",
+    beyond: createBeyondSlots(options.beyond),
+  });
+  const gates = new Map<string, TestGate>();
+  const queues = weights.map((weight, index) =>
+    bench({ ...options, capacity: 1_000, slots, gates, weight, started: () => order.push(index) }),
+  );
+  return { queues, order };
+}
+
 export function bench(options: {
   concurrency: number;
   capacity?: number;
   beyond?: number;
   isSole?: boolean;
+  slots?: Slots;
+  gates?: Map<string, TestGate>;
+  weight?: number;
+  /** Called for each start that no loop waits for. */
+  started?: () => void;
 }): Bench {
-  const gates = new Map<string, TestGate>();
+  const gates = options.gates ?? new Map<string, TestGate>();
   const gateOf = (label: string): TestGate => {
     let gate = gates.get(label);
     if (gate === undefined) gates.set(label, (gate = testGate()));
@@ -64,19 +87,24 @@ export function bench(options: {
   const parked: Delivery[] = [];
   const givenUp: Delivery[] = [];
   const scheduler = createScheduler({
-    slots: createSlots({
-      total: options.concurrency,
-      strategy: "weighted",
-      beyond: createBeyondSlots(options.beyond ?? 0),
-    }),
-    weight: 1,
+    slots:
+      options.slots ??
+      createSlots({
+        total: options.concurrency,
+        strategy: "weighted",
+        beyond: createBeyondSlots(options.beyond ?? 0),
+      }),
+    weight: options.weight ?? 1,
     capacity: options.capacity ?? 16,
     isSole: options.isSole ?? false,
     gateOf: ({ endpoint }) => gateOf(endpoint.label),
     ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
     park: (deliveries) => parked.push(...deliveries),
     giveUp: (deliveries) => givenUp.push(...deliveries),
-    needLoop: () => void (self.loopsWanted += 1),
+    needLoop: () => {
+      self.loopsWanted += 1;
+      options.started?.();
+    },
   });
   const self: Bench = {
     scheduler,

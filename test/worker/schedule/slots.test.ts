@@ -44,6 +44,7 @@ function group(
         order.push(index);
         return true;
       },
+      freed: () => undefined,
       end() {
         member.started -= 1;
         slots.release(held.shift() as Slot);
