@@ -1,6 +1,7 @@
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { ensureExecutable, runExecutable, startExecutable, token } from "../support/executable.ts";
 import { answer, startReceiver } from "../support/receiver.ts";
+import { startRedis, type RedisProcess } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 import { configFor } from "./scenario.ts";
 
@@ -9,18 +10,28 @@ import { configFor } from "./scenario.ts";
 const hostile = "\u001b[31mx\r\nFAKE\u0085\u009b2J\u202e\u2066";
 const control = /(?!\n)[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
+/** What a producer that writes straight into Redis may name: over HTTP such an endpoint is refused. */
+const hostileJob = JSON.stringify({ id: "one", type: "t", data: {}, endpoint: hostile });
+
+let redis: RedisProcess;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => redis.client.flushall());
+
+const onRedis = (): object => ({ driver: "redis", redis: { url_override: redis.url } });
+
 test("an endpoint's name and a receiver's answer with controls: dead ls, its JSON, and the log", async () => {
   await using receiver = await startReceiver();
   const location = "http://\u009b31m.example/\u202e";
   receiver.behave(answer(302, { headers: { location: Buffer.from(location).toString("latin1") } }));
   await using server = await startExecutable(
-    configFor([{ name: "main", url: receiver.url }], { log: { level: "debug" } }),
+    configFor([{ name: "main", url: receiver.url }], { queue: onRedis(), log: { level: "debug" } }),
   );
+  await redis.client.rpush("sockudo_queue:queue:webhooks", hostileJob);
   const event = { name: "channel_occupied", channel: hostile };
-  await server.enqueue("webhooks", [
-    { id: "one", type: "t", data: {}, endpoint: hostile },
-    { id: "two", app_id: "shop", payload: { time_ms: 1, events: [event] } },
-  ]);
+  await server.enqueue("webhooks", { id: "two", app_id: "shop", payload: { time_ms: 1, events: [event] } });
   await until(async () => (await server.stats())["dead"] === 2, { what: "two dead letters" });
 
   const args = ["dead", "ls", "webhooks", "--url", server.url, "--token", token];
@@ -38,7 +49,8 @@ test("an endpoint's name and a receiver's answer with controls: dead ls, its JSO
 });
 
 test("the pretty log on a running server", async () => {
-  const config = { ...configFor([]), server: { port: 0, token }, log: { level: "debug", format: "pretty" } };
+  const log = { level: "debug", format: "pretty" };
+  const config = { ...configFor([], { queue: onRedis() }), server: { port: 0, token }, log };
   const child = Bun.spawn([await ensureExecutable(), "serve", "--config", "/dev/stdin"], {
     env: {},
     stdin: new Blob([JSON.stringify(config)]),
@@ -50,13 +62,7 @@ test("the pretty log on a running server", async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) output += text;
   })();
   try {
-    const url = await until(() => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0], { what: "the url" });
-    const response = await fetch(`${url}/v1/queues/webhooks/jobs`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ id: "one", type: "t", data: {}, endpoint: hostile }),
-    });
-    expect(response.status).toBe(202);
+    await redis.client.rpush("sockudo_queue:queue:webhooks", hostileJob);
     await until(() => output.includes("FAKE"), { what: "the line about the job" });
   } finally {
     child.kill("SIGTERM");
