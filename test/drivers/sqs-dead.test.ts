@@ -109,6 +109,14 @@ test("numbers that are no time or count are shown as unknown, and the letter is 
   expect(bodies("webhooks-dead")).toEqual([]);
 });
 
+test("texts that somebody else wrote are cut where they are read", async () => {
+  const long = "x".repeat(100_000);
+  const dead = { reason: long, queue: "webhooks", detail: long, endpoint: long };
+  put("webhooks-dead", "x", hookline({ id: "j", dead }));
+  const [letter] = await page();
+  expect([letter?.reason.length, letter?.detail?.length, letter?.endpoint?.length]).toEqual([200, 500, 200]);
+});
+
 test("a body that unpacks to more than a message can hold is left packed", async () => {
   const packed = gzipSync(Buffer.alloc(64 * 1_048_576)).toString("base64");
   put("webhooks", packed, hookline({ id: "bomb", encoding: "gzip" }));

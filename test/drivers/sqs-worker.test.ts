@@ -285,6 +285,38 @@ describe("producers", () => {
   });
 });
 
+test("a byte order mark before a job is skipped, and an envelope of SNS is a dead letter that says what to switch on", async () => {
+  model.create("webhooks");
+  const job = `{"app_key":"app-key","app_id":"app-1","payload":{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c"}]},"original_signature":"x"}`;
+  // What SNS sends to a queue (SNS developer guide, "Parsing message formats").
+  const envelope = JSON.stringify({
+    Type: "Notification",
+    MessageId: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+    TopicArn: "arn:aws:sns:us-east-1:123456789012:webhooks",
+    Message: job,
+    Timestamp: "2026-11-30T12:00:00.000Z",
+    SignatureVersion: "1",
+    Signature: "x",
+    SigningCertURL: "https://sns.us-east-1.amazonaws.com/x.pem",
+    UnsubscribeURL: "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
+  });
+  for (const body of [`\ufeff${job}`, envelope]) {
+    const message = { body, attributes: {}, group: null, deduplicationId: null, delaySeconds: null };
+    model.queues.get("webhooks")?.send(message);
+  }
+  const bench = await start({ queues: ["webhooks"] });
+  await receiver.waitFor(1);
+  await until(() => model.queues.get("webhooks-dead")?.messages.size === 1, { what: "the dead letter" });
+  const [letter] = await bench.dead();
+  expect(letter?.reason).toBe("malformed");
+  expect(letter?.detail).toContain("SNS raw message delivery");
+  expect([receiver.count, receiver.requests[0]?.text]).toEqual([
+    1,
+    '{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c"}]}',
+  ]);
+  await stop(bench);
+});
+
 test("an SQS that answers errors for a while, then recovers: no restart, nothing lost", async () => {
   const seconds = process.env["HOOKLINE_LONG"] === "1" ? 20 : 2;
   const bench = await start({ queues: ["webhooks"], sqs: { concurrency: 8, visibility_timeout: 30 } });

@@ -35,7 +35,7 @@ export function deadMessage(
 ): OutgoingMessage | null {
   const dead: DeadMeta = {
     reason: copy.reason,
-    detail: copy.detail === null ? null : copy.detail.slice(0, 1000),
+    detail: copy.detail,
     endpoint: copy.endpoint,
     attempts: copy.attempts,
     failedAt,

@@ -1,3 +1,4 @@
+import { shortened } from "../../../bounded-text.ts";
 import type { MessageAttributeValue } from "./api.ts";
 import type { BodyEncoding } from "./body.ts";
 import { jobIdPattern } from "../../../jobs/job.ts";
@@ -77,7 +78,9 @@ export function readMeta(value: unknown): MessageMeta {
 }
 
 function readDead(dead: Record<string, unknown>): DeadMeta | null {
-  const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+  // Anyone who may send to the queue may have written it, and an attribute may have a megabyte.
+  const text = (value: unknown, most = 200): string | null =>
+    typeof value === "string" ? shortened(value, most) : null;
   const attempts = dead["attempts"];
   const reason = text(dead["reason"]);
   const queue = text(dead["queue"]);
@@ -85,7 +88,7 @@ function readDead(dead: Record<string, unknown>): DeadMeta | null {
   return {
     reason,
     queue,
-    detail: text(dead["detail"]),
+    detail: text(dead["detail"], 500),
     endpoint: text(dead["endpoint"]),
     attempts: Number.isSafeInteger(attempts) ? Math.max(0, attempts as number) : 0,
     failedAt: timeIn(dead["failedAt"]) ?? 0,

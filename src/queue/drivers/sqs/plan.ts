@@ -1,3 +1,4 @@
+import { shortened } from "../../../bounded-text.ts";
 import type { Clock } from "../../../clock.ts";
 import type { Disposition, OwnDeadLetter } from "../../driver.ts";
 import type { OutgoingMessage } from "./api.ts";
@@ -168,7 +169,9 @@ export function createPlanner(options: PlanOptions): Planner {
     const failingMs = failingSince(line, head, given, now);
     const end = givenUp(consumer, head, failingMs);
     if (end !== null) {
-      const detail = given.detail === undefined ? end.detail : `${given.detail}; ${end.detail}`;
+      // Ours last, and whole: what the attempt came to may be 500 characters of a receiver's.
+      const detail =
+        given.detail === undefined ? end.detail : `${shortened(given.detail, 300)}; ${end.detail}`;
       const kept = { ...(body === undefined ? {} : { body }), ...(id === undefined ? {} : { id }) };
       return dead(consumer, head, { ...end, detail, endpoint, attempted: true, ...kept }, true);
     }
