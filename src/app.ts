@@ -181,7 +181,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       if (closing.signal.aborted) return;
       try {
         await open();
-        log.info("the backend answers; consuming", { driver: driver.name });
+        log.info("the backend can be used; consuming", { driver: driver.name });
         return;
       } catch (error) {
         if (!(error instanceof DriverUnavailableError)) {
@@ -248,10 +248,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
           throw error;
         }
         openFault = [openingFinding(error, clock.now())];
-        log.warn("the backend does not answer yet; trying until it does", { driver: driver.name, error });
+        log.warn("the backend cannot be used yet; trying until it can", { driver: driver.name, error });
         void openLater();
       }
-      log.info(driverOpen ? "ready" : "listening; nothing is consumed until the backend answers", {
+      log.info(driverOpen ? "ready" : "listening; nothing is consumed until the backend can be used", {
         version,
         url: server.url,
         driver: driver.name,

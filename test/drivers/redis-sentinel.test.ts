@@ -27,7 +27,7 @@ async function startWatched(): Promise<Watched> {
   };
   try {
     const master = await start();
-    const replica = await start({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
+    const replica = await start({ aof: true, args: ["--replicaof", "127.0.0.1", String(master.port)] });
     await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
       what: "the replica",
       timeoutMs: 15_000,
@@ -68,6 +68,7 @@ test("Sentinel leads to the master, and to its successor", async () => {
   const { master, replica, sentinel } = watched;
   const driver = redisDriver(0, sentinelAt(sentinel.port));
   await driver.open(opened);
+  const before = driver.durable?.();
   await driver.enqueue("webhooks", [newJob("before")]);
   await master.client.wait(1, 1_000);
   const consumer = consume(driver);
@@ -80,6 +81,9 @@ test("Sentinel leads to the master, and to its successor", async () => {
   const { done, confirmed } = produce(replica.port, "sockudo_queue:queue:webhooks", 50);
   await done;
   await untilReceived(consumer.received, confirmed);
+  // The new master keeps a file where the old one kept none.
+  expect(before).toBe(false);
+  await until(() => driver.durable?.() === true, { what: "the new master to be looked at" });
   await consumer.stop();
   await driver.close();
 }, 60_000);

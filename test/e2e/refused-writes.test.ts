@@ -134,6 +134,25 @@ test("a Redis that refuses writes is told at once, readiness waits for it, and b
   expect(workers.filter(({ restarts }) => restarts > 0)).toEqual([]);
 }, 120_000);
 
+test("a Redis that refuses writes at the start is waited for, and /health says why", async () => {
+  await using redis = await startRedis({ aof: true, args: ["--min-replicas-to-write", "1"] });
+  await using hookline = await startExecutable(
+    configFor([], { queue: { driver: "redis", redis: { url_override: redis.url } } }),
+    { waitReady: false },
+  );
+  const { status, body, text } = await hookline.api("GET", "/health");
+  expect([status, body.status]).toEqual([503, "down"]);
+  expect(body.checks.driver.detail).toContain("NOREPLICAS");
+  expect(Object.keys(body.checks)).toContain("backend_refuses_writes");
+  expect(text).not.toContain(String(redis.port));
+  await redis.client.config("SET", "min-replicas-to-write", "0");
+  await until(async () => (await hookline.api("GET", "/health")).body.status === "ok", {
+    what: "the start",
+    timeoutMs: 20_000,
+    everyMs: 50,
+  });
+}, 30_000);
+
 test("nobody posts and nobody asks: the log tells it, and its end", async () => {
   await using redis = await startRedis({ aof: true });
   await using hookline = await startExecutable(
