@@ -17,6 +17,19 @@ export interface DeadKeeper {
   close(): Promise<void>;
 }
 
+/** When a queue's dead letters are looked after. */
+export interface DeadLooks {
+  /** From the start to the first look; random, so that a fleet does not look all at once. */
+  readonly firstMs: number;
+  readonly everyMs: number;
+  /** A complete count that is wrong is not begun anew sooner: whoever makes it wrong may go on. */
+  readonly recountMs: number;
+}
+
+export function usualDeadLooks(): DeadLooks {
+  return { firstMs: 1_000 + Math.random() * 1_000, everyMs: 60_000, recountMs: 600_000 };
+}
+
 export interface DeadKeeperOptions {
   readonly link: QueueLink;
   readonly letters: DeadLetters;
@@ -28,16 +41,13 @@ export interface DeadKeeperOptions {
   readonly memory: () => Promise<Memory | null>;
   /** Told how many letters were removed. */
   readonly onTrimmed: (count: number) => void;
-  readonly firstMs: number;
-  readonly everyMs: number;
+  readonly looks: DeadLooks;
 }
 
 /** Between two steps of a scan or a removal, so that Redis serves others for most of the time. */
 const stepPauseMs = 50;
 const stepLetters = 200;
 const stepBytes = 4 * 1024 * 1024;
-/** A count that somebody keeps making wrong is not begun anew more often. */
-const recountMs = 600_000;
 const fullShare = 0.8;
 
 /** What Redis' memory holds, of how much it may. */
@@ -47,7 +57,7 @@ export interface Memory {
 }
 
 export function createDeadKeeper(options: DeadKeeperOptions): DeadKeeper {
-  const { link, letters, clock, log } = options;
+  const { link, letters, clock, log, looks } = options;
   const { queue } = link;
   const closing = new AbortController();
   let running: Promise<void> = Promise.resolve();
@@ -66,7 +76,7 @@ export function createDeadKeeper(options: DeadKeeperOptions): DeadKeeper {
   };
 
   const countAll = async (): Promise<void> => {
-    const args = [stepLetters, stepBytes, recountMs];
+    const args = [stepLetters, stepBytes, looks.recountMs];
     for (;;) {
       const [, done] = await link.call("looking after dead letters", countDeadScript, args);
       if (done === 1 || closing.signal.aborted) return;
@@ -107,12 +117,12 @@ export function createDeadKeeper(options: DeadKeeperOptions): DeadKeeper {
   };
 
   const run = async (): Promise<void> => {
-    await sleep(options.firstMs, closing.signal);
+    await sleep(looks.firstMs, closing.signal);
     while (!closing.signal.aborted) {
       await look().catch((error: unknown) =>
         log.debug("redis: dead letters could not be looked after", { queue, error }),
       );
-      await sleep(options.everyMs, closing.signal);
+      await sleep(looks.everyMs, closing.signal);
     }
   };
 

@@ -11,7 +11,7 @@ import type {
 import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createConsumer } from "./consumer.ts";
 import type { Consumer } from "./consumer.ts";
-import { createDeadKeeper, readMemory } from "./dead-keeper.ts";
+import { createDeadKeeper, readMemory, usualDeadLooks } from "./dead-keeper.ts";
 import type { DeadKeeper } from "./dead-keeper.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -184,8 +184,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       link,
       log,
       letters: deadLetters,
-      // Not all at once where a fleet starts.
-      ...(options.deadLooks ?? { firstMs: 1_000 + Math.random() * 1_000, everyMs: 60_000 }),
+      looks: { ...usualDeadLooks(), ...options.deadLooks },
       clock: context.clock,
       retention: options.deadLetterRetention,
       retentionMs: options.deadLetterRetentionMs,

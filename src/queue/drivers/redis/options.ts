@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverEvents, NewJob } from "../../driver.ts";
+import type { DeadLooks } from "./dead-keeper.ts";
 
 /** A Redis server's address. */
 export interface RedisAddress {
@@ -43,8 +44,8 @@ export interface RedisDriverOptions {
   readonly deadLetterRetention: number;
   /** How long a dead letter is kept. */
   readonly deadLetterRetentionMs: number;
-  /** When dead letters are looked after; absent = within two seconds of the start, then once a minute. */
-  readonly deadLooks?: { readonly firstMs: number; readonly everyMs: number };
+  /** When dead letters are looked after; absent = as dead-keeper.ts says. */
+  readonly deadLooks?: Partial<DeadLooks>;
   readonly deduplicationTtlMs: number;
   /** Replicas that must have a job before enqueue answers (WAIT); 0 = none. */
   readonly waitReplicas: number;
