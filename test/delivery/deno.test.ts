@@ -33,4 +33,4 @@ test("under Deno every receiver leads to the outcome it leads to on Bun", () => 
     proxyTls: delivered,
     lambda: { kind: "delivered", status: 202 },
   });
-}, 30_000);
+}, 120_000);

@@ -67,7 +67,7 @@ test("jobs of others that appear while the queue is idle are told once, and unti
   await untilFound(driver, 0);
   expect(warnings.filter(({ message }) => message.includes("is empty, but"))).toHaveLength(lists.length);
   await driver.close();
-}, 30_000);
+}, 120_000);
 
 test("beside a queue that is busy nothing is looked for, and never where it is switched off", async () => {
   await using redis = await startRedis({ aof: true });
@@ -100,7 +100,7 @@ test("beside a queue that is busy nothing is looked for, and never where it is s
   expect(foundBy(off)).toEqual([]);
   expect(await callsOf(redis, "scan")).toBe(scans);
   await off.close();
-}, 30_000);
+}, 120_000);
 
 test("on a cluster every master is looked at", async () => {
   await using cluster = await startCluster({ replicas: false });
@@ -129,7 +129,7 @@ test("on a cluster every master is looked at", async () => {
   await holder.client.del(spelling);
   await untilFound(driver, 3);
   await driver.close();
-}, 60_000);
+}, 240_000);
 
 test("a user with narrow rights is told of what it may see", async () => {
   await using redis = await startRedis({ aof: true });

@@ -130,7 +130,7 @@ test("a server of another kind than the configuration says is a configuration er
     );
   }
   await web.stop(true);
-}, 30_000);
+}, 120_000);
 
 test("a node of a cluster whose user may not ask INFO is told by its answers", async () => {
   await cluster.client.call("ACL", ..."SETUSER some on >secret ~* &* +@all -info".split(" "));
@@ -185,7 +185,7 @@ async function replaced(
         await redis.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         return found !== null;
       },
-      { what: "the driver to refuse it", timeoutMs: 20_000, everyMs: 100 },
+      { what: "the driver to refuse it", timeoutMs: 90_000, everyMs: 100 },
     );
     stop.abort();
     await leasing;
@@ -201,9 +201,9 @@ const asNode = "--cluster-enabled yes --cluster-announce-ip 127.0.0.1 --cluster-
 test("a server that becomes a node of a cluster while hookline runs", async () => {
   const error = await replaced(() => ({}), [], [...asNode, String(await freePort())]);
   expect(error.message).toContain("set queue.driver to redis-cluster");
-}, 30_000);
+}, 120_000);
 
 test("a cluster that becomes a plain server while hookline runs", async () => {
   const error = await replaced((port) => clusterOf(port), [...asNode, String(await freePort())], []);
   expect(error.message).toContain("set queue.driver to redis");
-}, 30_000);
+}, 120_000);

@@ -227,12 +227,12 @@ describe("ways to connect", () => {
       await master.client.set("probe", "1");
       return Number(await master.client.call("WAIT", "1", "1000")) === 1;
     };
-    await until(counts, { what: "the master to count its replica", timeoutMs: 10_000 });
+    await until(counts, { what: "the master to count its replica", timeoutMs: 90_000 });
     const before = await replica.client.llen(`{${prefix}queue:webhooks}:own`);
     expect((await alone.enqueue("webhooks", [newJob("b")]))[0]?.status).toBe("enqueued");
     expect(await replica.client.llen(`{${prefix}queue:webhooks}:own`)).toBe(before + 1);
     await alone.close();
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("what opening a redis driver warns of", () => {

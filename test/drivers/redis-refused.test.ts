@@ -254,7 +254,7 @@ describe("redis refuses a key", () => {
       prefix,
       readOnlyKey(redis.client, user, `${all[7]}:lane`, [...all, `${all[12]}:*`, "*shared"]),
     );
-  }, 30_000);
+  }, 120_000);
 
   test.each([
     ["maxmemory", "1", "0"],

@@ -42,7 +42,7 @@ async function startWatched(): Promise<Watched> {
     });
     await until(
       async () => ((await sentinel.client.call("SENTINEL", "REPLICAS", "mine")) as unknown[]).length === 1,
-      { what: "the Sentinel to know the replica", timeoutMs: 20_000 },
+      { what: "the Sentinel to know the replica", timeoutMs: 90_000 },
     );
     return { master, replica, sentinel, [Symbol.asyncDispose]: stop };
   } catch (error) {
@@ -86,7 +86,7 @@ test("Sentinel leads to the master, and to its successor", async () => {
   await until(() => driver.durable?.() === true, { what: "the new master to be looked at" });
   await consumer.stop();
   await driver.close();
-}, 60_000);
+}, 240_000);
 
 // Finding: ioredis ended the client for good, and the process waited for Redis until it was restarted.
 test("a failover that is told while the Sentinel is being asked is followed too", async () => {
@@ -117,7 +117,7 @@ test("a failover that is told while the Sentinel is being asked is followed too"
   }
   await until(() => unanswered > 0, { what: "the Sentinel to be asked" });
   await sentinel.client.call("SENTINEL", "FAILOVER", "mine");
-  await until(() => told > 0, { what: "the failover to be told", timeoutMs: 20_000 });
+  await until(() => told > 0, { what: "the failover to be told", timeoutMs: 90_000 });
   proxy.onRequest = () => "pass";
 
   const { done, confirmed } = produce(replica.port, "sockudo_queue:queue:webhooks", 50);
@@ -127,4 +127,4 @@ test("a failover that is told while the Sentinel is being asked is followed too"
   await untilReceived(consumer.received, ["after"]);
   await consumer.stop();
   await driver.close();
-}, 60_000);
+}, 240_000);

@@ -66,7 +66,7 @@ test("durable is what Redis keeps, and follows its settings while it runs", asyn
     ].map((text) => text.slice(0, 40)),
   );
   await driver.close();
-}, 30_000);
+}, 120_000);
 
 test("where INFO or CONFIG is refused nothing is claimed", async () => {
   await using redis = await startRedis();
@@ -106,4 +106,4 @@ test("of a cluster the weakest node with a queue counts", async () => {
   await second!.client.config("SET", "appendonly", "yes");
   await untilKept(driver, true);
   await driver.close();
-}, 60_000);
+}, 240_000);

@@ -372,12 +372,12 @@ test("5,000 messages over 50 groups, every tenth attempt failing: in order, grou
       for (const { status } of await driver.settle(settlements)) expect(status).toBe("settled");
       return total >= groups * each;
     },
-    { timeoutMs: 60_000, everyMs: 1, what: "all messages" },
+    { timeoutMs: 90_000, everyMs: 1, what: "all messages" },
   );
   for (const name of names) expect(delivered.get(name)).toEqual(jobs(name, each).map(({ id }) => id));
   expect(widest).toBeGreaterThan(5);
   expect(contents()).toEqual([]);
-}, 90_000);
+}, 240_000);
 
 test("two processes, failing entries, lost answers and abandoned leases: nothing is lost or delivered after its successor", async () => {
   const names = Array.from({ length: 12 }, (_, n) => `g${n}-`);
@@ -422,4 +422,4 @@ test("two processes, failing entries, lost answers and abandoned leases: nothing
     expect([name, order]).toEqual([name, order.toSorted((a, b) => a - b)]);
     expect(new Set(order).size).toBe(each);
   }
-}, 60_000);
+}, 240_000);

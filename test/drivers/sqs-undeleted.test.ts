@@ -203,7 +203,7 @@ describe.concurrent("the deletion fails", () => {
     };
     let settled = 0;
     await until(async () => (settled += await work(100)) >= 250, {
-      timeoutMs: 25_000,
+      timeoutMs: 90_000,
       what: "250 deliveries",
     });
     // Beyond them only what had been received before.
@@ -214,10 +214,10 @@ describe.concurrent("the deletion fails", () => {
     expect(bench.model.requests.get("ReceiveMessage") ?? 0).toBe(0);
     bench.recover();
     await until(async () => (await work(100)) === 0 && bench.stored() === 0, {
-      timeoutMs: 25_000,
+      timeoutMs: 90_000,
       what: "the end",
     });
-  }, 60_000);
+  }, 240_000);
 });
 
 describe.concurrent("a change of visibility fails", () => {

@@ -57,7 +57,7 @@ test("a redriven job is delivered with the events it was bound with, or is dead 
   expect(receiver.requests[1]?.text).toBe(first as string);
   expect(receiver.requests[1]?.headers["webhook-id"]).toBe(receiver.requests[0]?.headers["webhook-id"]);
   expect(await letters(server)).toEqual([]);
-}, 60_000);
+}, 240_000);
 
 test("a byte order mark before a job is passed over; an SNS envelope says what to switch on", async () => {
   await using redis = await startRedis();
@@ -81,4 +81,4 @@ test("a byte order mark before a job is passed over; an SNS envelope says what t
   expect(await letters(server)).toMatchObject([
     { reason: "malformed", detail: expect.stringContaining("SNS raw message delivery") as string },
   ]);
-}, 60_000);
+}, 240_000);

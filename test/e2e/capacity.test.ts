@@ -45,7 +45,7 @@ test("with the receiver down `reject` holds its capacity and answers 503 queue_f
   expect([full.status, full.body.code]).toEqual([503, "queue_full"]);
   expect(codes.at(-1)).toBe("503 queue_full");
   expect(await metric(server, "hookline_jobs_evicted_total")).toBe(0);
-}, 60_000);
+}, 240_000);
 
 test("with the receiver down `evict_oldest` holds its capacity, counts what goes, and keeps the newest", async () => {
   await using receiver = await startReceiver({ record: false });
@@ -66,4 +66,4 @@ test("with the receiver down `evict_oldest` holds its capacity, counts what goes
   expect(await waiting(server)).toBe(capacity);
   expect(await metric(server, "hookline_jobs_evicted_total")).toBe(2_000 - capacity);
   expect(server.output()).toContain("the queue is full: jobs were dropped");
-}, 60_000);
+}, 240_000);

@@ -22,7 +22,7 @@ test("the demo runs under Deno from source as well", async () => {
   const { code, stdout, stderr } = await runExecutable(["demo"], { command, cwd: root, timeoutMs: 60_000 });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(countVerified(stdout)).toBeGreaterThanOrEqual(5);
-}, 60_000);
+}, 240_000);
 
 test("the demo stays up with --keep, until Ctrl-C", async () => {
   const child = Bun.spawn([await ensureExecutable(), "demo", "--keep"], { stdout: "pipe", stderr: "pipe" });

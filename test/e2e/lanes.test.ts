@@ -86,7 +86,7 @@ describe.each(["memory", "redis"] as const)("on %s", (driver) => {
       await untilArrived(receiver, "well", 300, isLong ? 120_000 : 40_000);
       await until(async () => (await breakerOf(server, "dead")) === "open", { what: "the breaker to open" });
       const isParked = async (): Promise<boolean> => (await server.stats())["parked"] === backlog;
-      await until(isParked, { timeoutMs: 20_000, everyMs: 20, what: "the whole backlog parked" });
+      await until(isParked, { timeoutMs: 90_000, everyMs: 20, what: "the whole backlog parked" });
 
       const [commands, leased] = [
         redis && (await redisCommands(redis)),
@@ -96,7 +96,7 @@ describe.each(["memory", "redis"] as const)("on %s", (driver) => {
       // Doing nothing takes time: what it asks of the backend is counted over some.
       const quietUntil = performance.now() + seconds * 1_000;
       await until(() => performance.now() > quietUntil, {
-        timeoutMs: 60_000,
+        timeoutMs: 90_000,
         everyMs: 100,
         what: "quiet time",
       });

@@ -42,7 +42,7 @@ test("5,000 jobs to a receiver that fails often: each ends delivered once or dea
     await using server = await startExecutable(configFor([{ name: "main", url: receiver.url }]));
     await enqueueAll(server, 5_000);
     await until(async () => accepted.size + ((await server.stats())["dead"] ?? 0) === 5_000, {
-      timeoutMs: 60_000,
+      timeoutMs: 90_000,
       everyMs: 50,
       what: "5,000 ends",
     });
@@ -59,7 +59,7 @@ test("5,000 jobs to a receiver that fails often: each ends delivered once or dea
     isHealed = true;
     const redriven = await server.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 1_000 });
     expect(redriven.body).toEqual({ redriven: 100 });
-    await until(() => accepted.size === 5_000, { timeoutMs: 30_000, what: "the redriven ones" });
+    await until(() => accepted.size === 5_000, { timeoutMs: 90_000, what: "the redriven ones" });
     await server.untilIdle();
     expect([...accepted.values()].every((times) => times === 1)).toBe(true);
     expect(await server.stats()).toMatchObject({ dead: 0 });
@@ -89,7 +89,7 @@ test("every loop crashed three times under load: nothing is lost and it is over 
       });
     }
     await enqueueing;
-    await until(() => accepted.size === count, { timeoutMs: 30_000, what: "every job at the receiver" });
+    await until(() => accepted.size === count, { timeoutMs: 90_000, what: "every job at the receiver" });
     await server.untilIdle();
     expect(await server.stats()).toMatchObject({ dead: 0 });
     expect((await server.api("GET", "/health/ready")).status).toBe(200);

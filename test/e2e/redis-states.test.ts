@@ -74,7 +74,7 @@ test("a Redis that writes nothing to disk, and jobs of others, are told until th
     },
   });
   expect(logged(hookline, "some:app:client_event_webhooks:wait")).toBe(1);
-}, 90_000);
+}, 240_000);
 
 test("redis on a node of a cluster ends with 78 and what to set, at the start and later", async () => {
   await using cluster = await startSingleCluster();
@@ -90,4 +90,4 @@ test("redis on a node of a cluster ends with 78 and what to set, at the start an
   expect(later.port).toBeGreaterThan(0);
   expect(await hookline.exited).toBe(78);
   expect(hookline.output()).toContain("set queue.driver to redis-cluster");
-}, 60_000);
+}, 240_000);

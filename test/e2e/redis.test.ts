@@ -165,7 +165,7 @@ test("several processes share a queue: none twice, and one that drains hands its
   } finally {
     for (const server of servers) await server[Symbol.asyncDispose]();
   }
-}, 60_000);
+}, 240_000);
 
 test("what is kept for later holds no app_secret, and redrive delivers it", async () => {
   await using redis = await startRedis();
@@ -206,7 +206,7 @@ test("what is kept for later holds no app_secret, and redrive delivers it", asyn
   await until(() => [...seen.values()].flat().length === before + 10, { what: "the redriven jobs" });
   for (const ids of seen.values()) expect(new Set(ids).size).toBe(2);
   expect(await server.stop()).toBe(0);
-}, 60_000);
+}, 240_000);
 
 test("a job pushed with an id of its own is listed, redriven and removed under that id", async () => {
   await using redis = await startRedis();
@@ -233,7 +233,7 @@ test("a job pushed with an id of its own is listed, redriven and removed under t
   expect(new Set(seen.get(1)).size).toBe(1);
   await until(async () => (await leftKeys(redis.client)).length === 0, { what: "no key to be left" });
   expect(await server.stop()).toBe(0);
-}, 60_000);
+}, 240_000);
 
 test("with Redis' memory full, enqueue answers 503 and consumption recovers by itself", async () => {
   await using redis = await startRedis();
@@ -249,7 +249,7 @@ test("with Redis' memory full, enqueue answers 503 and consumption recovers by i
   await server.enqueue("webhooks", jobsFrom(2_000, 5));
   await expectAll(redis, seen, 1_005);
   expect(await server.stop()).toBe(0);
-}, 60_000);
+}, 240_000);
 
 test("write_for_sockudo puts what is enqueued where Sockudo's workers find it, and delivers it as well", async () => {
   await using redis = await startRedis();
@@ -276,7 +276,7 @@ test("write_for_sockudo puts what is enqueued where Sockudo's workers find it, a
   await expectAll(redis, seen, 1);
   expect(seen.get(7)![0]).toStartWith("job-7_");
   expect(await worker.stop()).toBe(0);
-}, 60_000);
+}, 240_000);
 
 test("a wrong password, or a database that is not there, ends the start with 78 and says so", async () => {
   const right = secret("redis");
@@ -310,4 +310,4 @@ test("under Deno the sources consume from Redis as well: pushed and posted jobs,
   await push(redis, 350, 1);
   await expectAll(redis, seen, 351);
   expect(await server.stop()).toBe(0);
-}, 60_000);
+}, 240_000);

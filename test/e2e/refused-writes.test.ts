@@ -160,7 +160,7 @@ test("nobody posts and nobody asks: the log tells it, and its end", async () => 
   );
   const told = (text: string): boolean => hookline.logs().some(({ msg }) => msg.includes(text));
   await redis.client.config("SET", "min-replicas-to-write", "1");
-  await until(() => told("waiting for jobs fails"), { what: "the log to tell it", timeoutMs: 20_000 });
+  await until(() => told("waiting for jobs fails"), { what: "the log to tell it", timeoutMs: 90_000 });
   await redis.client.config("SET", "min-replicas-to-write", "0");
   await until(() => told("waiting for jobs works again"), {
     what: "the log to tell the end",

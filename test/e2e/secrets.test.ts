@@ -193,4 +193,4 @@ test("config check and print say what is wrong without quoting a secret", async 
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}, 60_000);
+}, 240_000);

@@ -98,7 +98,7 @@ for (const driver of ["redis", "redis-cluster"] as const) {
       expect(receiver.count).toBe(sent);
       expect(new Set(receiver.requests.map(jobNumberOf)).size).toBe(sent);
       for (const server of [a, b, c]) expect(await server.stop()).toBe(0);
-    }, 60_000);
+    }, 240_000);
   });
 }
 
@@ -124,7 +124,7 @@ test("what answers of 410 disable at one process is disabled at another, and ena
   await receiver.waitForCount(10);
   await until(async () => (await leftKeys(redis.client)).length === 0, { what: "no key to be left" });
   expect(receiver.count).toBe(10);
-}, 60_000);
+}, 240_000);
 
 test("while Redis is away nothing is paused, and it says so; a pause outlives Redis and all processes", async () => {
   await using redis = await startRedis({ aof: true });
@@ -146,4 +146,4 @@ test("while Redis is away nothing is paused, and it says so; a pause outlives Re
   expect([receiver.count, (await b.stats())["dead"]]).toEqual([0, 0]);
   await switchTo(b, "resume");
   await receiver.waitForCount(1);
-}, 60_000);
+}, 240_000);

@@ -61,14 +61,14 @@ test("SIGKILL again and again: every message is delivered, the unfinished ones w
   for (let kill = 1; kill <= kills; kill += 1) {
     const victim = await start({ visibility_timeout: 3, concurrency: 16 });
     await until(() => stored() < total * (1 - kill / (kills + 2)), {
-      timeoutMs: 60_000,
+      timeoutMs: 90_000,
       what: `kill ${kill}`,
     });
     await victim.stop("SIGKILL");
     expect(model.queues.get("webhooks")?.counts().inFlight).toBeGreaterThan(0);
   }
   await using last = await start({ visibility_timeout: 3, concurrency: 16 });
-  await until(() => stored() === 0, { timeoutMs: 60_000, everyMs: 20, what: "an empty queue" });
+  await until(() => stored() === 0, { timeoutMs: 90_000, everyMs: 20, what: "an empty queue" });
   const channels = new Set(receiver.requests.map(({ text }) => /"channel":"(c\d+)"/.exec(text)?.[1]));
   expect(channels.size).toBe(total);
   expect(await last.stop()).toBe(0);
@@ -81,7 +81,7 @@ test("SIGTERM makes what was not finished visible at once", async () => {
   await receiver.waitForCount(4);
   expect(await server.stop()).toBe(0);
   expect(model.queues.get("webhooks")?.counts()).toEqual({ visible: 30, inFlight: 0, delayed: 0 });
-}, 30_000);
+}, 120_000);
 
 test("with Soketi's own environment its queue is drained", async () => {
   const captured = JSON.parse(
@@ -129,7 +129,7 @@ test("with Soketi's own environment its queue is drained", async () => {
   expect(receiver.count).toBe(captured.length);
   model.endPolls();
   expect(await server.stop()).toBe(0);
-}, 30_000);
+}, 120_000);
 
 test("a delivery whose message SQS does not delete is made once, and /health says so meanwhile", async () => {
   put(1);
@@ -152,7 +152,7 @@ test("a delivery whose message SQS does not delete is made once, and /health say
   await until(() => stored() === 0, { what: "the deletion" });
   await until(async () => (await server.api("GET", "/health")).body.status === "ok", { what: "health" });
   expect([receiver.count, model.queues.get("webhooks-dead")?.messages.size]).toEqual([1, 0]);
-}, 30_000);
+}, 120_000);
 
 test("SQS that denies sends: degraded and not ready until one is taken", async () => {
   put(0);
@@ -191,7 +191,7 @@ test("a job that waited for a paused endpoint longer than its schedule outlives 
   expect((await server.api("POST", "/v1/endpoints/app-1/webhook/resume", {})).status).toBe(200);
   await until(() => stored() === 0, { what: "the delivery" });
   expect([receiver.count, model.queues.get("webhooks-dead")?.messages.size]).toEqual([3, 0]);
-}, 30_000);
+}, 120_000);
 
 test("a missing permission ends the start with 78 and its name", async () => {
   model.create("webhooks");
@@ -206,7 +206,7 @@ test("a missing permission ends the start with 78 and its name", async () => {
     },
   });
   expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
-}, 30_000);
+}, 120_000);
 
 test("a configuration that comes through a pipe is read, although it can be read once only", async () => {
   model.create("webhooks");
@@ -222,7 +222,7 @@ test("a configuration that comes through a pipe is read, although it can be read
     env: { CONFIG: config },
   });
   expect([code, stderr]).toEqual([78, expect.stringContaining("sqs:DeleteMessage")]);
-}, 30_000);
+}, 120_000);
 
 test("sqs dump --delete onto a full disk: what is not in the file stays in the queue", async () => {
   const total = 40;
@@ -249,7 +249,7 @@ test("sqs dump --delete onto a full disk: what is not in the file stays in the q
   } finally {
     rmSync(directory, { recursive: true });
   }
-}, 30_000);
+}, 120_000);
 
 test("hookline sqs in the executable", async () => {
   put(3);

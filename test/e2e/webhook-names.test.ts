@@ -71,7 +71,7 @@ test("a URL is corrected: what was dead, waiting and new is delivered to the cor
   expect(new Set(receiver.requests.map(jobNumberOf))).toEqual(new Set([1, 2]));
   expect(webhookIds()).toEqual(ids);
   await untilStats(right, { dead: 0, delayed: 0, leased: 0 });
-}, 30_000);
+}, 120_000);
 
 test("what 0.1 stored under the URL's label is found: bound job, dead letter, paused mode, parked job", async () => {
   const url = `${receiver.url}/hook`;
@@ -117,7 +117,7 @@ test("what 0.1 stored under the URL's label is found: bound job, dead letter, pa
   await server.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 1 });
   await untilStats(server, { dead: 0, ready: 0, leased: 0 });
   expect(receiver.requests.at(-1)?.headers["webhook-id"]).toBe(`job-3_${hash}`);
-}, 30_000);
+}, 120_000);
 
 test("nobody inherits another's: a dead letter of 0.1 whose webhook is gone goes to none of the others", async () => {
   const gone = formerName(`${receiver.url}/gone`);
@@ -145,7 +145,7 @@ test("nobody inherits another's: a dead letter of 0.1 whose webhook is gone goes
   await named.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 1 });
   await receiver.waitForCount(1);
   expect(receiver.requests[0]?.headers["webhook-id"]).toBe("job-1_00000000");
-}, 30_000);
+}, 120_000);
 
 test("two webhooks without a name are refused, with the names that keep what 0.1 stored", async () => {
   const urls = [`${receiver.url}/a/token-of-a`, `${receiver.url}/b/token-of-b`];

@@ -177,7 +177,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
   if (address === null || typeof address === "string") throw new Error("the receiver has no port");
   const hostInUrl = host.includes(":") ? `[${host}]` : host;
 
-  const waitForCount = async (n: number, timeoutMs = 10_000): Promise<void> => {
+  const waitForCount = async (n: number, timeoutMs = 60_000): Promise<void> => {
     if (count >= n) return;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -105,7 +105,7 @@ async function startOnce(options: RedisProcessOptions): Promise<RedisProcess> {
           () => true,
           () => false,
         ),
-      { what: "redis-server to answer", timeoutMs: 15_000 },
+      { what: "redis-server to answer", timeoutMs: 90_000 },
     );
     answers.catch(() => undefined);
     // Whoever else listens on the port may never answer.

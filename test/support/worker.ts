@@ -174,7 +174,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
       return letters;
     },
     settled: (disposition, queue = "webhooks") => metrics.settled.labels({ queue, disposition }).value,
-    async untilEmpty(timeoutMs = 20_000, queue = "webhooks") {
+    async untilEmpty(timeoutMs = 90_000, queue = "webhooks") {
       const isEmpty = async (): Promise<boolean> => {
         const { ready, delayed, leased, parked } = await memory.stats(queue);
         return (ready ?? 0) + (delayed ?? 0) + (leased ?? 0) + (parked ?? 0) === 0;

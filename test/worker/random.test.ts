@@ -110,7 +110,17 @@ test(`${total} random jobs: every one is delivered once, dead, queued, evicted o
       return next;
     },
   });
+  /** What hookline itself learnt of each delivery; and those whose answer it did not wait for, or get whole. */
+  const deliveredTimes = new Map<string, number>();
+  const unknown = new Set<string>();
   await using bench = await startWorker({
+    attempt: (real) => async (delivery, cut) => {
+      const outcome = await real(delivery, cut);
+      if (outcome.kind === "delivered") {
+        deliveredTimes.set(delivery.id, (deliveredTimes.get(delivery.id) ?? 0) + 1);
+      } else if (outcome.kind !== "http_status" && outcome.kind !== "redirect") unknown.add(delivery.id);
+      return outcome;
+    },
     config: {
       apps: randomApps(random, receiver.url),
       log: { level: "error" },
@@ -158,13 +168,18 @@ test(`${total} random jobs: every one is delivered once, dead, queued, evicted o
     delivered + count("filteredOut") + dead.length + leftovers.length + count("evicted") + count("trimmed"),
   );
 
-  const twice = [...accepted2xx].filter(([, times]) => times > 1);
+  const twice = [...deliveredTimes].filter(([, times]) => times > 1);
   expect(twice).toEqual([]);
-  expect(accepted2xx.size).toBe(delivered);
+  expect(deliveredTimes.size).toBe(delivered);
+  expect([...deliveredTimes.keys()].filter((id) => !accepted2xx.has(id))).toEqual([]);
+  // On a busy machine a deadline can pass while the answer is on its way: only then the receiver took one that
+  // is not known to be delivered, or took it twice.
+  const doubtful = [...accepted2xx].filter(([id, times]) => times > 1 || !deliveredTimes.has(id));
+  expect(doubtful.filter(([id]) => !unknown.has(id))).toEqual([]);
   expect([...accepted2xx.keys()].filter((id) => !expected.has(id))).toEqual([]);
-  const deadAndDelivered = dead.filter(({ jobId }) => accepted2xx.has(jobId));
+  const deadAndDelivered = dead.filter(({ jobId }) => deliveredTimes.has(jobId));
   expect(deadAndDelivered).toEqual([]);
-  expect(leftovers.filter(({ job }) => accepted2xx.has(job.id))).toEqual([]);
+  expect(leftovers.filter(({ job }) => deliveredTimes.has(job.id))).toEqual([]);
   expect([count("lost"), count("reclaimed")]).toEqual([0, 0]);
 
   // The run is worth nothing where it did not meet all of this.

@@ -23,7 +23,7 @@ describe.each([
     exitCode = await child.exited;
     clearTimeout(timer);
     seen = JSON.parse(output) as typeof seen;
-  }, 30_000);
+  }, 120_000);
 
   test.each(mishaps.map((mishap) => [mishap.what, mishap] as const))(
     "%s",

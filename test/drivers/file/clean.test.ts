@@ -161,5 +161,5 @@ describe("cleaning", () => {
       await expectPlanted(after);
       await after.close();
     }
-  }, 60_000);
+  }, 240_000);
 });

@@ -61,7 +61,7 @@ describe("a disk that fills up", () => {
       expect(driver.problems?.()).toEqual([]);
     }
     await driver.close();
-  }, 60_000);
+  }, 240_000);
 
   test("over max_bytes refuses jobs as well", async () => {
     using folder = temporaryFolder();
@@ -110,7 +110,7 @@ describe("a disk that fills up", () => {
     await drain(after, seen);
     expect(seen).toEqual(taken);
     await after.close();
-  }, 60_000);
+  }, 240_000);
 
   test("a start on a full disk comes up and says so", async () => {
     using folder = temporaryFolder();
@@ -146,7 +146,7 @@ test("a real file system of 64 MB is filled, drained and filled again", async ()
   } finally {
     spawnSync("umount", [folder.path]);
   }
-}, 60_000);
+}, 240_000);
 
 describe("a file that fails", () => {
   const failing = (call: "write" | "sync", code: string) => {

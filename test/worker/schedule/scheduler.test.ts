@@ -317,4 +317,4 @@ test("slots and counts are whole again after a random mix of everything", async 
   expect(one.scheduler.running).toBe(0);
   expect(ended + one.parked.length).toBe(admitted);
   expect(one.scheduler.prefetch.space).toBe(24);
-}, 60_000);
+}, 240_000);
