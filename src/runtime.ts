@@ -51,6 +51,13 @@ export function raiseFetchLimit(limit: number): void {
   }
 }
 
+/** The program and first arguments with which this very program is started again, compiled or from source. */
+export function ownCommand(): readonly [program: string, ...args: string[]] {
+  const { argv, execArgv, execPath } = process;
+  if (argv[1]?.startsWith("/$bunfs/") === true) return [execPath];
+  return [execPath, ...(isBun ? execArgv : ["run", "-A"]), argv[1] ?? ""];
+}
+
 /** Gives the hex HMAC-SHA256 of what it is called with. */
 export type HexHmac = (body: string | Uint8Array) => string;
 

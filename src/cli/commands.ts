@@ -47,10 +47,12 @@ Exit codes: 0 drained, 1 failed or restart intensity exceeded, 2 usage, 78 confi
   },
   {
     name: "demo",
-    synopsis: "[--keep]",
+    synopsis: "[--keep | --durable]",
     summary: "the product in ten seconds",
     example: "hookline demo",
     details: `  --keep           stay up afterwards, until Ctrl-C
+  --durable        the driver file: 20 events are accepted while the receiver is down, hookline is killed
+                   with SIGKILL, started again, and delivers them all
 
 Starts a server on the memory driver and a local receiver, posts sample events, and prints each
 delivery whose signature the receiver verified, a retried one among them.`,

@@ -5,6 +5,7 @@ import process from "node:process";
 import { createHookline } from "../app.ts";
 import { loadConfig } from "../config/load.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { demoDurable } from "../demo/durable.ts";
 import { startDemoReceiver } from "../demo/receiver.ts";
 import { conclusion, deliveryLine, demoApp, demoEvents, introduction } from "../demo/text.ts";
 import { version } from "../version.ts";
@@ -18,7 +19,8 @@ const timeoutMs = 15_000;
 
 /** `hookline demo`: 0 when the receiver has verified every delivery, with --keep after Ctrl-C. */
 export const demo: RunCommand = async (args, io) => {
-  const { switches } = parseArguments(args, { switches: ["keep"] });
+  const { switches } = parseArguments(args, { switches: ["keep", "durable"] });
+  if (switches.has("durable")) return demoDurable(io);
   const interrupted = Promise.withResolvers<"interrupted">();
   for (const signal of endSignals()) process.once(signal, () => interrupted.resolve("interrupted"));
 

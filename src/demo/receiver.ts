@@ -27,6 +27,8 @@ export interface DemoReceiverOptions {
   /** Whether this attempt is to fail, as receivers do. */
   readonly fails: (events: DemoDelivery["events"], attempt: number) => boolean;
   readonly onDelivery: (delivery: DemoDelivery) => void;
+  /** Where it listens; any free port when not given. */
+  readonly port?: number;
 }
 
 /**
@@ -57,8 +59,9 @@ export async function startDemoReceiver(options: DemoReceiverOptions): Promise<D
       response.end();
     });
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, "127.0.0.1", resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
