@@ -40,17 +40,17 @@ export function checkWebhookNames(
     const proposal = proposals[at] as string;
     issue(
       ["apps", app, "webhooks", index],
-      `has no name; only one webhook of an app may be without, and here ${unnamed.length} are. ${advice(webhook, proposal)}`,
+      `has no name, and only one webhook of an app may be without; here ${unnamed.length} are. If this was the only one until now, leave it; else ${advice(webhook, proposal)}`,
     );
   }
 }
 
 function advice(webhook: WebhookInput, proposal: string): string {
   const target = describeTarget(webhook);
-  if (target === null) return "Give it one";
+  if (target === null) return "give it one";
   const stays =
     proposal === formerWebhookName(webhook) ? ", as 0.1 called it: what it stored stays with it" : "";
-  return `For ${target} add "name": "${proposal}"${stays}`;
+  return `for ${target} add "name": "${proposal}"${stays}`;
 }
 
 /** As much of a webhook's target as may be shown; null where that is missing or wrong. */

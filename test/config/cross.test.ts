@@ -181,12 +181,13 @@ describe("apps and endpoints", () => {
     const others = [{ name: "named" }, { lambda_function: "fn", url: undefined }, { url: undefined }];
     const webhooks = [{ url: urls[0] }, { url: urls[1] }, ...others].map((own) => ({ ...receiver, ...own }));
     const lines = await bare({ apps: [app({ webhooks })] });
-    const says = "has no name; only one webhook of an app may be without, and here 4 are.";
+    const says =
+      "has no name, and only one webhook of an app may be without; here 4 are. If this was the only one until now, leave it; else";
     expect(lines).toEqual([
-      `apps.0.webhooks.0: ${says} For https://receiver.test/hook/*** add "name": "receiver.test-${hash(urls[0])}", as 0.1 called it: what it stored stays with it`,
-      `apps.0.webhooks.1: ${says} For https://[::1]:8443/hook add "name": "::1-${hash(urls[1])}"`,
-      `apps.0.webhooks.3: ${says} For fn add "name": "fn-${hash("fn")}", as 0.1 called it: what it stored stays with it`,
-      `apps.0.webhooks.4: ${says} Give it one`,
+      `apps.0.webhooks.0: ${says} for https://receiver.test/hook/*** add "name": "receiver.test-${hash(urls[0])}", as 0.1 called it: what it stored stays with it`,
+      `apps.0.webhooks.1: ${says} for https://[::1]:8443/hook add "name": "::1-${hash(urls[1])}"`,
+      `apps.0.webhooks.3: ${says} for fn add "name": "fn-${hash("fn")}", as 0.1 called it: what it stored stays with it`,
+      `apps.0.webhooks.4: ${says} give it one`,
       "apps.0.webhooks.4: needs url, lambda_function or lambda: where should deliveries go?",
     ]);
   });
