@@ -1,7 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, mock, spyOn, test } from "bun:test";
 import { DriverUnavailableError } from "../../src/errors.ts";
-import type { LeaseOptions, QueueDriver } from "../../src/queue/driver.ts";
+import type { Lease, LeaseOptions, QueueDriver } from "../../src/queue/driver.ts";
 import { answer, hang, startReceiver } from "../support/receiver.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import { silentLogger } from "../../src/log.ts";
+import { createHeartbeat } from "../../src/worker/heartbeat.ts";
+import { createHeldLeases } from "../../src/worker/held.ts";
 import { newJob, newJobs, startWorker } from "../support/worker.ts";
 import { until } from "../support/until.ts";
 
@@ -60,6 +64,53 @@ test("a lease of unknown fate is asked for again while it lasts, and then its at
   expect(performance.now() - startedAt).toBeGreaterThan(leaseMs * 0.9);
   expect(asked.length).toBeGreaterThan(1);
   expect(signals.get("known")?.aborted).toBe(false);
+});
+
+test("a lease is renewed when a third of it is over, looked at four times in that time", async () => {
+  const lasts = 240;
+  let now = 5_000;
+  const extended: number[] = [];
+  const waits = spyOn(globalThis, "setTimeout");
+  const leases = createHeldLeases(() => undefined);
+  const add = (token: string): void =>
+    void leases.add({ queue: "q", token, job: { id: token } } as unknown as Lease, now + lasts);
+  add("first");
+  const stop = new AbortController();
+  const beat = createHeartbeat({
+    queue: "q",
+    driver: {
+      extend: async (given: readonly Lease[]) => {
+        for (const { token } of given) extended.push(token === "first" ? now : -now);
+        return given.map(() => "extended" as const);
+      },
+    } as unknown as QueueDriver,
+    held: leases,
+    leaseMs: lasts,
+    clock: { now: () => now, monotonic: () => now },
+    metrics: createMetrics(),
+    log: silentLogger,
+    health: { ok: () => undefined, fault: () => undefined, forget: () => undefined },
+    waitMs: 60_000,
+  });
+  const running = beat({
+    id: "q/heartbeat",
+    signal: stop.signal,
+    progress: () => undefined,
+    onEnd: () => undefined,
+    // Every look is a twelfth of a lease after the one before, by the only clock there is.
+    checkpoint() {
+      now += lasts / 12;
+      if (now === 5_000 + lasts / 4) add("second");
+    },
+  });
+  await until(() => extended.length >= 4, { what: "four renewals" });
+  stop.abort();
+  await running;
+  const delays = waits.mock.calls.map(([, ms]) => ms);
+  mock.restore();
+  expect(extended.slice(0, 4)).toEqual([5_080, -5_140, 5_160, -5_220]);
+  // What it waits between two looks, whatever the machine makes of it.
+  expect(delays).toContain(lasts / 12);
 });
 
 test("a lease that another has now cuts its attempt off and settles nothing", async () => {
