@@ -186,7 +186,9 @@ test("without sqs:SendMessage a fan-out fails, and the fault names permission an
   );
   await until(() => bench.faults.findings().length > 0, { what: "the fault" });
   const said = "sqs:SendMessage on queue webhooks.fifo is denied: ";
-  expect(bench.faults.findings()).toMatchObject([{ detail: expect.stringContaining(said) as unknown }]);
+  expect(bench.faults.findings()).toMatchObject([
+    { kind: "backend_refuses_writes", detail: expect.stringContaining(said) as unknown },
+  ]);
   expect(bench.logged.filter((line) => line.includes(said))).not.toEqual([]);
   model.faults.denied.clear();
   await receiver.waitFor(2);

@@ -3,9 +3,11 @@ import type { Logger } from "../../../log.ts";
 import type { DriverEvents, ExtendResult, Lease, LeaseOptions } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
+import { createDemand } from "./demand.ts";
 import { createDeletions, type Deletions } from "./deletions.ts";
 import { createEnded, type Ended } from "./ended.ts";
-import { callError, unavailable } from "./errors.ts";
+import { unavailable } from "./errors.ts";
+import { createExtend } from "./extend.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { createHandOut } from "./hand-out.ts";
 import { createLines, type Line, type Lines } from "./lines.ts";
@@ -61,15 +63,19 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   });
   const ended = createEnded(clock);
   const paused = new Set<string>();
-  /** Lease calls that wait: how many messages, until when. */
-  const wants = new Map<() => void, { max: number; until: number }>();
   let leaseMs = options.visibilityTimeoutSeconds * 1000;
   let closed = false;
   let lastError: { error: unknown; at: number } | null = null;
 
-  const wake = (): void => {
-    for (const waiter of wants.keys()) waiter();
-  };
+  const demand = createDemand({
+    lines,
+    clock,
+    nextPollAt: () => receiver.nextPollAt,
+    ask(count, waitMs) {
+      if (!deletions.isFull) receiver.pump(count, waitMs, leaseMs);
+    },
+  });
+  const { wake } = demand;
 
   const keeper = createKeeper({
     queue,
@@ -82,7 +88,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     ended,
     deletions: () => deletions,
     leaseMs: () => leaseMs,
-    wanted: () => wants.size > 0 && paused.size < queue.logical.length,
+    wanted: () => demand.isThere && paused.size < queue.logical.length,
     onReady: wake,
     onSurplus: () => receiver.beModest(),
   });
@@ -139,40 +145,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     bury: (line) => options.bury(consumer, line),
   });
 
-  /** Starts polls for what the waiting calls want beyond what is at hand. */
-  const pump = (): void => {
-    if (deletions.isFull) return;
-    const now = clock.monotonic();
-    let demand = -lines.readyCount;
-    let until = now;
-    for (const want of wants.values()) {
-      demand += want.max;
-      if (want.until > until) until = want.until;
-    }
-    if (demand > 0) receiver.pump(demand, until - now, leaseMs);
-  };
-
-  /** Waits for something new, at most until `until`; `want` counts as demand meanwhile. */
-  const waitForNews = (max: number, until: number, signal: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        wants.delete(done);
-        resolve();
-      };
-      const now = clock.monotonic();
-      const nextLook = Math.min(
-        until,
-        lines.nextDueAt(),
-        receiver.nextPollAt > now ? receiver.nextPollAt : Infinity,
-      );
-      const timer = setTimeout(done, Math.max(1, nextLook - now));
-      signal.addEventListener("abort", done, { once: true });
-      wants.set(done, { max, until });
-      pump();
-    });
-
   const consumer: Consumer = {
     queue,
     lines,
@@ -202,39 +174,12 @@ export function createConsumer(options: ConsumerOptions): Consumer {
           glanced = true;
           await orAborted(receiver.glance(wish.max, leaseMs), wish.signal);
         } else if (paused.has(name)) {
-          await waitForNews(0, until, wish.signal);
-        } else await waitForNews(wish.max, until, wish.signal);
+          await demand.wait(0, until, wish.signal);
+        } else await demand.wait(wish.max, until, wish.signal);
       }
     },
 
-    async extend(tokens, forMs) {
-      const now = clock.monotonic();
-      const held = tokens.map((token) => lines.leased(token, now));
-      const current = held.filter((line) => line !== null);
-      const results = await keeper.hide(
-        current.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs })),
-      );
-      const answers = new Map<Line, ExtendResult>();
-      let failure: unknown = null;
-      for (const [index, line] of current.entries()) {
-        const result = results[index];
-        if (result?.status === "ok") {
-          line.leasedUntil = now + forMs;
-          answers.set(line, "extended");
-        } else if (result?.status === "gone") keeper.abandon([line]);
-        else {
-          // Still ours until its old end; the next heartbeat may get through.
-          answers.set(line, "unknown");
-          failure ??=
-            result?.status === "unknown"
-              ? result.error
-              : callError(result, "ChangeMessageVisibility", queue.name);
-        }
-      }
-      const all = held.map((line) => (line === null ? "lost" : (answers.get(line) ?? "lost")));
-      if (failure !== null && all.every((answer) => answer === "unknown")) throw unavailable(failure);
-      return all;
-    },
+    extend: createExtend({ queue, lines, keeper, clock }),
 
     async prime() {
       const at = clock.monotonic();

@@ -3,12 +3,13 @@ import { HooklineError } from "../../../errors.ts";
 import { bodyBytes } from "../../../jobs/body.ts";
 import type { DeadLetter, RedriveSelection } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
-import { inBatches, type BatchResult } from "./batch.ts";
+import { inBatches } from "./batch.ts";
 import { originOf, readDeadLetter, revived, type Listed } from "./dead-reading.ts";
 import { createEnded, type Ended } from "./ended.ts";
 import { unavailable } from "./errors.ts";
 import { readMessage, type HeldMessage } from "./message.ts";
 import type { SqsQueue } from "./queue.ts";
+import { notDeleted, nothing, sum, type Failure, type Redriven } from "./redriven.ts";
 import { sendAll, sendError } from "./send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */
@@ -38,18 +39,6 @@ export interface DeadLetters {
   readonly ended: Ended;
   /** Shows what is held again at once; within two seconds, or it stays hidden for the rest of its 30 s. */
   release(): Promise<void>;
-}
-
-/** What became of a redrive. */
-export interface Redriven {
-  readonly redriven: number;
-  /** Of those: how many are in the dead letter queue, too, because SQS did not delete them. */
-  readonly undeleted: number;
-  /** Those that could not be sent, and why the first of them; they stay where they are. */
-  readonly failed: number;
-  readonly why: Error | null;
-  /** Dead letters of other queues that were met: several queues may share one dead letter queue. */
-  readonly others: number;
 }
 
 export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): DeadLetters {
@@ -238,24 +227,4 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       late.abort();
     },
   };
-}
-
-type Failure = Exclude<BatchResult, { status: "ok" }>;
-
-const nothing: Redriven = { redriven: 0, undeleted: 0, failed: 0, why: null, others: 0 };
-
-function sum(a: Redriven, b: Redriven): Redriven {
-  return {
-    redriven: a.redriven + b.redriven,
-    undeleted: a.undeleted + b.undeleted,
-    failed: a.failed + b.failed,
-    why: a.why ?? b.why,
-    others: 0,
-  };
-}
-
-function notDeleted(result: Failure | undefined): unknown {
-  if (result?.status === "unknown") return result.error;
-  const code = result !== undefined && "code" in result ? result.code : "no answer";
-  return new Error(`the dead letter was not deleted: ${code}`);
 }

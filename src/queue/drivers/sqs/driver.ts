@@ -18,15 +18,15 @@ import { byConsumer } from "./by-consumer.ts";
 import { mapClientOptions } from "./client-options.ts";
 import { createConsumer, type Consumer } from "./consumer.ts";
 import { readCounts } from "./counts.ts";
-import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
 import { createGrace } from "./grace.ts";
+import { createOpenedQueues } from "./opened-queues.ts";
 import type { SqsOptions } from "./options.ts";
-import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
+import type { SqsQueue } from "./queue.ts";
 import { SqsCallError } from "./errors.ts";
 import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
+import { settingsFindings } from "./problems.ts";
 import { createPlanner, maxReceives } from "./plan.ts";
-import { unsettled } from "./problems.ts";
 import { createSettling } from "./settle.ts";
 
 export interface SqsContext {
@@ -59,23 +59,17 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
   const settings = mapClientOptions(options.clientOptions);
   // Here and not in `open`: `hookline config check` makes the driver and opens nothing.
   if (settings.issues.length > 0) throw new ConfigError(settings.issues);
-  const byName = new Map<string, { consumer: Consumer; deadLetters: DeadLetters; queue: SqsQueue }>();
+  const queues = createOpenedQueues(clock);
   const pauses = new Map(options.queues.map(({ name }) => [name, createPauseNote(name, { clock, log })]));
-  const consumers: Consumer[] = [];
   /** What `open` found that works, but not as it should. */
   let unfit: readonly Finding[] = [];
   let client: SqsApi | null = null;
-  let smallestMaxBytes = sqsMaxBytes;
 
   const api = (): SqsApi => {
     if (client === null) throw new DriverUnavailableError("sqs: not open yet, or closed");
     return client;
   };
-  const of = (queue: string) => {
-    const found = byName.get(queue);
-    if (found === undefined) throw new DriverUnavailableError(`sqs: queue ${queue} is not open`);
-    return found;
-  };
+  const { of } = queues;
 
   const setPaused = (name: string, isPaused: boolean): void => {
     const { consumer } = of(name);
@@ -120,11 +114,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       giveUp: ({ receiveCount }) => receiveCount > maxReceives,
       bury: (target, line) => settling.bury(target, line),
     });
-    consumers.push(consumer);
-    const deadLetters = createDeadLetters(queue, api(), clock);
-    const opened = { consumer, deadLetters, queue };
-    for (const name of queue.logical) byName.set(name, opened);
-    smallestMaxBytes = Math.min(smallestMaxBytes, queue.maxBytes);
+    queues.add(queue, consumer, api());
     return consumer;
   };
 
@@ -132,9 +122,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     name: "sqs",
     problems: () => [
       ...unfit,
-      ...[...new Set(byName.values())].flatMap(({ consumer, deadLetters, queue }) =>
-        unsettled(queue.logical[0] ?? queue.name, consumer.ended, deadLetters.ended),
-      ),
+      ...queues.findings(),
       ...[...pauses.values()].flatMap((pause) => pause.findings()),
     ],
 
@@ -148,7 +136,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
         listsDeadLetters: false,
         ordersGroups: options.fifo,
         maxBatch: 256,
-        maxPayloadBytes: smallestMaxBytes - metaBytes,
+        maxPayloadBytes: queues.maxBytes - metaBytes,
         maxDelayMs: options.fifo ? 0 : maxDelayMs,
         pauseScope: "process",
         settleLingerMs: 5,
@@ -182,25 +170,10 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
         if (issues.length > 0) throw new ConfigError(issues);
       } catch (error) {
         // Opening may be tried again, and what the first receive brought must not wait for it here.
-        for (const consumer of consumers.splice(0)) await consumer.close();
-        byName.clear();
+        await queues.close();
         throw error;
       }
-      const found = [
-        ...options.notes.map((message) => ({ queue: "", message })),
-        ...(opened?.warnings ?? []),
-      ];
-      for (const { queue, message } of found) {
-        log.warn(`sqs: ${message}`, queue === "" ? {} : { queue });
-      }
-      const since = clock.now();
-      unfit = found.map(({ queue, message }) => ({
-        kind: "backend_settings",
-        object: queue,
-        since,
-        detail: message,
-        openDetail: message,
-      }));
+      unfit = settingsFindings(options.notes, opened?.warnings ?? [], { clock, log });
       if (pollSeconds < options.waitTimeSeconds && options.consume) {
         log.info("polls are shorter than wait_time_seconds, so that none is cut off at shutdown", {
           wait_time_seconds: options.waitTimeSeconds,
@@ -219,7 +192,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       const results: ExtendResult[] = leases.map(() => "lost");
       await byConsumer(
         leases,
-        ({ queue }) => byName.get(queue)?.consumer,
+        ({ queue }) => queues.find(queue)?.consumer,
         async (consumer, mine, indexes) => {
           const answers = await consumer.extend(
             mine.map(({ token }) => token),
@@ -235,7 +208,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       const results: SettleResult[] = settlements.map(() => ({ status: "lost" }));
       await byConsumer(
         settlements,
-        ({ lease }) => byName.get(lease.queue)?.consumer,
+        ({ lease }) => queues.find(lease.queue)?.consumer,
         async (consumer, mine, indexes) => {
           const answers = await settling.settle(consumer, mine);
           for (const [at, index] of indexes.entries()) results[index] = answers[at] ?? { status: "lost" };
@@ -282,19 +255,13 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     removeDead: (queue, id) => of(queue).deadLetters.remove(id),
 
     async ping() {
-      const first = consumers[0];
+      const { first } = queues;
       if (first === undefined) throw new DriverUnavailableError("sqs: not open yet, or closed");
       await readCounts(api(), first.queue);
     },
 
     async close() {
-      // Queues that share a URL share the list.
-      const lists = new Set([...byName.values()].map(({ deadLetters }) => deadLetters));
-      await Promise.all([
-        ...consumers.splice(0).map((consumer) => consumer.close()),
-        ...[...lists].map((deadLetters) => deadLetters.release()),
-      ]);
-      byName.clear();
+      await queues.close();
       client?.destroy();
       client = null;
     },

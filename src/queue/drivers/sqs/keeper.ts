@@ -3,17 +3,14 @@ import type { Logger } from "../../../log.ts";
 import type { DriverEvents } from "../../driver.ts";
 import type { SqsApi } from "./api.ts";
 import type { AttemptMemory } from "./attempts.ts";
-import { inBatches, type BatchResult } from "./batch.ts";
+import type { BatchResult } from "./batch.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import type { Line, Lines } from "./lines.ts";
 import type { HeldMessage } from "./message.ts";
 import type { SqsQueue } from "./queue.ts";
+import { createVisibility } from "./visibility.ts";
 
-/** SQS refuses to hide a message for longer than this after its receive: API_ChangeMessageVisibility. */
-const handleLifeMs = 43_200_000;
-/** Kept clear of that end, for clocks and calls on their way. */
-const handleMarginMs = 60_000;
 /**
  * What is held without being leased: a ready line that nobody asks for goes back to SQS after `lingerMs`, for
  * others may be idle; parked lines are held up to so many and so long, and hidden in SQS beyond.
@@ -72,58 +69,19 @@ export interface KeeperOptions {
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { queue, api, lines, memory, clock, log, events } = options;
+  const { queue, lines, memory, clock, log, events } = options;
   const { lingerMs, maxParked, maxParkedMs } =
     queue.maxReceiveCount === null ? patience : patienceWhenCounted;
-  const underway = new Set<Promise<unknown>>();
-  /** Messages that SQS has failed to show again. */
-  const returning = new Set<HeldMessage>();
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let beating = false;
-  let stopped = false;
-
-  const track = <T>(work: Promise<T>): Promise<T> => {
-    underway.add(work);
-    void work.finally(() => underway.delete(work)).catch(() => undefined);
-    return work;
-  };
-  const hideableMs = (message: HeldMessage): number =>
-    message.receivedAt + handleLifeMs - handleMarginMs - clock.monotonic();
-
-  const hide: Keeper["hide"] = async (entries) => {
-    const sentAt = clock.monotonic();
-    const seconds = entries.map(({ message, forMs }) =>
-      // Whole seconds, rounded up: early would be a second delivery, late is only late.
-      Math.max(0, Math.ceil(Math.min(forMs, hideableMs(message)) / 1000)),
-    );
-    const results = await track(
-      inBatches(
-        entries.map(({ message }, index) => ({ handle: message.handle, seconds: seconds[index] as number })),
-        (batch) => api.hide(queue, batch),
-      ),
-    );
-    for (const [index, { message }] of entries.entries()) {
-      if (results[index]?.status === "ok") message.hiddenUntil = sentAt + (seconds[index] as number) * 1000;
-    }
-    return results;
-  };
-
+  const visibility = createVisibility(options);
+  const { hide, hideableMs, track } = visibility;
   const giveBack: Keeper["giveBack"] = async (messages) => {
-    const reversed = messages.toReversed();
-    const results = await hide(reversed.map((message) => ({ message, forMs: 0 })));
-    for (const [at, message] of reversed.entries()) {
-      const status = results[at]?.status;
-      if (status === "ok" || status === "gone") returning.delete(message);
-      else returning.add(message);
-    }
+    const results = await visibility.giveBack(messages);
     watch();
     return results;
   };
-  /** Until their visibility ends by itself: others may be idle, and a FIFO group waits for each of its messages. */
-  const giveBackAgain = async (now: number): Promise<void> => {
-    for (const message of returning) if (message.hiddenUntil <= now) returning.delete(message);
-    if (returning.size > 0) await giveBack([...returning]);
-  };
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let beating = false;
+  let stopped = false;
 
   const abandon: Keeper["abandon"] = (dropped, except = new Set()) => {
     const now = clock.monotonic();
@@ -231,13 +189,13 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (lines.nextDueAt() <= clock.monotonic()) options.onReady();
     await Promise.all([
       renew.length > 0 ? renewAll(renew) : null,
-      returning.size > 0 ? giveBackAgain(clock.monotonic()) : null,
+      visibility.returning > 0 ? visibility.giveBackAgain() : null,
       options.deletions().beat(),
     ]);
   };
 
   const watch = (): void => {
-    if (timer !== null || stopped || beating || (lines.size === 0 && returning.size === 0)) return;
+    if (timer !== null || stopped || beating || (lines.size === 0 && visibility.returning === 0)) return;
     // Often enough to renew every third, and to see a short lease of a test end.
     const everyMs = Math.min(500, Math.max(25, options.leaseMs() / 12));
     timer = setTimeout(() => {
@@ -257,9 +215,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     sendAway: (entries) => track(sendAway(entries)),
     hideableMs,
     watch,
-    async settled() {
-      while (underway.size > 0) await Promise.allSettled(underway);
-    },
+    settled: () => visibility.settled(),
     stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);

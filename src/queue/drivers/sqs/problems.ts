@@ -1,3 +1,5 @@
+import type { Clock } from "../../../clock.ts";
+import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { Ended } from "./ended.ts";
 
@@ -21,6 +23,24 @@ export function unsettled(queue: string, live: Ended, dead: Ended): Finding[] {
   if (details.length === 0) return [];
   const since = Math.min(jobs?.since ?? Infinity, letters?.since ?? Infinity);
   return [{ kind: "unsettled_deliveries", object: queue, since, detail: details.join(". ") }];
+}
+
+/** What `open` found that works, but not as it should; it is logged here. */
+export function settingsFindings(
+  notes: readonly string[],
+  warnings: readonly { readonly queue: string; readonly message: string }[],
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+): Finding[] {
+  const found = [...notes.map((message) => ({ queue: "", message })), ...warnings];
+  for (const { queue, message } of found) log.warn(`sqs: ${message}`, queue === "" ? {} : { queue });
+  const since = clock.now();
+  return found.map(({ queue, message }) => ({
+    kind: "backend_settings",
+    object: queue,
+    since,
+    detail: message,
+    openDetail: message,
+  }));
 }
 
 function count(number: number, noun: string): string {
