@@ -99,7 +99,7 @@ async function untilComplete(driver: QueueDriver): Promise<DeadCounts> {
 
 describe("counts of dead letters", () => {
   test("of a store that older versions filled are made once, right while others write and two begin at once", async () => {
-    await plant(900, "app/one");
+    await plant(1_800, "app/one");
     await plant(300, "app/two", Date.now() + 1);
     await withDriver({}, async (quiet) => {
       expect((await quiet.deadCounts?.("webhooks"))?.complete).toBe(false);
@@ -111,12 +111,11 @@ describe("counts of dead letters", () => {
           let round = 0;
           for (let left = true; left; round += 1) {
             await bury(one, [`new-${round}`, `newer-${round}`], "app/three");
-            await other.redrive("webhooks", { ids: [`old-app/one-${899 - round}`, `new-${round - 1}`] });
+            await other.redrive("webhooks", { ids: [`old-app/one-${1_799 - round}`, `new-${round - 1}`] });
             await other.removeDead("webhooks", `old-app/two-${round}`);
             await other.redrive("webhooks", { max: 1 });
-            left = (await one.deadCounts?.("webhooks"))?.complete !== true && round < 200;
+            left = (await one.deadCounts?.("webhooks"))?.complete !== true ? round < 200 : round < 20;
           }
-          expect(round).toBeGreaterThan(1);
           expect(told(await untilComplete(other))).toEqual(await scan(one));
         }),
       );
