@@ -58,7 +58,7 @@ describe("paths", () => {
       }
     }
     // Five of them took nine seconds.
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
   });
 
   test("that name what every object has name nothing here", async () => {

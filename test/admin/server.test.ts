@@ -189,15 +189,15 @@ describe("stopping", () => {
     });
     const answer = one.get("/v1/queues/webhooks");
     await entered.promise;
-    const stopped = one.stop(10_000);
+    const stopped = one.stop(60_000);
     const refused: unknown = await fetch(one.url).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(Error);
     release.resolve();
     expect((await answer).status).toBe(200);
     const answeredAt = performance.now();
     await stopped;
-    // The kept-alive connection is closed with its answer, not at the deadline of 10 s.
-    expect(performance.now() - answeredAt).toBeLessThan(5000);
+    // The kept-alive connection is closed with its answer, not at the deadline of a minute.
+    expect(performance.now() - answeredAt).toBeLessThan(20_000);
   });
 
   test("a peer that never finishes its request does not hold it", async () => {
@@ -207,7 +207,7 @@ describe("stopping", () => {
     sockets[1]?.write("POST /v1/queues/webhooks/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{");
     const start = performance.now();
     await one.stop();
-    expect(performance.now() - start).toBeLessThan(6000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     for (const socket of sockets) socket.destroy();
   });
 });

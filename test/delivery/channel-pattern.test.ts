@@ -13,7 +13,7 @@ describe("compileChannelPattern", () => {
     const startedAt = performance.now();
     for (let count = 0; count < 10; count += 1) expect(matches(channel)).toBe(expected);
     // Backtracking takes 0.4 s for the first of them, and more than a lifetime for the others.
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(3_500);
   });
 
   test.each([

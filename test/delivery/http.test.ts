@@ -325,7 +325,7 @@ describe("over HTTP/1.1", () => {
       createResolver({
         clock: systemClock,
         servers: [dns.address],
-        timeoutMs: 400,
+        timeoutMs: 2_000,
         hostsPath: "/nonexistent",
       }),
     );
@@ -333,9 +333,9 @@ describe("over HTTP/1.1", () => {
       attempt(transport, httpEndpoint(`http://s${i}.test/`)),
     );
     const late = attempt(transport, httpEndpoint("http://late.test/"), { timeoutMs: 50 });
-    const started = performance.now();
-    expect(await attempt(transport, httpEndpoint(receiver.url))).toMatchObject({ kind: "delivered" });
-    expect(performance.now() - started).toBeLessThan(300);
+    const well = attempt(transport, httpEndpoint(receiver.url));
+    // Whoever waited for the silent server would come after it was given up.
+    expect(await Promise.race([well, ...stuck])).toMatchObject({ kind: "delivered" });
     expect((await late).kind).toBe("timeout");
     for (const outcome of await Promise.all(stuck)) {
       expect(outcome).toMatchObject({ kind: "dns", code: "ETIMEOUT" });

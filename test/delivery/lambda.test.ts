@@ -173,7 +173,7 @@ describe("outcomes", () => {
     const started = performance.now();
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => attempt(functions, endpoint)));
     expect(outcomes.every(({ kind }) => kind === "delivered")).toBeTrue();
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(15_000);
   });
 });
 

@@ -84,7 +84,7 @@ describe("redis faults under load", () => {
       const started = performance.now();
       expect(call()).rejects.toBeInstanceOf(DriverUnavailableError);
       await call().catch(() => undefined);
-      expect(performance.now() - started).toBeLessThan(3_000);
+      expect(performance.now() - started).toBeLessThan(20_000);
     }
     redis.signal("SIGCONT");
     await until(

@@ -136,7 +136,7 @@ describe("what opening a redis driver refuses", () => {
     const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
     const started = performance.now();
     expect(await openingError(silent.port, { requestTimeoutMs: 300 })).toBeInstanceOf(DriverUnavailableError);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     silent.stop(true);
   });
 });

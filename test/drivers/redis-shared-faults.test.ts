@@ -192,5 +192,5 @@ describe("faults of the backend", () => {
     await redis.kill();
     await redis.restart();
     for (const each of [both.one, both.other]) await each.untilSees({}, 10_000);
-  }, 20_000);
+  }, 120_000);
 });

@@ -149,13 +149,13 @@ describe("what a Redis user may", () => {
     await driver.open(new AbortController().signal);
     for (let round = 0; round < 2; round += 1) {
       const started = performance.now();
-      const waiting = driver.lease("webhooks", wish({ waitMs: 5_000 }));
+      const waiting = driver.lease("webhooks", wish({ waitMs: 60_000 }));
       await until(async () => (await subscribers(redis, `{${prefix}queue:webhooks}:paused`)) === 1, {
         what: "the queue's channel to be heard",
       });
       await driver.enqueue("webhooks", [newJob(`j${round}`)]);
       expect(await waiting).toHaveLength(1);
-      expect(performance.now() - started).toBeLessThan(3_000);
+      expect(performance.now() - started).toBeLessThan(30_000);
       // The same after a reconnection, which subscribes to all of them anew.
       await redis.client.call("CLIENT", "KILL", "TYPE", "pubsub");
     }

@@ -58,5 +58,6 @@ test("dead letters of 1 MB are listed in little memory, and probes are answered 
   expect(ids.size).toBe(count);
   // All of them are 40 MB, and were several times that while they were masked and written.
   expect(most - before).toBeLessThan(100);
-  expect(slowestMs).toBeLessThan(1_000);
+  // All of them written in one go held it for seven seconds.
+  expect(slowestMs).toBeLessThan(4_000);
 }, 120_000);

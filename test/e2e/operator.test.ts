@@ -56,13 +56,13 @@ test("a costly channel pattern neither loses an event nor holds up others", asyn
   await using receiver = await startReceiver();
   const filter = { channel_pattern: "(x+x+)+y|!" };
   await using server = await startExecutable(configFor([{ url: receiver.url, filter }]));
-  const names = Array.from({ length: 20 }, () => `${"x".repeat(60)}!`);
+  const names = Array.from({ length: 60 }, () => `${"x".repeat(60)}!`);
   const events = names.map((channel) => ({ name: "channel_occupied", channel }));
   const startedAt = performance.now();
   await server.enqueue("webhooks", { app_id: app.id, payload: { time_ms: 1, events } });
   expect(JSON.parse((await receiver.waitFor(1)).text)).toMatchObject({ events });
-  // 20 of them took 8 s.
-  expect(performance.now() - startedAt).toBeLessThan(4_000);
+  // Backtracking took 0.4 s for each.
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
   expect(await server.stop()).toBe(0);
   expect(server.logs().at(-1)).toMatchObject({ delivered: 1, filtered_out: 0 });
 });
