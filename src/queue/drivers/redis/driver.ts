@@ -1,37 +1,19 @@
 import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
-import type {
-  DriverCapabilities,
-  ExtendResult,
-  Lease,
-  ParkedJobs,
-  QueueDriver,
-  SettleResult,
-  Settlement,
-} from "../../driver.ts";
-import { createPauseNote, type PauseNote } from "../../pause-note.ts";
-import { createConsumer } from "./consumer.ts";
-import type { Consumer } from "./consumer.ts";
-import { createDeadKeeper, readMemory, usualDeadLooks } from "./dead-keeper.ts";
-import type { DeadKeeper } from "./dead-keeper.ts";
-import { createDeadLetters } from "./dead-letters.ts";
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DriverCapabilities, ExtendResult, Lease, ParkedJobs, QueueDriver } from "../../driver.ts";
 import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { replyText } from "./evaluate.ts";
-import { examineQueue } from "./examination.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
-import { hashTagProblem, queueKeys, sharedKey } from "./keys.ts";
+import { hashTagProblem, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { checkPermissions, checkSharedPermissions } from "./permissions.ts";
-import { createQueueLink } from "./queue-link.ts";
-import type { QueueLink } from "./queue-link.ts";
-import { createQueueTrouble } from "./queue-trouble.ts";
-import type { QueueTrouble } from "./queue-trouble.ts";
+import { createRedisQueue } from "./redis-queue.ts";
+import type { RedisQueue } from "./redis-queue.ts";
 import { extendScript } from "./settle-script.ts";
+import { createSettle } from "./settling.ts";
 import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
-import { settleLeases } from "./settle.ts";
 import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
 import { createServerChecks } from "./server-checks.ts";
@@ -54,15 +36,6 @@ export const redisCapabilities: DriverCapabilities = {
   settleLingerMs: 2,
   pauseScope: "cluster",
 };
-
-interface RedisQueue {
-  readonly link: QueueLink;
-  readonly trouble: QueueTrouble;
-  readonly consumer: Consumer;
-  readonly pause: PauseNote;
-  readonly deadLetters: DeadLetters;
-  readonly keeper: DeadKeeper;
-}
 
 /**
  * The redis and redis-cluster drivers: one, with two ways to find the server of a queue.
@@ -96,8 +69,6 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
   const checks = createServerChecks({ options, topology, clock: context.clock, log, blame });
   const process = randomName();
   const queues = new Map<string, RedisQueue>();
-  /** Tokens settled by a call of which another part failed: the repetition is told so, not `lost`. */
-  const confirmed = new Set<string>();
   /** Queues whose last enqueue failed. */
   const suspects = new Set<string>();
   let blocks = true;
@@ -109,96 +80,11 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     return queue;
   };
 
-  const settleOfQueue = async (name: string, settlements: readonly Settlement[]): Promise<SettleResult[]> => {
-    const { link, consumer } = queueOf(name);
-    const onTrimmed = (count: number): void => context.events.trimmed(name, count);
-    const results = await settleLeases(link, options.deadLetterRetention, settlements, onTrimmed);
-    for (const settlement of settlements) {
-      if (settlement.verb === "park") consumer.noteParked(settlement.key);
-      else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
-    }
-    return results;
-  };
-
-  const settle = async (settlements: readonly Settlement[]): Promise<SettleResult[]> => {
-    const first = settlements[0]?.lease.queue;
-    if (first === undefined) return [];
-    if (settlements.every(({ lease }) => lease.queue === first)) {
-      return confirm(settlements, await settleOfQueue(first, settlements));
-    }
-    const results: SettleResult[] = [];
-    const byQueue = Map.groupBy(settlements.entries(), ([, { lease }]) => lease.queue);
-    const calls = [...byQueue].map(async ([name, entries]) => {
-      const answers = await settleOfQueue(
-        name,
-        entries.map(([, settlement]) => settlement),
-      );
-      for (const [position, [index]] of entries.entries()) results[index] = answers[position] as SettleResult;
-    });
-    await Promise.all(calls);
-    return confirm(settlements, results);
-  };
-
-  /**
-   * A failed part means: call again. When all parts failed, the error says so; else everything is to be
-   * called again as well, so that no lease is left to run out, and what was settled is remembered.
-   */
-  const confirm = (settlements: readonly Settlement[], results: SettleResult[]): SettleResult[] => {
-    const failed = results.find(({ status }) => status === "failed");
-    if (failed === undefined && confirmed.size === 0) return results;
-    const answers = settlements.map(({ lease }, index): SettleResult => {
-      const result = results[index] as SettleResult;
-      return result.status === "lost" && confirmed.has(lease.token) ? { status: "settled" } : result;
-    });
-    for (const [index, { lease }] of settlements.entries()) {
-      if (failed === undefined) confirmed.delete(lease.token);
-      else if (answers[index]?.status === "settled") confirmed.add(lease.token);
-    }
-    if (failed?.status === "failed") throw failed.error;
-    return answers;
-  };
-
+  const settle = createSettle((name, settlements) => queueOf(name).settle(settlements));
   for (const name of options.queues) {
-    const keys = queueKeys(options.prefix, name);
-    const pause = createPauseNote(name, { clock: context.clock, log });
-    const trouble = createQueueTrouble({
-      queue: name,
-      clock: context.clock,
-      log,
-      examine: () => examineQueue(topology, keys),
-    });
-    const link = createQueueLink(topology, name, keys, trouble);
-    const consumer = createConsumer({
-      link,
-      pause,
-      process,
-      log,
-      clock: context.clock,
-      events: context.events,
-      requestTimeoutMs: options.requestTimeoutMs,
-      blocks: () => blocks,
-      release: (leases) => settle(leases.map((lease) => ({ verb: "release", lease }))),
-    });
-    const deadLetters = createDeadLetters(link);
-    const keeper = createDeadKeeper({
-      link,
-      log,
-      letters: deadLetters,
-      looks: { ...usualDeadLooks(), ...options.deadLooks },
-      clock: context.clock,
-      retention: options.deadLetterRetention,
-      retentionMs: options.deadLetterRetentionMs,
-      onTrimmed: (count) => context.events.trimmed(name, count),
-      memory: async () => {
-        const info = onServer(topology, keys.ready, "asking for the memory", async (server) =>
-          (await server.commands()).info("memory"),
-        );
-        return readMemory(await info.catch(() => ""));
-      },
-    });
-    queues.set(name, { link, trouble, consumer, pause, deadLetters, keeper });
+    const parts = { options, context, topology, log, process, settle, blocks: () => blocks };
+    queues.set(name, createRedisQueue(name, parts));
   }
-
   const foreign = createForeignJobs({
     options,
     topology,
@@ -288,12 +174,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     problems: () => [
       ...checks.findings(),
       ...foreign.findings(),
-      ...[...queues.values()].flatMap(({ consumer, pause, trouble, keeper }) => [
-        ...consumer.findings(),
-        ...pause.findings(),
-        ...trouble.findings(),
-        ...keeper.findings(),
-      ]),
+      ...[...queues.values()].flatMap((queue) => queue.findings()),
     ],
     durable: () => checks.durability(),
     refused: refused.promise,
@@ -353,10 +234,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     async close() {
       foreign.close();
       shared.close();
-      for (const { trouble } of queues.values()) trouble.close();
-      await Promise.all(
-        [...queues.values()].map(({ consumer, keeper }) => Promise.all([consumer.close(), keeper.close()])),
-      );
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
       topology.close();
     },
   };

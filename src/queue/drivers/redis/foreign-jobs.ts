@@ -155,7 +155,7 @@ export function createForeignJobs({
     step += 1;
     for (const list of found.values()) await look(list);
     if (!options.queues.some(isIdle)) return;
-    if (step % stepsPerPeriod === 0) await lookForNames();
+    if (step % stepsPerPeriod === 1) await lookForNames();
     if (!mayScan) return;
     try {
       await scanOn();
