@@ -1,6 +1,5 @@
-import { Hono } from "hono";
 import type { Series } from "../metrics.ts";
-import { accessWarning, createAuthorizer, type Access } from "./auth.ts";
+import { accessWarning, createAuthorizer } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -11,22 +10,20 @@ import { healthRoutes } from "./health.ts";
 import type { Incoming } from "./incoming.ts";
 import { jobRoutes } from "./jobs.ts";
 import { metricsRoutes } from "./metrics.ts";
-import { problemResponse } from "./problem.ts";
+import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
 import { readQuery } from "./query.ts";
 import { queueRoutes } from "./queues.ts";
+import type { Reply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
-import type { AdminContext, Route } from "./route.ts";
+import type { Route } from "./route.ts";
+import { createRouter, type PathMatch } from "./router.ts";
 import { wellKnownRoutes } from "./well-known.ts";
 import { workerRoutes } from "./workers.ts";
 
 export interface AdminApp {
-  /**
-   * Answers one request; never rejects.
-   *
-   * @param request Its body is not used: bodies are read through `incoming`, counted.
-   */
-  fetch(request: Request, incoming: Incoming): Promise<Response>;
+  /** Answers one request; never rejects. */
+  answer(incoming: Incoming): Promise<Reply>;
   /** Writes the events that still wait for their batch; for shutdown, once requests are refused. */
   flush(): Promise<void>;
 }
@@ -40,66 +37,59 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const authorize = createAuthorizer(deps.config.server);
   const warning = accessWarning(deps.config.server);
   if (warning !== null) deps.log.warn(warning);
-  const hono = new Hono<{ Bindings: Incoming }>();
-
-  /** Around every answer: rights first, then the work, then whatever was thrown as a problem. */
-  const answer = async (
-    c: AdminContext,
-    route: string,
-    access: Access,
-    work: () => Response | Promise<Response>,
-  ): Promise<Response> => {
-    let response: Response;
-    try {
-      authorize(access, c.req.raw.headers, c.env);
-      requireDecodablePath(c.req.raw.url);
-      response = await work();
-    } catch (error) {
-      response = problemResponse(deps, error);
-    }
-    count(route, response.status);
-    return response;
-  };
+  const writer = createEventWriter(deps);
+  const findRoutes = createRouter(allRoutes(deps, writer));
 
   const series = new Map<string, Series>();
-  const count = (route: string, status: number): void => {
-    const key = `${status} ${route}`;
-    let one = series.get(key);
-    if (one === undefined) {
-      one = deps.metrics.httpRequests.labels({ route, status: String(status) });
-      series.set(key, one);
-    }
+  /** Counts by the path's pattern: the path itself is a client's to invent. */
+  const count = (path: string, status: number): void => {
+    const key = `${status} ${path}`;
+    const one = series.get(key) ?? deps.metrics.httpRequests.labels({ route: path, status: String(status) });
+    series.set(key, one);
     one.inc();
   };
 
-  const writer = createEventWriter(deps);
-  const routes = allRoutes(deps, writer);
-  for (const route of routes) {
-    hono.on(route.method, route.path, (c) =>
-      answer(c, route.path, route.access, () =>
-        route.handle(c, { query: readQuery(route.query, c.req.raw.url, deps.mask) as never }),
-      ),
-    );
-  }
-  for (const [path, { methods, access }] of methodsByPath(routes)) {
-    const allow = methods.join(", ");
-    hono.all(path, (c) =>
-      answer(c, path, access, () => {
-        throw new RequestError("method_not_allowed", `this path takes ${allow}`, { allow });
-      }),
-    );
-  }
-  hono.notFound((c) =>
-    answer(c as AdminContext, "unknown", isUnderV1(c.req.path) ? "operator" : "open", () => {
+  /** Rights first, then the work. */
+  const handle = (incoming: Incoming, path: string, match: PathMatch | null): Reply | Promise<Reply> => {
+    const { headers, method, target } = incoming;
+    if (match === null) {
+      authorize(isUnderV1(path) ? "operator" : "open", headers, incoming);
       throw new RequestError(
         "not_found",
         "no such path: hookline answers GET /health, /metrics and /v1/…, as the README lists them",
       );
-    }),
-  );
-  hono.onError((error) => problemResponse(deps, error));
+    }
+    const { byMethod } = match.routes;
+    const route = byMethod.get(method === "HEAD" ? "GET" : method);
+    if (route === undefined) {
+      const [any] = byMethod.values();
+      authorize(any?.access === "open" ? "open" : "operator", headers, incoming);
+      const allow = [...byMethod.keys()]
+        .flatMap((one) => (one === "GET" ? ["GET", "HEAD"] : [one]))
+        .join(", ");
+      throw new RequestError("method_not_allowed", `this path takes ${allow}`, { allow });
+    }
+    authorize(route.access, headers, incoming);
+    const query = readQuery(route.query, target, deps.mask) as never;
+    return route.handle({ ...incoming, params: match.params }, { query });
+  };
 
-  return { fetch: async (request, incoming) => hono.fetch(request, incoming), flush: () => writer.flush() };
+  return {
+    async answer(incoming) {
+      const path = incoming.target.split(/[?#]/, 1)[0] as string;
+      let match: PathMatch | null = null;
+      let reply: Reply;
+      try {
+        match = findRoutes(path);
+        reply = await handle(incoming, path, match);
+      } catch (error) {
+        reply = problemReply(deps, error);
+      }
+      count(match?.routes.path ?? "unknown", reply.status);
+      return incoming.method === "HEAD" ? { ...reply, body: null } : reply;
+    },
+    flush: () => writer.flush(),
+  };
 }
 
 function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
@@ -118,31 +108,6 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
   ];
 }
 
-/** For 405: what each path does take, and the least right among its routes. */
-function methodsByPath(routes: readonly Route[]): Map<string, { methods: string[]; access: Access }> {
-  const paths = new Map<string, { methods: string[]; access: Access }>();
-  for (const { path, method, access } of routes) {
-    const methods = paths.get(path)?.methods ?? [];
-    methods.push(...(method === "GET" ? ["GET", "HEAD"] : [method]));
-    paths.set(path, { methods, access: access === "open" ? "open" : "operator" });
-  }
-  return paths;
-}
-
 function isUnderV1(path: string): boolean {
   return path === "/v1" || path.startsWith("/v1/");
-}
-
-/** Hono passes a percent sign it cannot decode through as it is; here that is an error. */
-function requireDecodablePath(url: string): void {
-  // Most have none, and parsing a URL costs as much as routing it.
-  if (!url.includes("%")) return;
-  try {
-    decodeURIComponent(new URL(url).pathname);
-  } catch {
-    throw new RequestError(
-      "bad_request_target",
-      "the path has a % that is not followed by valid UTF-8 in hex",
-    );
-  }
 }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Incoming } from "./incoming.ts";
+import type { Incoming, RequestHeaders } from "./incoming.ts";
 import { RequestError } from "./request-error.ts";
 
 /**
@@ -10,6 +10,9 @@ import { RequestError } from "./request-error.ts";
  * - `token`: the token's holder only, because the route destroys or injects faults.
  */
 export type Access = "open" | "operator" | "token";
+
+/** Who sent a request, and how. */
+type Peer = Pick<Incoming, "address" | "localPort" | "httpVersion">;
 
 export interface AuthSettings {
   readonly host: string;
@@ -28,11 +31,12 @@ export interface AuthSettings {
  */
 export function createAuthorizer(
   settings: AuthSettings,
-): (access: Access, headers: Headers, incoming: Incoming) => void {
-  const { token } = settings;
+): (access: Access, headers: RequestHeaders, incoming: Peer) => void {
+  const { host, token } = settings;
+  const isLocal = isLoopback(host);
   const expected = token === null ? null : digest(Buffer.from(token, "utf8"));
   return (access, headers, incoming) => {
-    if (expected !== null && bearerMatches(headers.get("authorization"), expected)) return;
+    if (expected !== null && bearerMatches(headers.get("authorization") ?? "", expected)) return;
     requireOwnSite(access, headers);
     if (access === "open") return;
     if (expected !== null) {
@@ -44,7 +48,9 @@ export function createAuthorizer(
         "this needs a token always: set server.token (HOOKLINE_TOKEN) and send it as a bearer token",
       );
     }
-    const objection = objectionToTokenless(settings.host, headers, incoming);
+    const objection = isLocal
+      ? objectionToTokenless(host, headers, incoming)
+      : "hookline listens beyond this machine and no token is configured";
     if (objection !== null) {
       throw unauthorized(`${objection}; set server.token (HOOKLINE_TOKEN) to use /v1 from here`);
     }
@@ -70,10 +76,10 @@ export function isLoopback(host: string): boolean {
  * Refuses what another site's page made a browser send. `none` is what somebody types or opens from a bookmark.
  * Health and metrics may be linked to.
  */
-function requireOwnSite(access: Access, headers: Headers): void {
-  const origin = headers.get("origin");
-  const site = headers.get("sec-fetch-site");
-  const isForeign = origin !== null && !isOwnOrigin(origin, headers.get("host"));
+function requireOwnSite(access: Access, headers: RequestHeaders): void {
+  const origin = headers.get("origin") ?? null;
+  const site = headers.get("sec-fetch-site") ?? null;
+  const isForeign = origin !== null && !isOwnOrigin(origin, headers.get("host") ?? "");
   const isLed = access !== "open" && site !== null && site !== "same-origin" && site !== "none";
   if (!isForeign && !isLed) return;
   const name = isForeign ? "Origin" : "Sec-Fetch-Site";
@@ -83,53 +89,44 @@ function requireOwnSite(access: Access, headers: Headers): void {
   );
 }
 
-/** Why a request without a configured token is no direct local one; null when it is. */
-function objectionToTokenless(host: string, headers: Headers, incoming: Incoming): string | null {
-  if (!isLoopback(host)) return "hookline listens beyond this machine and no token is configured";
+/** What a proxy adds. */
+const proxyHeader = /^(?:forwarded|via|x-real-ip|x-forwarded.*|cf-.*)$/;
+
+/** Why a request without a configured token is no direct local one, where hookline listens on loopback; null when it is. */
+function objectionToTokenless(host: string, headers: RequestHeaders, incoming: Peer): string | null {
   if (!isLoopback(incoming.address)) return "the request does not come from this machine";
   if (incoming.httpVersion !== "1.1") return `HTTP/${incoming.httpVersion} is what a proxy speaks`;
-  if (!isOwnHost(headers.get("host"), host, incoming.localPort)) {
+  const given = headers.get("host") ?? "";
+  if (!isOwnHost(given, host, incoming.localPort)) {
     return "the Host header is not hookline's own address and port";
   }
-  const origin = headers.get("origin");
-  if (origin !== null && origin !== `http://${headers.get("host")}`) {
+  const origin = headers.get("origin") ?? null;
+  if (origin !== null && origin !== `http://${given}`) {
     return "the Origin header is not http:// and hookline's own address and port";
   }
   for (const name of headers.keys()) {
-    if (betraysProxy(name)) return `the header ${name} means a proxy`;
+    if (proxyHeader.test(name)) return `the header ${name} means a proxy`;
   }
   return null;
 }
 
-function betraysProxy(name: string): boolean {
-  return (
-    name === "forwarded" ||
-    name === "via" ||
-    name === "x-real-ip" ||
-    name.startsWith("x-forwarded") ||
-    name.startsWith("cf-")
-  );
-}
-
 /** Exactly `host:port` or `localhost:port`; the port may be left out where it is HTTP's own. */
-function isOwnHost(given: string | null, host: string, port: number): boolean {
-  if (given === null) return false;
-  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+function isOwnHost(given: string, host: string, port: number): boolean {
+  const own = (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host).toLowerCase();
   const lower = given.toLowerCase();
-  return [name.toLowerCase(), "localhost"].some(
-    (own) => lower === `${own}:${port}` || (port === 80 && lower === own),
-  );
+  if (lower === `${own}:${port}` || lower === `localhost:${port}`) return true;
+  return port === 80 && (lower === own || lower === "localhost");
 }
 
-function isOwnOrigin(origin: string, host: string | null): boolean {
+function isOwnOrigin(origin: string, host: string): boolean {
   const match = /^https?:\/\/([^/]+)$/i.exec(origin);
-  return match !== null && host !== null && match[1]?.toLowerCase() === host.toLowerCase();
+  return match !== null && match[1]?.toLowerCase() === host.toLowerCase();
 }
 
 /** Hashing both sides makes lengths equal, so that the comparison tells nothing of the token. */
-function bearerMatches(authorization: string | null, expected: Uint8Array): boolean {
-  const scheme = /^bearer +/i.exec(authorization ?? "")?.[0];
-  const given = scheme === undefined ? "" : (authorization ?? "").slice(scheme.length);
+function bearerMatches(authorization: string, expected: Uint8Array): boolean {
+  const scheme = /^bearer +/i.exec(authorization)?.[0];
+  const given = scheme === undefined ? "" : authorization.slice(scheme.length);
   // A header's characters are its bytes: latin1 gives back what the client sent, UTF-8 or not.
   return given !== "" && timingSafeEqual(digest(Buffer.from(given, "latin1")), expected);
 }

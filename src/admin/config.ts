@@ -1,5 +1,5 @@
 import type { AdminDeps } from "./deps.ts";
-import { shortListResponse } from "./page.ts";
+import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { route, type Route } from "./route.ts";
 
@@ -11,8 +11,8 @@ export function configRoutes(deps: AdminDeps): Route[] {
       path: "/v1/config",
       access: "operator",
       query: { limit: shortListLimit, cursor: cursorParameter },
-      handle: (_c, { query }) =>
-        shortListResponse(
+      handle: (_request, { query }) =>
+        shortListReply(
           {
             name: "config",
             entries: deps.configEntries(),

@@ -3,6 +3,7 @@ import type { AdminDeps } from "./deps.ts";
 import { deadLetterBytes, describeDeadLetter } from "./dead-view.ts";
 import { createPacer } from "../pacer.ts";
 import { createPageText, pageBytes, type PageRequest } from "./page.ts";
+import type { Reply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
 
 /** Most bytes read from the backend at a time. */
@@ -21,7 +22,7 @@ export async function deadLetterPage(
   queue: string,
   format: "auto" | "raw",
   { limit = 50, cursor }: PageRequest,
-): Promise<Response> {
+): Promise<Reply> {
   const { driver } = deps;
   const hasCursors = driver.capabilities.listsDeadLetters;
   if (cursor !== null && !hasCursors) {
@@ -50,5 +51,5 @@ export async function deadLetterPage(
     next = part.cursor;
     isSample ||= !part.complete;
   } while (next !== null && text.length < limit && room() > 0 && read < mostReadBytes);
-  return text.response("items", { cursor: next, complete: !isSample && next === null });
+  return text.reply("items", { cursor: next, complete: !isSample && next === null });
 }

@@ -1,17 +1,15 @@
 import * as v from "valibot";
-import { readJsonText } from "./body.ts";
 import { createNamedRedrive } from "./dead-redrive.ts";
 import { deadLetterPage } from "./dead-page.ts";
 import type { AdminDeps } from "./deps.ts";
-import { jsonResponse } from "./json.ts";
-import { parseJsonBody } from "./json-body.ts";
+import { jsonReply } from "./reply.ts";
 import { maskId } from "./mask-id.ts";
 import { quote } from "../masked-start.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
+import { parseJsonBody, readJsonText, validate } from "./request.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type Route } from "./route.ts";
-import { validate } from "./validate.ts";
 
 const deadLetterId = v.pipe(
   v.string("expected the id of a dead letter"),
@@ -57,8 +55,8 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       path: "/v1/queues/:queue/dead",
       access: "operator",
       query: { limit: limitParameter(50), cursor: cursorParameter },
-      async handle(c, { query }) {
-        const queue = queueParameter(deps, c);
+      async handle(request, { query }) {
+        const queue = queueParameter(deps, request);
         requireOpenDriver(deps);
         return deadLetterPage(deps, queue, formats.get(queue) ?? "auto", query);
       },
@@ -67,30 +65,30 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: "/v1/queues/:queue/dead/redrive",
       access: "operator",
-      async handle(c) {
-        const queue = queueParameter(deps, c);
-        const text = await readJsonText(c, deps.config.server.max_body_bytes);
+      async handle(request) {
+        const queue = queueParameter(deps, request);
+        const text = await readJsonText(request, deps.config.server.max_body_bytes);
         const { ids, max = 1 } = validate(redriveBody, parseJsonBody(text), "invalid_body");
         requireOpenDriver(deps);
         if (ids !== undefined) {
           const { redriven, notFound } = await redriveNamed(queue, ids);
           deps.log.info("dead letters redriven", { queue, redriven, not_found: notFound.length });
           const masked = notFound.map((id) => maskId(deps.mask, id));
-          return jsonResponse({ redriven, ...(masked.length === 0 ? {} : { not_found: masked }) });
+          return jsonReply({ redriven, ...(masked.length === 0 ? {} : { not_found: masked }) });
         }
         const redriven = await driver.redrive(queue, { max });
         metrics.redriven.labels({ queue }).inc(redriven);
         deps.log.info("dead letters redriven", { queue, redriven });
-        return jsonResponse({ redriven });
+        return jsonReply({ redriven });
       },
     }),
     route({
       method: "DELETE",
       path: "/v1/queues/:queue/dead/:id",
       access: "token",
-      async handle(c) {
-        const queue = queueParameter(deps, c);
-        const id = pathParameter(c, "id");
+      async handle(request) {
+        const queue = queueParameter(deps, request);
+        const id = pathParameter(request, "id");
         requireOpenDriver(deps);
         if (!(await driver.removeDead(queue, id))) {
           throw new RequestError(
@@ -100,7 +98,7 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
         }
         metrics.removed.labels({ queue }).inc();
         deps.log.warn("dead letter removed for good", { queue, dead_letter: id });
-        return new Response(null, { status: 204 });
+        return { status: 204, headers: {}, body: null };
       },
     }),
   ];

@@ -2,7 +2,7 @@ import { attemptsPerEndpoint, type LoggedAttempt } from "../worker/attempt-log.t
 import type { AdminDeps } from "./deps.ts";
 import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers } from "./endpoint-probe.ts";
-import { isoTime, jsonResponse } from "./json.ts";
+import { isoTime, jsonReply } from "./reply.ts";
 import { maskId } from "./mask-id.ts";
 import { limitParameter } from "./query.ts";
 import { route, type Route } from "./route.ts";
@@ -19,10 +19,10 @@ export function endpointAttemptRoutes(deps: AdminDeps): Route[] {
       path: "/v1/endpoints/:app/:name/attempts",
       access: "operator",
       query: { limit: limitParameter(20, attemptsPerEndpoint) },
-      handle(c, { query }) {
-        const endpoint = endpointParameter(deps, c);
+      handle(request, { query }) {
+        const endpoint = endpointParameter(deps, request);
         const made = deps.attempts.list(endpoint, query.limit);
-        return jsonResponse({
+        return jsonReply({
           endpoint: endpoint.label,
           scope: "process",
           attempts: made.map((attempt) => describeAttempt(deps, attempt)),

@@ -2,7 +2,7 @@ import type { Endpoint } from "../delivery/endpoint.ts";
 import type { AdminDeps } from "./deps.ts";
 import { quote } from "../masked-start.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, type AdminContext } from "./route.ts";
+import { pathParameter, type AdminRequest } from "./route.ts";
 
 /**
  * The endpoint of a path `/v1/endpoints/{app}/{name}/…`.
@@ -11,9 +11,9 @@ import { pathParameter, type AdminContext } from "./route.ts";
  *
  * @throws RequestError `no_such_app` or `unknown_endpoint` (404).
  */
-export function endpointParameter(deps: AdminDeps, c: AdminContext): Endpoint {
-  const appId = pathParameter(c, "app");
-  const name = pathParameter(c, "name");
+export function endpointParameter(deps: AdminDeps, request: AdminRequest): Endpoint {
+  const appId = pathParameter(request, "app");
+  const name = pathParameter(request, "name");
   const app = appId === "-" ? null : deps.directory.findApp(appId, null);
   if (app === null && appId !== "-") {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, appId)} in the configuration`);

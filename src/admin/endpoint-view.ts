@@ -3,7 +3,7 @@ import { defaultLimits, type Endpoint, type Target } from "../delivery/endpoint.
 import { publicJwk } from "../delivery/signing-keys.ts";
 import type { DatedKey } from "../delivery/standard-webhooks.ts";
 import type { AdminDeps } from "./deps.ts";
-import { isoTime } from "./json.ts";
+import { isoTime } from "./reply.ts";
 
 /**
  * One endpoint as the API shows it: its settings without secrets, and how it stands in this process.

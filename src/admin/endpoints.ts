@@ -5,8 +5,8 @@ import { endpointAttemptRoutes } from "./endpoint-attempts.ts";
 import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers, probeEndpoint } from "./endpoint-probe.ts";
 import { describeEndpoint } from "./endpoint-view.ts";
-import { jsonResponse } from "./json.ts";
-import { pageResponse } from "./page.ts";
+import { jsonReply } from "./reply.ts";
+import { pageReply } from "./page.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
@@ -44,8 +44,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: `${path}/${verb}`,
       access: "operator",
-      async handle(c) {
-        const endpoint = endpointParameter(deps, c);
+      async handle(request) {
+        const endpoint = endpointParameter(deps, request);
         if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
           throw new RequestError(
             "endpoint_disabled",
@@ -58,7 +58,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
           endpoint: endpoint.label,
           scope: deps.gates.scope,
         });
-        return jsonResponse(describe(endpoint));
+        return jsonReply(describe(endpoint));
       },
     });
 
@@ -68,8 +68,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       path: "/v1/endpoints",
       access: "operator",
       query: { limit: limitParameter(50), cursor: cursorParameter },
-      handle: (_c, { query }) =>
-        pageResponse(
+      handle: (_request, { query }) =>
+        pageReply(
           {
             name: "endpoints",
             entries: deps.gates.all(),
@@ -83,7 +83,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       method: "GET",
       path,
       access: "operator",
-      handle: (c) => jsonResponse(describe(endpointParameter(deps, c))),
+      handle: (request) => jsonReply(describe(endpointParameter(deps, request))),
     }),
     switchBy("enable"),
     switchBy("disable"),
@@ -93,8 +93,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: `${path}/test`,
       access: "operator",
-      async handle(c) {
-        const endpoint = endpointParameter(deps, c);
+      async handle(request) {
+        const endpoint = endpointParameter(deps, request);
         const probe = await probeEndpoint(deps, endpoint);
         const members = outcomeMembers(deps, probe.outcome);
         deps.log.info("an operator asked for a test delivery", {
@@ -102,7 +102,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
           delivery_id: probe.deliveryId,
           ...members,
         });
-        return jsonResponse({ endpoint: endpoint.label, delivery_id: probe.deliveryId, ...members });
+        return jsonReply({ endpoint: endpoint.label, delivery_id: probe.deliveryId, ...members });
       },
     }),
     ...endpointAttemptRoutes(deps),

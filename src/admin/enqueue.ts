@@ -1,9 +1,9 @@
 import { hasExplicitId } from "../jobs/intake.ts";
 import type { EnqueueResult, NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { jsonResponse } from "./json.ts";
+import { jsonReply, type Reply } from "./reply.ts";
 import { maskId } from "./mask-id.ts";
-import { problemResponse, publicError } from "./problem.ts";
+import { problemReply, publicError } from "./problem.ts";
 import { requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";
 
@@ -26,10 +26,9 @@ export type Verdict = Exclude<EnqueueResult, { status: "conflict" }> | Refusal;
  * @throws RequestError `draining` or `driver_unavailable` (503).
  */
 export function requireIntake(deps: AdminDeps): void {
-  if (deps.state().draining) {
-    throw new RequestError("draining", "the process is shutting down: send it to another one");
-  }
-  requireOpenDriver(deps);
+  const { draining, driverOpen } = deps.state();
+  if (draining) throw new RequestError("draining", "the process is shutting down: send it to another one");
+  if (!driverOpen) requireOpenDriver(deps);
 }
 
 /**
@@ -74,7 +73,7 @@ export function answerFor(
   deps: AdminDeps,
   verdicts: readonly Verdict[],
   more: Readonly<Record<string, unknown>> = {},
-): Response {
+): Reply {
   // Thousands of bad jobs share a few errors, and each is masked once.
   const published = new Map<unknown, { code: string; message: string }>();
   const publish = (error: unknown): { code: string; message: string } => {
@@ -98,10 +97,10 @@ export function answerFor(
     return { id, status: "failed", error: { code, detail: message } };
   });
   if (discarded > 0) {
-    return jsonResponse({ accepted: 0, discarded, reason: "queue driver is none", jobs, ...more });
+    return jsonReply({ accepted: 0, discarded, reason: "queue driver is none", jobs, ...more });
   }
-  if (accepted > 0) return jsonResponse({ accepted, jobs, ...more }, 202);
-  return problemResponse(deps, firstError, { accepted: 0, jobs });
+  if (accepted > 0) return jsonReply({ accepted, jobs, ...more }, 202);
+  return problemReply(deps, firstError, { accepted: 0, jobs });
 }
 
 /** The driver's result, a conflict said in terms of what the producer sent: an id, or an Idempotency-Key. */

@@ -3,16 +3,15 @@ import { wants } from "../delivery/router.ts";
 import { readEventsRequest, type EventText } from "../jobs/events.ts";
 import { sha256Hex } from "../jobs/id.ts";
 import type { NewJob } from "../queue/driver.ts";
-import { readJsonText } from "./body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answerFor, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
-import { parseJsonBody } from "./json-body.ts";
 import { maskedStart, quote } from "../masked-start.ts";
 import { createPacer } from "../pacer.ts";
+import { parseJsonBody, readJsonText } from "./request.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
+import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
 
 /** Most names of events in a log line. */
 const mostNames = 20;
@@ -29,8 +28,8 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
       method: "POST",
       path: "/v1/apps/:app/events",
       access: "operator",
-      async handle(c) {
-        const app = requireApp(deps, c);
+      async handle(request) {
+        const app = requireApp(deps, request);
         requireIntake(deps);
         if (queue === null) {
           throw new RequestError(
@@ -38,21 +37,21 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
             "every queue of queue.queues is raw: events need one that is not",
           );
         }
-        const key = idempotencyKey(c.req.raw.headers);
+        const key = idempotencyKey(request.headers);
         requireDedup(deps, key);
-        const text = await readJsonText(c, deps.config.server.max_body_bytes);
-        const request = readEventsRequest(text);
-        if (!request.ok) {
+        const text = await readJsonText(request, deps.config.server.max_body_bytes);
+        const body = readEventsRequest(text);
+        if (!body.ok) {
           // Throws first where the text is no JSON at all, with line and column.
           parseJsonBody(text);
-          const errors = request.errors.map(({ path, message }) =>
+          const errors = body.errors.map(({ path, message }) =>
             path === "" ? message : `${path}: ${message}`,
           );
           throw new RequestError("invalid_body", errors.join("; "));
         }
         const once = key === null ? null : onceOnly(queue, app.id, key, text);
-        const verdicts = await writer.write(queue, app.id, request.events, once);
-        return answerFor(deps, verdicts, { events: await countWebhooks(deps, app, request.events) });
+        const verdicts = await writer.write(queue, app.id, body.events, once);
+        return answerFor(deps, verdicts, { events: await countWebhooks(deps, app, body.events) });
       },
     }),
   ];
@@ -110,8 +109,8 @@ async function countWebhooks(
   return counts;
 }
 
-function requireApp(deps: AdminDeps, c: AdminContext): App {
-  const id = pathParameter(c, "app");
+function requireApp(deps: AdminDeps, request: AdminRequest): App {
+  const id = pathParameter(request, "app");
   const app = deps.directory.findApp(id, null);
   if (app === null) {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, id)} in the configuration`);

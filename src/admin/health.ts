@@ -2,7 +2,7 @@ import { problemKinds, type Kind, type ProblemKind, type Severity } from "../pro
 import type { Problem } from "../problems/list.ts";
 import { createDriverProbe } from "./driver-probe.ts";
 import type { AdminDeps } from "./deps.ts";
-import { isoTime, jsonResponse } from "./json.ts";
+import { isoTime, jsonReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 import { withoutHosts } from "./without-hosts.ts";
 
@@ -60,7 +60,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
           durable: deps.driver.durable?.() ?? deps.driver.capabilities.durable,
           checks: all,
         };
-        return jsonResponse(body, status === "ok" || status === "degraded" ? 200 : 503);
+        return jsonReply(body, status === "ok" || status === "degraded" ? 200 : 503);
       },
     }),
     route({
@@ -68,7 +68,7 @@ export function healthRoutes(deps: AdminDeps): Route[] {
       path: "/health/live",
       access: "open",
       // A supervisor past its restart intensity ends the process: whoever answers here is alive.
-      handle: () => jsonResponse({ status: "ok" }),
+      handle: () => jsonReply({ status: "ok" }),
     }),
     route({
       method: "GET",
@@ -80,8 +80,8 @@ export function healthRoutes(deps: AdminDeps): Route[] {
           .filter(([, check]) => check.status === "down" || check.status === "draining")
           .map(([name, check]) => `${name}: ${check.detail ?? check.status}`);
         if (refused !== null) reasons.push(`writes: ${openText(refused)}`);
-        if (reasons.length === 0) return jsonResponse({ status: "ready" });
-        return jsonResponse({ status: "not_ready", reason: reasons.join("; ") }, 503);
+        if (reasons.length === 0) return jsonReply({ status: "ready" });
+        return jsonReply({ status: "not_ready", reason: reasons.join("; ") }, 503);
       },
     }),
   ];

@@ -1,3 +1,4 @@
+import type { RequestHeaders } from "./incoming.ts";
 import { RequestError } from "./request-error.ts";
 
 /**
@@ -5,8 +6,8 @@ import { RequestError } from "./request-error.ts";
  *
  * @throws RequestError `invalid_idempotency_key` for one that is not 1 to 255 visible ASCII characters.
  */
-export function idempotencyKey(headers: Headers): string | null {
-  const key = headers.get("idempotency-key");
+export function idempotencyKey(headers: RequestHeaders): string | null {
+  const key = headers.get("idempotency-key") ?? null;
   if (key === null || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
   throw new RequestError(
     "invalid_idempotency_key",

@@ -2,8 +2,18 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { RequestError } from "./request-error.ts";
 
-/** What a route may know of a request beyond its URL, method and headers. */
+/** The headers of a request: names in lower case, several of one name joined by a comma. */
+export interface RequestHeaders {
+  get(name: string): string | null | undefined;
+  keys(): Iterable<string>;
+}
+
+/** A request as it arrived. */
 export interface Incoming {
+  readonly method: string;
+  /** As on the request line: path and query. */
+  readonly target: string;
+  readonly headers: RequestHeaders;
   /** The peer's address; empty when the connection is already gone. */
   readonly address: string;
   /** The port the peer connected to. */
@@ -34,11 +44,30 @@ const smallChunkBytes = 16;
 /** Wraps a node:http request for the routes. */
 export function describeIncoming(message: IncomingMessage): Incoming {
   return {
+    method: message.method ?? "GET",
+    target: message.url ?? "",
+    headers: readHeaders(message.rawHeaders),
     address: message.socket.remoteAddress ?? "",
     localPort: message.socket.localPort ?? 0,
     httpVersion: message.httpVersion,
     readBody: (limitBytes) => readBody(message, limitBytes),
   };
+}
+
+/**
+ * The headers as they came: node:http's own object drops the second of two that must not be there twice, as Host.
+ *
+ * @param raw Names and values in turns.
+ */
+function readHeaders(raw: readonly string[]): RequestHeaders {
+  const headers = new Map<string, string>();
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] as string).toLowerCase();
+    const value = raw[at + 1] as string;
+    const earlier = headers.get(name);
+    headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`);
+  }
+  return headers;
 }
 
 function readBody(message: IncomingMessage, limitBytes: number): Promise<Uint8Array> {

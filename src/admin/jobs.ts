@@ -3,12 +3,11 @@ import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import { route as routeJob, type RawRoutes } from "../delivery/router.ts";
 import { readJobs, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
 import type { DecodedJob } from "../jobs/job.ts";
-import { readJsonText } from "./body.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from "./enqueue.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
-import { invalidJson } from "./json-body.ts";
 import { queueParameter } from "./queues.ts";
+import { invalidJson, readJsonText } from "./request.ts";
 import { RequestError } from "./request-error.ts";
 import { route, type Route } from "./route.ts";
 
@@ -37,11 +36,11 @@ export function jobRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: "/v1/queues/:queue/jobs",
       access: "operator",
-      async handle(c) {
-        const queue = queueParameter(deps, c);
+      async handle(request) {
+        const queue = queueParameter(deps, request);
         requireIntake(deps);
-        const key = idempotencyKey(c.req.raw.headers);
-        const text = await readJsonText(c, maxBodyBytes);
+        const key = idempotencyKey(request.headers);
+        const text = await readJsonText(request, maxBodyBytes);
         const intake = readJobs(text, {
           queue,
           format: "auto",

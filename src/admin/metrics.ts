@@ -6,6 +6,7 @@ import type { ParkedJobs, QueueStats } from "../queue/driver.ts";
 import { childKind } from "../supervisor/child.ts";
 import { setEndpointMetrics } from "../worker/endpoint-metrics.ts";
 import type { AdminDeps } from "./deps.ts";
+import { textReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 
 /** Below Prometheus' default scrape timeout of 10 s, so that a hanging backend costs the depths, not the scrape. */
@@ -22,9 +23,7 @@ export function metricsRoutes(deps: AdminDeps): Route[] {
       async handle() {
         await refresh();
         const text = await deps.metrics.registry.render();
-        return new Response(text, {
-          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-        });
+        return textReply("text/plain; version=0.0.4; charset=utf-8", text);
       },
     }),
   ];

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createPacer } from "../pacer.ts";
+import { textReply, type Reply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
 
 /** Where a page begins and how long it is; what the query parameters `limit` and `cursor` say. */
@@ -24,7 +25,7 @@ export interface PageText {
   /** Adds an entry if it fits, as the first one always does; whether it did. */
   tryAdd(entry: unknown): boolean;
   /** `{"NAME":[…],…}` with these further members. */
-  response(name: string, members: Readonly<Record<string, unknown>>): Response;
+  reply(name: string, members: Readonly<Record<string, unknown>>): Reply;
 }
 
 /** An empty page of at most `pageBytes`. */
@@ -48,11 +49,11 @@ export function createPageText(): PageText {
     },
     add: (entry) => void append(entry, Infinity),
     tryAdd: (entry) => append(entry, pageBytes),
-    response(name, members) {
+    reply(name, members) {
       // Each entry is written once: a page is too large to be written a second time for its length.
       const rest = JSON.stringify(members).slice(1);
       const text = `{${JSON.stringify(name)}:[${texts.join(",")}]${rest === "}" ? "" : ","}${rest}`;
-      return new Response(text, { headers: { "content-type": "application/json" } });
+      return textReply("application/json", text);
     },
   };
 }
@@ -75,18 +76,15 @@ export interface WholeList<Entry> {
  *
  * @throws RequestError `bad_cursor` for a cursor whose entry is not in the list.
  */
-export async function pageResponse<Entry>(list: WholeList<Entry>, request: PageRequest): Promise<Response> {
+export async function pageReply<Entry>(list: WholeList<Entry>, request: PageRequest): Promise<Reply> {
   const { text, next } = await fillPage(list, request);
-  return text.response(list.name, { cursor: next, complete: next === null });
+  return text.reply(list.name, { cursor: next, complete: next === null });
 }
 
-/** As pageResponse, of a list that is hardly ever too long for one page: `{NAME: […]}`, with a cursor if it is. */
-export async function shortListResponse<Entry>(
-  list: WholeList<Entry>,
-  request: PageRequest,
-): Promise<Response> {
+/** As pageReply, of a list that is hardly ever too long for one page: `{NAME: […]}`, with a cursor if it is. */
+export async function shortListReply<Entry>(list: WholeList<Entry>, request: PageRequest): Promise<Reply> {
   const { text, next } = await fillPage(list, request);
-  return text.response(list.name, next === null ? {} : { cursor: next, complete: false });
+  return text.reply(list.name, next === null ? {} : { cursor: next, complete: false });
 }
 
 async function fillPage<Entry>(

@@ -1,5 +1,6 @@
 import { HooklineError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Reply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
 
 /**
@@ -76,20 +77,23 @@ export function publicError(deps: ProblemDeps, error: unknown): { code: string; 
  *
  * @param extra Members beside the standard ones, as the per-job results of a batch; already masked.
  */
-export function problemResponse(
+export function problemReply(
   deps: ProblemDeps,
   error: unknown,
   extra: Readonly<Record<string, unknown>> = {},
-): Response {
+): Reply {
   const { code, message } = publicError(deps, error);
   const own = error instanceof RequestError ? error.status : null;
   const { status, text } = problemText(code, message, extra, own);
-  const headers = new Headers({ "content-type": "application/problem+json" });
-  if (status === 503) headers.set("retry-after", "1");
-  if (error instanceof RequestError) {
-    for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
-  }
-  return new Response(text, { status, headers });
+  return {
+    status,
+    headers: {
+      "content-type": "application/problem+json",
+      ...(status === 503 ? { "retry-after": "1" } : {}),
+      ...(error instanceof RequestError ? error.headers : {}),
+    },
+    body: text,
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Problem } from "../problems/list.ts";
 import type { AdminDeps } from "./deps.ts";
-import { isoTime, jsonResponse } from "./json.ts";
+import { isoTime, jsonReply } from "./reply.ts";
 import { limitParameter } from "./query.ts";
 import { route, type Route } from "./route.ts";
 
@@ -17,11 +17,10 @@ export function problemRoutes(deps: AdminDeps): Route[] {
       path: "/v1/problems",
       access: "operator",
       query: { limit: limitParameter(1000) },
-      handle(_c, { query: { limit } }) {
+      handle(_request, { query: { limit } }) {
         const problems = deps.problems.list();
-        const response = jsonResponse(problems.slice(0, limit).map((problem) => describe(deps, problem)));
-        response.headers.set("x-total-count", String(problems.length));
-        return response;
+        const shown = problems.slice(0, limit).map((problem) => describe(deps, problem));
+        return jsonReply(shown, 200, { "x-total-count": String(problems.length) });
       },
     }),
   ];

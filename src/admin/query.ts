@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { quote } from "../masked-start.ts";
 import { RequestError } from "./request-error.ts";
-import { validate } from "./validate.ts";
+import { validate } from "./request.ts";
 
 /** The query parameters that a route takes, each with the schema of its text; the others are refused. */
 export type QuerySchemas = Readonly<Record<string, v.GenericSchema<string | null | undefined, unknown>>>;
@@ -42,19 +42,19 @@ export const cursorParameter = v.optional(
  * A parameter that is unknown, given twice or empty is refused: an answer that passed over it would look like the
  * answer to what was asked.
  *
- * @param url  The request's URL, absolute.
- * @param mask Replaces every secret in a text: names and values are the client's own.
+ * @param target Path and query, as on the request line.
+ * @param mask   Replaces every secret in a text: names and values are the client's own.
  * @throws RequestError `bad_query` that names what is wrong and the parameters there are.
  */
 export function readQuery<Schemas extends QuerySchemas>(
   schemas: Schemas,
-  url: string,
+  target: string,
   mask: (text: string) => string,
 ): QueryOf<Schemas> {
   const names = Object.keys(schemas);
   const known = names.length === 0 ? "this path takes none" : `this path takes ${names.join(", ")}`;
   const given = new Map<string, string>();
-  for (const [name, value] of parametersOf(url)) {
+  for (const [name, value] of target.includes("?") ? parametersOf(target) : []) {
     const refuse = (problem: string): RequestError => new RequestError("bad_query", `${problem}; ${known}`);
     if (!Object.hasOwn(schemas, name)) throw refuse(`no query parameter ${quote(mask, name)}`);
     if (given.has(name)) throw refuse(`${name}: given more than once`);
@@ -66,11 +66,9 @@ export function readQuery<Schemas extends QuerySchemas>(
 }
 
 /** Names and values in order, decoded; a `%` that cannot be decoded is refused, where URLSearchParams keeps it. */
-function parametersOf(url: string): [name: string, value: string][] {
-  const start = url.indexOf("?");
-  if (start === -1) return [];
-  const text = url.slice(start + 1).split("#", 1)[0] as string;
-  return text
+function parametersOf(target: string): [name: string, value: string][] {
+  return target
+    .slice(target.indexOf("?") + 1)
     .split("&")
     .filter((part) => part !== "")
     .map((part) => {

@@ -1,11 +1,11 @@
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { jsonResponse } from "./json.ts";
+import { jsonReply } from "./reply.ts";
 import { quote } from "../masked-start.ts";
-import { shortListResponse } from "./page.ts";
+import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";
-import { pathParameter, route, type AdminContext, type Route } from "./route.ts";
+import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
 
 /** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
 export function queueRoutes(deps: AdminDeps): Route[] {
@@ -18,12 +18,12 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: `/v1/queues/:queue/${verb}`,
       access: "operator",
-      async handle(c) {
-        const name = queueParameter(deps, c);
+      async handle(request) {
+        const name = queueParameter(deps, request);
         requireOpenDriver(deps);
         await driver[verb](name);
         deps.log.info(verb === "pause" ? "queue paused" : "queue resumed", { queue: name, scope });
-        return jsonResponse({ name, paused: verb === "pause", scope });
+        return jsonReply({ name, paused: verb === "pause", scope });
       },
     });
   return [
@@ -32,9 +32,9 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       path: "/v1/queues",
       access: "operator",
       query: { limit: shortListLimit, cursor: cursorParameter },
-      handle(_c, { query }) {
+      handle(_request, { query }) {
         requireOpenDriver(deps);
-        return shortListResponse(
+        return shortListReply(
           { name: "queues", entries: deps.queues, keyOf: (name) => name, describe },
           query,
         );
@@ -44,10 +44,10 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       method: "GET",
       path: "/v1/queues/:queue",
       access: "operator",
-      async handle(c) {
-        const name = queueParameter(deps, c);
+      async handle(request) {
+        const name = queueParameter(deps, request);
         requireOpenDriver(deps);
-        return jsonResponse(await describe(name));
+        return jsonReply(await describe(name));
       },
     }),
     switchTo("pause"),
@@ -60,8 +60,8 @@ export function queueRoutes(deps: AdminDeps): Route[] {
  *
  * @throws RequestError `unknown_queue` for a name that queue.queues does not hold.
  */
-export function queueParameter(deps: AdminDeps, c: AdminContext): string {
-  const name = pathParameter(c, "queue");
+export function queueParameter(deps: AdminDeps, request: AdminRequest): string {
+  const name = pathParameter(request, "queue");
   if (deps.queues.includes(name)) return name;
   throw new RequestError(
     "unknown_queue",

@@ -1,28 +1,31 @@
-import type { Context } from "hono";
 import type { Access } from "./auth.ts";
 import type { Incoming } from "./incoming.ts";
 import type { QueryOf, QuerySchemas } from "./query.ts";
+import type { Reply } from "./reply.ts";
 
-/** Hono's context; `c.env` is the Incoming. */
-export type AdminContext = Context<{ Bindings: Incoming }>;
+/** A request that has found its route. */
+export interface AdminRequest extends Incoming {
+  /** What stands in the places of the path's parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+}
 
 /** One row of the API, as it declares itself. HEAD follows from GET. */
 export interface RouteDeclaration<Query extends QuerySchemas> {
   readonly method: "GET" | "POST" | "DELETE";
-  /** Hono's pattern; also the `route` label in metrics. */
+  /** With parameters, as in `/v1/queues/:queue`; also the `route` label in metrics. */
   readonly path: string;
   readonly access: Access;
   /** The query parameters it takes; absent: none, and any is refused. */
   readonly query?: Query;
   /** Answers, or throws: admin/problem.ts turns what it throws into the answer. */
-  handle(c: AdminContext, input: { readonly query: QueryOf<Query> }): Response | Promise<Response>;
+  handle(request: AdminRequest, input: { readonly query: QueryOf<Query> }): Reply | Promise<Reply>;
 }
 
 /** One row of the API. */
 export interface Route extends Omit<RouteDeclaration<QuerySchemas>, "handle"> {
   readonly query: QuerySchemas;
   /** @param input What its own schemas made of the request. */
-  handle(c: AdminContext, input: { readonly query: never }): Response | Promise<Response>;
+  handle(request: AdminRequest, input: { readonly query: never }): Reply | Promise<Reply>;
 }
 
 /** The query of a route that takes none. */
@@ -36,6 +39,6 @@ export function route<const Query extends QuerySchemas = NoQuery>(
 }
 
 /** A path parameter of the route's own pattern, decoded. */
-export function pathParameter(c: AdminContext, name: string): string {
-  return c.req.param(name) ?? "";
+export function pathParameter({ params }: AdminRequest, name: string): string {
+  return params[name] ?? "";
 }

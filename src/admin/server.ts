@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 import { HooklineError } from "../errors.ts";
 import type { AdminApp } from "./app.ts";
 import { describeIncoming } from "./incoming.ts";
-import { problemResponse, type ProblemDeps } from "./problem.ts";
+import { problemReply, type ProblemDeps } from "./problem.ts";
+import type { Reply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
 import { refuseUnreadable } from "./unreadable.ts";
 
@@ -85,67 +86,49 @@ async function serve(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    const answered = await answer(options, message);
-    await write(message, response, answered, phase.stopping);
+    const refusal = refusalOf(message);
+    const reply =
+      refusal === null ? await options.app.answer(describeIncoming(message)) : problemReply(options, refusal);
+    write(message, response, reply, phase.stopping);
   } catch (error) {
     options.log.error("an admin answer could not be written", { error });
     response.destroy();
   }
 }
 
-async function answer(options: AdminServerOptions, message: IncomingMessage): Promise<Response> {
-  const target = message.url ?? "";
+/** Why a request is not for the routes at all; null when it is. */
+function refusalOf({ headers, httpVersion, url = "" }: IncomingMessage): RequestError | null {
+  const close = { connection: "close" };
   // RFC 9112 §3.2: a request of HTTP/1.1 without Host is answered 400.
-  if (message.headers.host === undefined && message.httpVersion === "1.1") {
-    return problemResponse(
-      options,
-      new RequestError("bad_http", "the Host header is missing", { connection: "close" }),
-    );
+  if (headers.host === undefined && httpVersion === "1.1") {
+    return new RequestError("bad_http", "the Host header is missing", close);
   }
-  const coding = message.headers["transfer-encoding"];
+  const coding = headers["transfer-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "chunked") {
-    return problemResponse(
-      options,
-      new RequestError("bad_http", "Transfer-Encoding: no other than chunked is read", {
-        connection: "close",
-      }),
-    );
+    return new RequestError("bad_http", "Transfer-Encoding: no other than chunked is read", close);
   }
   // The absolute form is for proxies, and would put another authority beside the Host header.
-  if (!target.startsWith("/")) {
-    return problemResponse(
-      options,
-      new RequestError("bad_request_target", "the request target must begin with /"),
-    );
+  if (!url.startsWith("/")) {
+    return new RequestError("bad_request_target", "the request target must begin with /");
   }
-  const headers = new Headers();
-  const raw = message.rawHeaders;
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    headers.append(raw[index] as string, raw[index + 1] as string);
-  }
-  // A fixed authority: the Host header is a peer's text and must not decide how the path is read.
-  const request = new Request(`http://admin.invalid${target}`, { method: message.method ?? "GET", headers });
-  return options.app.fetch(request, describeIncoming(message));
+  return null;
 }
 
-async function write(
+function write(
   message: IncomingMessage,
   response: ServerResponse,
-  answer: Response,
+  { status, headers, body }: Reply,
   isLast: boolean,
-): Promise<void> {
-  const body = answer.body === null ? null : Buffer.from(await answer.arrayBuffer());
-  const headers: Record<string, string> = {
+): void {
+  const unread = !message.complete && hasBody(message);
+  response.writeHead(status, {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
-  };
-  for (const [name, value] of answer.headers) headers[name] = value;
-  if (body !== null) headers["content-length"] = String(body.length);
-  const unread = !message.complete && hasBody(message);
-  if (unread || isLast) headers["connection"] = "close";
-  response.writeHead(answer.status, headers);
-  if (body === null) response.end();
-  else response.end(body);
+    ...headers,
+    ...(body === null ? {} : { "content-length": Buffer.byteLength(body) }),
+    ...(unread || isLast ? { connection: "close" } : {}),
+  });
+  response.end(body ?? undefined);
   if (unread) discard(message);
 }
 

@@ -1,5 +1,6 @@
 import { publicJwk, type PublicJwk } from "../delivery/signing-keys.ts";
 import type { AdminDeps } from "./deps.ts";
+import { textReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 
 /** Receivers take signatures for so long after they were made (Standard Webhooks: 5 minutes). */
@@ -31,8 +32,8 @@ export function wellKnownRoutes(deps: AdminDeps): Route[] {
           if (notAfter === null || notAfter + toleranceMs > now) current.set(jwk.kid, jwk);
         }
         const sorted = [...current.values()].sort((a, b) => (a.kid < b.kid ? -1 : 1));
-        return new Response(JSON.stringify({ keys: sorted }), {
-          headers: { "content-type": "application/jwk-set+json", "cache-control": "public, max-age=300" },
+        return textReply("application/jwk-set+json", JSON.stringify({ keys: sorted }), 200, {
+          "cache-control": "public, max-age=300",
         });
       },
     }),

@@ -1,8 +1,8 @@
 import type { ChildStatus } from "../supervisor/child.ts";
 import type { AdminDeps } from "./deps.ts";
-import { isoTime, jsonResponse } from "./json.ts";
+import { isoTime, jsonReply } from "./reply.ts";
 import { maskedStart, quote } from "../masked-start.ts";
-import { shortListResponse } from "./page.ts";
+import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type Route } from "./route.ts";
@@ -22,14 +22,16 @@ export function workerRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path,
       access,
-      handle(c) {
+      handle(request) {
         if (verb !== "restart" && !deps.config.supervisor.allow_crash) {
           throw new RequestError(
             "crash_not_allowed",
             "set supervisor.allow_crash to true to rehearse crashes and stalls",
           );
         }
-        const id = pathParameter(c, "id") || `${pathParameter(c, "queue")}/${pathParameter(c, "name")}`;
+        const id =
+          pathParameter(request, "id") ||
+          `${pathParameter(request, "queue")}/${pathParameter(request, "name")}`;
         const came = deps.supervisor[verb](id);
         if (came === "unknown") {
           throw new RequestError(
@@ -44,7 +46,7 @@ export function workerRoutes(deps: AdminDeps): Route[] {
           );
         }
         deps.log.warn(`an operator asked for a worker's ${verb}`, { worker: id });
-        return jsonResponse({ id, requested: verb }, 202);
+        return jsonReply({ id, requested: verb }, 202);
       },
     });
   return [
@@ -53,8 +55,8 @@ export function workerRoutes(deps: AdminDeps): Route[] {
       path: "/v1/workers",
       access: "operator",
       query: { limit: shortListLimit, cursor: cursorParameter },
-      handle: (_c, { query }) =>
-        shortListResponse(
+      handle: (_request, { query }) =>
+        shortListReply(
           {
             name: "workers",
             entries: deps.supervisor.children(),

@@ -1,6 +1,9 @@
+import * as v from "valibot";
+import { readJson } from "../config/json-text.ts";
+import type { RequestHeaders } from "./incoming.ts";
 import { isNestedDeeper } from "./nesting.ts";
 import { RequestError } from "./request-error.ts";
-import type { AdminContext } from "./route.ts";
+import type { AdminRequest } from "./route.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** Smaller bodies are read at once. */
@@ -19,9 +22,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  *
  * @throws RequestError for a body that is not declared as JSON, too large, empty, not UTF-8 or nested too deeply.
  */
-export async function readJsonText(c: AdminContext, limitBytes: number): Promise<string> {
-  requireJson(c.req.raw.headers);
-  const bytes = await c.env.readBody(limitBytes);
+export async function readJsonText(request: AdminRequest, limitBytes: number): Promise<string> {
+  requireJson(request.headers);
+  const bytes = await request.readBody(limitBytes);
   if (bytes.length > heavyBytes) await turn();
   if (bytes.length === 0) throw new RequestError("empty_body", "the body is empty: send JSON");
   let text: string;
@@ -43,8 +46,8 @@ export async function readJsonText(c: AdminContext, limitBytes: number): Promise
   return text;
 }
 
-function requireJson(headers: Headers): void {
-  const type = headers.get("content-type");
+function requireJson(headers: RequestHeaders): void {
+  const type = headers.get("content-type") ?? null;
   const [name, ...parameters] = (type ?? "").toLowerCase().split(";");
   if (name?.trim() !== "application/json") {
     throw new RequestError(
@@ -56,7 +59,7 @@ function requireJson(headers: Headers): void {
   if (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset)) {
     throw new RequestError("unsupported_media_type", "JSON is UTF-8 (RFC 8259 §8.1): send no other charset");
   }
-  const encoding = headers.get("content-encoding");
+  const encoding = headers.get("content-encoding") ?? null;
   if (encoding !== null && encoding.toLowerCase() !== "identity") {
     throw new RequestError("unsupported_media_type", "send the body without Content-Encoding");
   }
@@ -81,4 +84,49 @@ function firstInvalidByte(bytes: Uint8Array): number {
     else high = middle;
   }
   return low;
+}
+
+/**
+ * The value of a JSON body.
+ *
+ * A key named `__proto__` becomes an ordinary member (JSON.parse never sets a prototype).
+ *
+ * @throws RequestError `invalid_json` with line and column, and nothing of the body: it may hold secrets.
+ */
+export function parseJsonBody(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw invalidJson(text);
+  }
+}
+
+/** The refusal of a text that JSON.parse does not take: syntax, or nesting deeper than its stack. */
+export function invalidJson(text: string): RequestError {
+  const reading = readJson(text);
+  if (reading.ok) return new RequestError("invalid_json", "the body is not JSON");
+  const before = text.slice(0, reading.offset);
+  const line = before.split("\n").length;
+  const column = reading.offset - before.lastIndexOf("\n");
+  return new RequestError("invalid_json", `line ${line}, column ${column}: ${reading.message}`);
+}
+
+/**
+ * The value as the schema has it.
+ *
+ * @param code The error to throw with, as `invalid_body` or `bad_query`.
+ * @throws RequestError that names every wrong member, what was expected and what was given.
+ */
+export function validate<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  code: "invalid_body" | "bad_query",
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, value, { abortPipeEarly: true });
+  if (result.success) return result.output;
+  const lines = result.issues.slice(0, 10).map((issue) => {
+    const path = v.getDotPath(issue);
+    return path === null ? issue.message : `${path}: ${issue.message}`;
+  });
+  throw new RequestError(code, lines.join("; "));
 }
