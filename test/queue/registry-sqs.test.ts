@@ -22,6 +22,15 @@ test("the schedule is the longest of all receivers' own", () => {
   );
 });
 
+test("the delay after each attempt is the longest of all receivers', jitter included", () => {
+  const retry = { max_attempts: 4, initial_backoff_ms: 1_000, max_backoff_ms: 3_000, jitter: 0.5 };
+  expect(of({ webhooks: { retry } }).retryDelaysMs).toEqual([1_500, 3_000, 4_500]);
+  const own = webhook({ retry: { schedule_ms: [10_000, 500], jitter: 0 } });
+  expect(of({ webhooks: { retry }, apps: [app(own)] }).retryDelaysMs).toEqual([10_000, 3_000, 4_500]);
+  expect(of({ webhooks: { retry: { max_attempts: 1, jitter: 0 } } }).retryDelaysMs).toHaveLength(1);
+  expect(of({ webhooks: { retry: { max_attempts: 1_000_000_000 } } }).retryDelaysMs).toHaveLength(1_000);
+});
+
 test("one constant group with several receivers is noted, a group by channel is not", () => {
   const apps = [app(webhook({ name: "one" }), webhook({ name: "two" }))];
   const queue = (sqs: object): ConfigInput["queue"] => ({ driver: "sqs", sqs: { fifo: true, ...sqs } });

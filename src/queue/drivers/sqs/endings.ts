@@ -97,7 +97,7 @@ export function createEndings(options: EndingsOptions) {
         doubt(result.error);
         consumer.lines.revert(line);
       } else if (result.status === "gone") {
-        consumer.ended.failed(head.id);
+        // SQS has shown it again, or has it no more: should it come here, it is deleted.
         if (line.state !== "gone") consumer.keeper.abandon([line], new Set([head.id]));
         tell({ status: "lost" });
       } else {
