@@ -12,6 +12,8 @@ const timeoutMs = 1_800_000;
 describe.skipIf(!isLong)("the image (podman, whose builder is buildah)", () => {
   let folder = "";
   const image = "hookline-test";
+  /** Limits that also a root without CAP_SYS_RESOURCE may set. */
+  const limits = ["--cgroups=disabled", "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"];
 
   /** podman with a store of its own: nothing of the machine's images and containers is seen or changed. */
   const podman = (args: readonly string[], options: CommandOptions = {}): ReturnType<typeof run> => {
@@ -52,7 +54,9 @@ describe.skipIf(!isLong)("the image (podman, whose builder is buildah)", () => {
       cpSync(file, join(base.path, file));
     }
     await run(["tar", "-C", base.path, "-cf", join(folder, "base.tar"), "."], { timeoutMs: 300_000 });
-    await podman(["import", join(folder, "base.tar"), "hookline-test-base"]);
+    // Node looks for further authorities where this says.
+    const authorities = "ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt";
+    await podman(["import", "--change", authorities, join(folder, "base.tar"), "hookline-test-base"]);
     rmSync(join(folder, "base.tar"));
     const git = async (...args: string[]): Promise<string> =>
       (await run(["git", "-C", root, ...args])).stdout.trim();
@@ -91,7 +95,7 @@ describe.skipIf(!isLong)("the image (podman, whose builder is buildah)", () => {
         "--rm",
         "--network",
         "host",
-        "--cgroups=disabled",
+        ...limits,
         image,
         "version",
         "--json",
@@ -106,7 +110,7 @@ describe.skipIf(!isLong)("the image (podman, whose builder is buildah)", () => {
     async () => {
       const config = join(folder, "hookline.json");
       writeFileSync(config, JSON.stringify({ endpoints: { away: { url: "http://127.0.0.1:9/" } } }));
-      const flags = ["--network", "none", "--cgroups=disabled", "--read-only", "--cap-drop", "all"];
+      const flags = ["--network", "none", ...limits, "--read-only", "--cap-drop", "all"];
       flags.push("--security-opt", "no-new-privileges", "-v", "hookline-test:/var/lib/hookline");
       flags.push("-v", `${config}:/etc/hookline/hookline.json:ro`, "-e", "QUEUE_DRIVER=file");
       flags.push("-e", "HOOKLINE_TOKEN=a-token-for-this-test", "--name", "one");

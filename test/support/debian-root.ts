@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { until } from "./until.ts";
 import { run, type CommandOptions, type CommandOutput } from "./command.ts";
 
-/** An empty Debian in a folder, in which programs run as root, in namespaces of their own. */
+/** An empty Debian in a folder, in which programs run as root, with a network of their own that reaches nobody. */
 export interface DebianRoot extends AsyncDisposable {
   readonly path: string;
   /** Runs a shell script in it and kills what the script left running. The folders of `binds` are seen in it. */
@@ -83,6 +83,7 @@ export async function createDebianRoot(packages: readonly string[]): Promise<Deb
       const mounts = Object.entries(binds).map(([from, to]) => `mount --rbind '${from}' '${path}${to}'`);
       const enter = [
         "set -e",
+        "ip link set lo up",
         `mount --rbind /dev '${path}/dev'`,
         `mount -t proc proc '${path}/proc'`,
         ...mounts,
