@@ -64,7 +64,7 @@ export async function build(options: BuildOptions = {}): Promise<void> {
   try {
     const mark = buildMark(revision, target?.name ?? null);
     const command = [process.execPath, join(root, "scripts", "packaging", "compile.ts"), unfinished, mark];
-    if (target !== undefined) command.push(target.runtime);
+    if (target !== undefined) command.push(target.name, target.runtime);
     const child = Bun.spawn(command, { cwd: root, env: buildEnv(), stdout: "pipe", stderr: "pipe" });
     const [code, stdout, stderr] = await Promise.all([
       child.exited,

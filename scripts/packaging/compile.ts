@@ -1,10 +1,10 @@
 /**
  * Bundles src/main.ts and compiles it to an executable; started by scripts/build.ts, in the repository's root.
  *
- * usage: bun scripts/packaging/compile.ts OUTFILE BUILD_MARK [RUNTIME]
+ * usage: bun scripts/packaging/compile.ts OUTFILE BUILD_MARK [TARGET RUNTIME]
  *
  * A process of its own, because the bytes depend on the working directory, on NODE_ENV and on the outfile's
- * name. RUNTIME is the Bun of another platform; without it the one that runs this goes in.
+ * name. RUNTIME is the Bun of the platform TARGET; without them the one that runs this goes in.
  */
 import { resolve } from "node:path";
 import { bundledPackages, licenseText, type BundledPackage } from "./licenses.ts";
@@ -43,14 +43,16 @@ function fillLicenses(text: string): Bun.BunPlugin {
 }
 
 if (import.meta.main) {
-  const [outfile, mark, executablePath] = process.argv.slice(2);
+  const [outfile, mark, target, executablePath] = process.argv.slice(2);
   if (outfile === undefined || mark === undefined)
-    throw new Error("usage: compile.ts OUTFILE MARK [RUNTIME]");
+    throw new Error("usage: compile.ts OUTFILE MARK [TARGET RUNTIME]");
   await Bun.build({
     ...bundling,
     compile: {
       outfile,
-      ...(executablePath === undefined ? {} : { executablePath }),
+      ...(target === undefined || executablePath === undefined
+        ? {}
+        : { target: `bun-${target}` as Bun.Build.CompileTarget, executablePath }),
       // Neither a .env nor a bunfig.toml of the working directory is ours; the latter would run code.
       autoloadDotenv: false,
       autoloadBunfig: false,

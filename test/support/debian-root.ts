@@ -68,13 +68,19 @@ function aptSource(): { readonly mirror: string; readonly suite: string } {
   return { mirror, suite };
 }
 
-/** Makes it with debootstrap: a minimal Debian with the packages named. Takes a minute or more. */
+/**
+ * Makes it with debootstrap: a minimal Debian with the packages named. Takes a minute or more.
+ *
+ * HOOKLINE_DEBIAN_ROOT names one that is there already, with those packages: it is copied.
+ */
 export async function createDebianRoot(packages: readonly string[]): Promise<DebianRoot> {
+  const known = process.env["HOOKLINE_DEBIAN_ROOT"];
   const { mirror, suite } = aptSource();
   const parent = mkdtempSync(join(tmpdir(), "hookline-debian-"));
   const path = join(parent, "root");
   const include = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
-  await run(["debootstrap", "--variant=minbase", ...include, suite, path, mirror], { timeoutMs: 1_200_000 });
+  const make = ["debootstrap", "--variant=minbase", ...include, suite, path, mirror];
+  await run(known ? ["cp", "-a", known, path] : make, { timeoutMs: 1_200_000 });
   return {
     path,
     run: (script, { binds = {}, ...options } = {}) => {
@@ -92,6 +98,7 @@ export async function createDebianRoot(packages: readonly string[]): Promise<Deb
       ].join("\n");
       const namespaces = [
         "unshare",
+        "--net",
         "--mount",
         "--pid",
         "--fork",
