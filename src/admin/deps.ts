@@ -8,9 +8,9 @@ import type { Metrics } from "../metrics.ts";
 import type { ProblemList } from "../problems/list.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
-import type { AttemptLog } from "../worker/attempt-log.ts";
+import type { AttemptLog } from "../endpoints/log.ts";
 import type { EndpointMetricsOptions } from "../worker/endpoint-metrics.ts";
-import type { EndpointGates } from "../worker/gates.ts";
+import type { EndpointGates } from "../endpoints/registry.ts";
 import type { WriteWatch } from "../worker/write-watch.ts";
 
 /** What the process is at right now, beyond what driver and supervisor tell themselves. */

@@ -1,4 +1,4 @@
-import { attemptsPerEndpoint, type LoggedAttempt } from "../worker/attempt-log.ts";
+import { attemptsPerEndpoint, type LoggedAttempt } from "../endpoints/log.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers } from "./endpoint-probe.ts";

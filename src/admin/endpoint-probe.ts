@@ -1,8 +1,7 @@
 import { Cut } from "../delivery/cut.ts";
-import { deliveryHeaders } from "../delivery/headers.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
-import { signatureHeaders } from "../delivery/signature-headers.ts";
+import { sendSigned } from "../delivery/send-signed.ts";
 import { deliveryId, newJobId } from "../jobs/id.ts";
 import type { AdminDeps } from "./deps.ts";
 
@@ -23,22 +22,14 @@ export interface Probe {
 export async function probeEndpoint(deps: AdminDeps, endpoint: Endpoint): Promise<Probe> {
   const id = deliveryId(newJobId(), endpoint.nameHash);
   const body = testContent(endpoint, deps.clock.now());
-  const signature = signatureHeaders(endpoint, { deliveryId: id, body, nowMs: deps.clock.now() });
-  if (signature === null) {
-    return { deliveryId: id, outcome: { kind: "blocked", code: "no_signing_key", durationMs: 0 } };
-  }
   const cut = new Cut();
   const stop = (): void => cut.cut();
   if (deps.closing.aborted) stop();
   deps.closing.addEventListener("abort", stop, { once: true });
   try {
-    const outcome = await deps.transportOf(endpoint).attempt({
-      endpoint,
-      headers: deliveryHeaders(endpoint, { deliveryId: id, signature }),
-      body,
-      timeoutMs: endpoint.requestTimeoutMs,
-      cut,
-    });
+    const nowMs = deps.clock.now();
+    const request = { endpoint, deliveryId: id, body, nowMs, cut };
+    const outcome = await sendSigned(deps.transportOf(endpoint), request);
     return { deliveryId: id, outcome };
   } finally {
     deps.closing.removeEventListener("abort", stop);

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../delivery/endpoint.ts";
-import type { EndpointMode } from "../worker/endpoint-gate.ts";
+import type { EndpointMode } from "../endpoints/state.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointAttemptRoutes } from "./endpoint-attempts.ts";
 import { endpointParameter } from "./endpoint-path.ts";

@@ -1,5 +1,5 @@
 import { createDestination } from "../delivery/destination.ts";
-import { createEgress, type Egress, type EgressRules } from "../delivery/egress.ts";
+import { createEgress, type Egress, type EgressRules } from "../delivery/egress/rules.ts";
 import { createProxy } from "../delivery/proxy.ts";
 import type { CrossFindings, CrossView } from "./cross.ts";
 

@@ -1,5 +1,5 @@
-import type { BreakerPolicy } from "./breaker.ts";
-import type { RateLimitPolicy } from "./rate-limit.ts";
+import type { BreakerPolicy } from "../endpoints/breaker.ts";
+import type { RateLimitPolicy } from "../endpoints/rate-limit.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { DatedKey } from "./standard-webhooks.ts";
 

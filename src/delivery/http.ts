@@ -3,14 +3,14 @@ import { classify } from "./classify.ts";
 import { type Cut, orCut } from "./cut.ts";
 import { withDeadline } from "./deadline.ts";
 import { createDestination, type Destination } from "./destination.ts";
-import type { Egress } from "./egress.ts";
+import type { Egress } from "./egress/rules.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import { shownLocation } from "./location.ts";
 import type { Verdict } from "./outcome.ts";
 import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
 import { createProxy, type Proxy } from "./proxy.ts";
-import type { Resolver } from "./resolver.ts";
+import type { Resolver } from "./dns/resolver.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { AttemptRequest, Transport } from "./transport.ts";
 

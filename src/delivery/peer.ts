@@ -1,5 +1,5 @@
-import type { Egress } from "./egress.ts";
-import type { Resolution, Resolver } from "./resolver.ts";
+import type { Egress } from "./egress/rules.ts";
+import type { Resolution, Resolver } from "./dns/resolver.ts";
 
 /**
  * One host that is connected to: its addresses, looked up and checked against the egress rules, in the

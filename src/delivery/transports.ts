@@ -1,13 +1,13 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { createEgress } from "./egress.ts";
+import { createEgress } from "./egress/rules.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createHttpTransport } from "./http.ts";
 import { createHttp1Exchange } from "./http1/exchange.ts";
 import { createLambdaTransport } from "./lambda.ts";
 import { mapLambdaOptions } from "./lambda-options.ts";
-import { createResolver } from "./resolver.ts";
+import { createResolver } from "./dns/resolver.ts";
 import type { Transport } from "./transport.ts";
 
 export interface TransportsOptions {

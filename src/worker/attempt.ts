@@ -1,8 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Cut } from "../delivery/cut.ts";
-import { deliveryHeaders } from "../delivery/headers.ts";
 import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
-import { signatureHeaders } from "../delivery/signature-headers.ts";
+import { sendSigned } from "../delivery/send-signed.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { HistogramSeries, Metrics, Series } from "../metrics.ts";
@@ -64,29 +63,15 @@ export function createAttempter(deps: AttemptDeps): (delivery: Delivery, cut: Cu
   };
 
   return async (delivery, cut) => {
-    const { endpoint, content } = delivery;
-    const signature = signatureHeaders(endpoint, {
-      deliveryId: delivery.id,
-      body: content,
-      nowMs: deps.clock.now(),
-    });
-    if (signature === null)
-      return finish(delivery, { kind: "blocked", code: "no_signing_key", durationMs: 0 });
-    const details = delivery.job.kind === "raw" ? messageHeaders(delivery) : undefined;
-    const headers = deliveryHeaders(endpoint, {
-      deliveryId: delivery.id,
-      signature,
-      ...(details === undefined ? {} : { details, contentType: details.contentType }),
-    });
     inFlight.inc();
     try {
-      const transport = deps.transportOf(delivery);
-      const outcome = await transport.attempt({
-        endpoint,
-        headers,
-        body: content,
-        timeoutMs: endpoint.requestTimeoutMs,
+      const outcome = await sendSigned(deps.transportOf(delivery), {
+        endpoint: delivery.endpoint,
+        deliveryId: delivery.id,
+        body: delivery.content,
+        nowMs: deps.clock.now(),
         cut,
+        ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
       });
       return finish(delivery, outcome);
     } finally {

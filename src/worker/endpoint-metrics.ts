@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ParkedJobs } from "../queue/driver.ts";
-import { endpointState, endpointStates, type EndpointState } from "./endpoint-findings.ts";
-import type { EndpointGate } from "./endpoint-gate.ts";
+import { endpointState, endpointStates, type EndpointState } from "../endpoints/findings.ts";
+import type { EndpointGate } from "../endpoints/state.ts";
 import type { Lane } from "./schedule/lane.ts";
 
 /** How endpoints stand, for metrics. */

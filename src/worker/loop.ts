@@ -4,7 +4,7 @@ import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
 import { describeOutcome, type Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
-import type { AttemptLog } from "./attempt-log.ts";
+import type { AttemptLog } from "../endpoints/log.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Grant, Scheduler } from "./schedule/scheduler.ts";
 

@@ -6,7 +6,7 @@ import { createPacer } from "../pacer.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { BackendHealth } from "./backend-health.ts";
-import { createBackoff } from "./backoff.ts";
+import { createBackoff } from "../backoff.ts";
 import type { Held, HeldLeases } from "./held.ts";
 import type { LeaseCall, Prefetch } from "./schedule/prefetch.ts";
 

@@ -5,7 +5,7 @@ import type { Metrics, Series } from "../metrics.ts";
 import type { Disposition, QueueDriver, Settlement, SettleResult } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { BackendHealth } from "./backend-health.ts";
-import { createBackoff } from "./backoff.ts";
+import { createBackoff } from "../backoff.ts";
 import type { Held } from "./held.ts";
 
 /**

@@ -6,7 +6,6 @@ import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { generateKeyPair, generateSymmetricKey } from "../../src/delivery/signing-keys.ts";
 import type { Disposition } from "../../src/queue/driver.ts";
-import type { Delivery } from "../../src/worker/delivery.ts";
 import { answer, startReceiver, type Receiver } from "../support/receiver.ts";
 import { createSharedStore } from "../support/shared-state.ts";
 import { startAdmin, token, type Admin, type AdminSetup } from "./start-admin.ts";
@@ -345,7 +344,7 @@ describe("GET /v1/endpoints/{app}/{name}/attempts", () => {
   const record = (admin: Admin, endpoint: Endpoint, n: number, outcome: Outcome, next: Disposition): void => {
     const held = { lease: { queue: "webhooks" } };
     const delivery = { endpoint, held, jobId: `job-${n}`, id: `job-${n}_${endpoint.nameHash}`, attempt: n };
-    admin.attempts.record(delivery as Delivery, outcome, next);
+    admin.attempts.record(delivery, outcome, next);
   };
 
   test("lists them newest first, with outcome and what follows", async () => {

@@ -15,9 +15,9 @@ import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
 import { until } from "../support/until.ts";
 import type { ChildRequest, ChildStatus } from "../../src/supervisor/child.ts";
-import { createAttemptLog } from "../../src/worker/attempt-log.ts";
+import { createAttemptLog } from "../../src/endpoints/log.ts";
 import { createBackendFaults } from "../../src/worker/backend-health.ts";
-import { createEndpointGates } from "../../src/worker/gates.ts";
+import { createEndpointGates } from "../../src/endpoints/registry.ts";
 import { createWriteWatch } from "../../src/worker/write-watch.ts";
 
 export const token = "operator-token-of-this-test";

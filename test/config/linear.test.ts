@@ -25,7 +25,7 @@ import {
 } from "../../src/config/urls.ts";
 import { readText } from "../../src/config/value-text.ts";
 import { compileChannelPattern } from "../../src/delivery/channel-pattern.ts";
-import { parseNetwork } from "../../src/delivery/ip-address.ts";
+import { parseNetwork } from "../../src/delivery/egress/ip-address.ts";
 import { parseSigningKey } from "../../src/delivery/signing-keys.ts";
 import { didYouMean } from "../../src/suggest.ts";
 import { showInLine } from "../../src/terminal.ts";

@@ -1,12 +1,12 @@
 import { systemClock } from "../../src/clock.ts";
 import { Cut } from "../../src/delivery/cut.ts";
-import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
+import { createEgress, type EgressRules } from "../../src/delivery/egress/rules.ts";
 import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
 import type { Exchange } from "../../src/delivery/exchange.ts";
 import type { HeaderEntry } from "../../src/delivery/headers.ts";
 import { createHttpTransport } from "../../src/delivery/http.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
-import { createResolver, type Resolver } from "../../src/delivery/resolver.ts";
+import { createResolver, type Resolver } from "../../src/delivery/dns/resolver.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 
 /** An HTTP endpoint for tests. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { systemClock } from "../../src/clock.ts";
-import { createResolver } from "../../src/delivery/resolver.ts";
+import { createResolver } from "../../src/delivery/dns/resolver.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 import { certificates } from "../support/certificates.ts";
 import { startDnsServer } from "../support/dns-server.ts";

@@ -19,7 +19,7 @@ import { createAttempter } from "../../src/worker/attempt.ts";
 import { createBackendFaults, type BackendFaults } from "../../src/worker/backend-health.ts";
 import { createConsumption, type Consumption } from "../../src/worker/consumption.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
-import { createEndpointGates, type EndpointGates } from "../../src/worker/gates.ts";
+import { createEndpointGates, type EndpointGates } from "../../src/endpoints/registry.ts";
 import { until } from "./until.ts";
 
 export type Attempt = (delivery: Delivery, cut: Cut) => Promise<Outcome>;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createMetrics, type Metrics } from "../../src/metrics.ts";
-import type { EndpointGate, EndpointMode } from "../../src/worker/endpoint-gate.ts";
+import type { EndpointGate, EndpointMode } from "../../src/endpoints/state.ts";
 import { setEndpointMetrics, type EndpointMetricsOptions } from "../../src/worker/endpoint-metrics.ts";
 
 const now = 1_000_000;

@@ -83,7 +83,7 @@ describe("a loop that ends with a job in hand", () => {
     const signals: AbortSignal[] = [];
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url, request_timeout_ms: 100 }],
-      config: { supervisor: { ...quick.supervisor, stall_ms: 200 } },
+      config: { supervisor: { ...quick.supervisor, stall_ms: 2_000 } },
       attempt: (real) => (delivery, cut) => {
         signals.push(cut.signal);
         return signals.length === 1 ? late.promise : real(delivery, cut);
@@ -101,10 +101,10 @@ describe("a loop that ends with a job in hand", () => {
   });
 
   test("a slow attempt within its deadline is no stall", async () => {
-    await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: 500 }) });
+    await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: 1_500 }) });
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url, request_timeout_ms: 5_000 }],
-      config: { supervisor: { stall_ms: 150 } },
+      config: { supervisor: { stall_ms: 400 } },
     });
     await bench.put(newJobs(5));
     await bench.untilEmpty();

@@ -1,5 +1,5 @@
 import type { Delivery } from "../delivery.ts";
-import type { Gate } from "./gate.ts";
+import type { Gate } from "../../endpoints/gate.ts";
 
 /** How a lane stands; the states are described in scheduler.ts. */
 export type LaneState = "idle" | "first" | "next" | "capped" | "gated";

@@ -1,7 +1,7 @@
 import type { Outcome } from "../../delivery/outcome.ts";
 import type { Delivery } from "../delivery.ts";
 import { createWaiters } from "../waiters.ts";
-import type { Gate, Verdict } from "./gate.ts";
+import type { Gate, Verdict } from "../../endpoints/gate.ts";
 import {
   addWaiting,
   createLane,

@@ -1,6 +1,6 @@
 import type { Endpoint } from "../../../src/delivery/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
-import type { Gate, Verdict } from "../../../src/worker/schedule/gate.ts";
+import type { Gate, Verdict } from "../../../src/endpoints/gate.ts";
 import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
 import { createBeyondSlots, createSlots, type Slots } from "../../../src/worker/schedule/slots.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Endpoint } from "../../../src/delivery/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
-import type { Verdict } from "../../../src/worker/schedule/gate.ts";
+import type { Verdict } from "../../../src/endpoints/gate.ts";
 import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
 import { createBeyondSlots, createSlots } from "../../../src/worker/schedule/slots.ts";
 import { createRandom } from "../../jobs/odd-json.ts";

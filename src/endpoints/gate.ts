@@ -1,4 +1,4 @@
-import type { Outcome } from "../../delivery/outcome.ts";
+import type { Outcome } from "../delivery/outcome.ts";
 
 /**
  * What an endpoint says to one more attempt.

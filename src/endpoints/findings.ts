@@ -1,6 +1,6 @@
 import { describeOutcome } from "../delivery/outcome.ts";
 import type { Finding } from "../problems/finding.ts";
-import type { EndpointGate } from "./endpoint-gate.ts";
+import type { EndpointGate } from "./state.ts";
 
 /** What an endpoint is at, in one word: what an operator or its answers made of it, else its breaker. */
 export type EndpointState = "closed" | "half_open" | "open" | "paused" | "disabled";
@@ -13,7 +13,7 @@ export function endpointState({ mode, breaker }: EndpointGate): EndpointState {
   return mode === "enabled" ? breaker : mode;
 }
 
-/** What of an endpoint needs somebody. Whoever changes its mode, and its gates, log it (gates.ts). */
+/** What of an endpoint needs somebody. Whoever changes its mode, and its gates, log it (registry.ts). */
 export function endpointFindings(gate: EndpointGate): Finding[] {
   const { endpoint, mode, modeSince, trip } = gate;
   const object = endpoint.label;

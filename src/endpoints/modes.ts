@@ -2,8 +2,8 @@ import { sleep } from "../clock.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { SharedState } from "../queue/driver.ts";
-import { createBackoff } from "./backoff.ts";
-import type { EndpointMode } from "./endpoint-gate.ts";
+import { createBackoff } from "../backoff.ts";
+import type { EndpointMode } from "./state.ts";
 
 /** The modes of endpoints, kept in the backend where all processes see them. */
 export interface SharedModes {

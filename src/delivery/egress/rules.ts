@@ -1,4 +1,4 @@
-import { hostOf, withoutEndDots } from "./host-name.ts";
+import { hostOf, withoutEndDots } from "../host-name.ts";
 import { type IpNetwork, networkHas, parseIp, parseNetwork, reachedThrough } from "./ip-address.ts";
 
 /** Where deliveries may go. */

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.ts";
-import { createBreaker, type BreakerState, type BreakerTrip } from "../delivery/breaker.ts";
+import { createBreaker, type BreakerState, type BreakerTrip } from "./breaker.ts";
 import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
-import { createRateLimit } from "../delivery/rate-limit.ts";
-import { createWindow } from "../delivery/window.ts";
-import type { Gate, Verdict } from "./schedule/gate.ts";
+import { createRateLimit } from "./rate-limit.ts";
+import { createWindow } from "./window.ts";
+import type { Gate, Verdict } from "./gate.ts";
 
 /** What an operator or the endpoint's own answers have made of it. */
 export type EndpointMode = "enabled" | "paused" | "disabled";

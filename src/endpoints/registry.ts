@@ -4,14 +4,9 @@ import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
 import type { SharedState } from "../queue/driver.ts";
-import { endpointFindings } from "./endpoint-findings.ts";
-import {
-  createEndpointGate,
-  type EndpointGate,
-  type EndpointMode,
-  type EndpointTrip,
-} from "./endpoint-gate.ts";
-import { createSharedModes, type SharedModes } from "./shared-modes.ts";
+import { endpointFindings } from "./findings.ts";
+import { createEndpointGate, type EndpointGate, type EndpointMode, type EndpointTrip } from "./state.ts";
+import { createSharedModes, type SharedModes } from "./modes.ts";
 
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
 export interface EndpointGates {

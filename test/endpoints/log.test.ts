@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import type { Disposition } from "../../src/queue/driver.ts";
-import { createAttemptLog } from "../../src/worker/attempt-log.ts";
+import { createAttemptLog } from "../../src/endpoints/log.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
 
 const ok: Outcome = { kind: "delivered", status: 200, durationMs: 3 };

@@ -6,7 +6,7 @@ import { createDirectory } from "../../src/delivery/directory.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { DriverUnavailableError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/log.ts";
-import { createEndpointGates } from "../../src/worker/gates.ts";
+import { createEndpointGates } from "../../src/endpoints/registry.ts";
 import { createSharedStore, type SharedStore } from "../support/shared-state.ts";
 import { until } from "../support/until.ts";
 

@@ -1,6 +1,6 @@
 import { promises as dns } from "node:dns";
-import { type Clock, sleep } from "../clock.ts";
-import { hasEmptyPart, withoutEndDots } from "./host-name.ts";
+import { type Clock, sleep } from "../../clock.ts";
+import { hasEmptyPart, withoutEndDots } from "../host-name.ts";
 import { createHostsFile, createRereader } from "./hosts-file.ts";
 import { type Answer, askBothFamilies, failure } from "./name-query.ts";
 import { candidateNames, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";

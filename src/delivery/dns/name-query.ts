@@ -1,5 +1,5 @@
 import type { promises as dns } from "node:dns";
-import { sleep } from "../clock.ts";
+import { sleep } from "../../clock.ts";
 import type { Resolution } from "./resolver.ts";
 
 /** What a name server said, and how long it holds. */

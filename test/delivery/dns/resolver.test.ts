@@ -2,10 +2,10 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../src/clock.ts";
-import { candidateNames, parseResolvConf } from "../../src/delivery/resolv-conf.ts";
-import { createResolver, type Resolver, type ResolverOptions } from "../../src/delivery/resolver.ts";
-import { type DnsAnswer, type DnsServer, startDnsServer } from "../support/dns-server.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { candidateNames, parseResolvConf } from "../../../src/delivery/dns/resolv-conf.ts";
+import { createResolver, type Resolver, type ResolverOptions } from "../../../src/delivery/dns/resolver.ts";
+import { type DnsAnswer, type DnsServer, startDnsServer } from "../../support/dns-server.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { createBreaker } from "../../src/delivery/breaker.ts";
+import { createBreaker } from "../../src/endpoints/breaker.ts";
 import { defaultLimits, type Endpoint, type EndpointLimits } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
-import { createRateLimit } from "../../src/delivery/rate-limit.ts";
-import { createEndpointGate } from "../../src/worker/endpoint-gate.ts";
+import { createRateLimit } from "../../src/endpoints/rate-limit.ts";
+import { createEndpointGate } from "../../src/endpoints/state.ts";
 import { until } from "../support/until.ts";
 
 const ok: Outcome = { kind: "delivered", status: 200, durationMs: 1 };

@@ -1,7 +1,6 @@
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
-import type { Delivery } from "./delivery.ts";
 
 /** One attempt as the delivery log keeps it: what it came to, never what was sent. */
 export interface LoggedAttempt {
@@ -24,9 +23,18 @@ export type NextStep =
   /** Cut off: ready again, for this process or another. */
   | { readonly verb: "released" };
 
+/** What the log keeps of a delivery; the worker's own fits it. */
+export interface AttemptedDelivery {
+  readonly endpoint: Endpoint;
+  readonly id: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly held: { readonly lease: { readonly queue: string } };
+}
+
 /** The last attempts of each endpoint in this process. */
 export interface AttemptLog {
-  record(delivery: Delivery, outcome: Outcome, disposition: Disposition): void;
+  record(delivery: AttemptedDelivery, outcome: Outcome, disposition: Disposition): void;
   /** Up to `limit` of one endpoint, newest first. */
   list(endpoint: Endpoint, limit: number): LoggedAttempt[];
 }

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/clock.ts";
-import { createDestination } from "../../src/delivery/destination.ts";
-import { createEgress, type EgressRules } from "../../src/delivery/egress.ts";
-import { proxyTls } from "../../src/delivery/http1/dial.ts";
-import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
-import { createProxy } from "../../src/delivery/proxy.ts";
-import { createResolver } from "../../src/delivery/resolver.ts";
-import { startDnsServer } from "../support/dns-server.ts";
-import { startReceiver } from "../support/receiver.ts";
-import { attempt, fixedResolver, httpEndpoint, transportOver } from "./attempts.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { createDestination } from "../../../src/delivery/destination.ts";
+import { createEgress, type EgressRules } from "../../../src/delivery/egress/rules.ts";
+import { proxyTls } from "../../../src/delivery/http1/dial.ts";
+import { createHttp1Exchange } from "../../../src/delivery/http1/exchange.ts";
+import { createProxy } from "../../../src/delivery/proxy.ts";
+import { createResolver } from "../../../src/delivery/dns/resolver.ts";
+import { startDnsServer } from "../../support/dns-server.ts";
+import { startReceiver } from "../../support/receiver.ts";
+import { attempt, fixedResolver, httpEndpoint, transportOver } from "../attempts.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
