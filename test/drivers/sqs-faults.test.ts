@@ -88,53 +88,6 @@ describe("batches", () => {
     expect(model.requestCount()).toBe(1);
   });
 
-  /** Takes jobs for a while, and expects that receives were so far apart, as far as time went on a busy machine. */
-  const expectApart = async (
-    driver: QueueDriver,
-    everyMs: number,
-    forMs: number,
-    waitMs: number,
-  ): Promise<void> => {
-    model.resetRequests();
-    const startedAt = performance.now();
-    while (performance.now() < startedAt + forMs) {
-      const held = await lease(driver, { waitMs, max: 200 }).catch(() => []);
-      if (held.length > 0) await settle(driver, ack, ...held);
-      // As the poller, which lets the rest of the process run.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const receives = model.requests.get("ReceiveMessage") ?? 0;
-    expect(receives).toBeGreaterThan(0);
-    expect(receives).toBeLessThanOrEqual((performance.now() - startedAt) / everyMs + 1);
-  };
-
-  for (const [mode, options, waitMs] of [
-    ["short polls of a call that waits", { waitTimeSeconds: 0 }, 700],
-    ["short polls of a call that does not", { waitTimeSeconds: 0 }, 0],
-    ["long polls", { waitTimeSeconds: 1 }, 700],
-  ] as const) {
-    test(`polling_wait_time_ms is kept between ${mode}: idle, with work, and after failures`, async () => {
-      const driver = await open({ ...options, pollingWaitTimeMs: 300 });
-      await expectApart(driver, 300, 900, waitMs);
-      for (let n = 0; n < 3; n += 1) await driver.enqueue("webhooks", jobs(100));
-      await expectApart(driver, 300, 900, waitMs);
-      model.faults.denied.add("ReceiveMessage");
-      await expectApart(driver, 300, 900, waitMs);
-    });
-  }
-
-  test("without a pause an idle queue is asked five times a second by short polls, a full one at once", async () => {
-    const driver = await open({ waitTimeSeconds: 0 });
-    await expectApart(driver, 200, 1_000, 1_000);
-    model.resetRequests();
-    await driver.enqueue("webhooks", jobs(500));
-    const startedAt = performance.now();
-    await collect(driver, 500);
-    expect(model.requests.get("ReceiveMessage")).toBeGreaterThan(49);
-    // Fifty receives, each with a pause of 200 ms, would be ten seconds.
-    expect(performance.now() - startedAt).toBeLessThan(9_000);
-  });
-
   test("entries that SQS fails are tried again alone, and the right ones stay", async () => {
     const driver = await open();
     await driver.enqueue("webhooks", jobs(30));

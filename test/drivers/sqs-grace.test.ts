@@ -108,7 +108,7 @@ test("a job that SQS fails to hide waits in this process, and is not asked for i
   await model.stop();
 });
 
-describe("two processes with different configurations", () => {
+describe.concurrent("two processes with different configurations", () => {
   const start = async (model: SqsModel, config: ConfigInput, sqs: object = {}): Promise<WorkerBench> => {
     const bench = await startWorker({
       start: false,
