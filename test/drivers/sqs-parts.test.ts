@@ -93,6 +93,17 @@ describe("direct calls", () => {
     expect(forced).toEqual([false, true]);
   });
 
+  test("an error's code and text are cut where they are read", async () => {
+    receiver = await startReceiver();
+    const long = "x".repeat(100_000);
+    receiver.behave(
+      answer(403, { body: JSON.stringify({ __type: `a#AccessDenied${long}`, message: long }) }),
+    );
+    const call = caller().call("DeleteMessageBatch", "http://unused/1/q", {});
+    const error = (await call.catch((thrown: unknown) => thrown)) as Error;
+    expect([error.name.length, error.message.length]).toEqual([100, 500]);
+  });
+
   test("an error that a repetition cannot help is not repeated", async () => {
     receiver = await startReceiver();
     receiver.behave(answer(403, { body: '{"__type":"x#AccessDeniedException","message":"no"}' }));

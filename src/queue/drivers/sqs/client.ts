@@ -1,5 +1,6 @@
 import type { SQSClientConfig } from "@aws-sdk/client-sqs";
 import { findOthers, readFilesAnew, refusesCredentials } from "../../../aws-credentials.ts";
+import { shortened } from "../../../bounded-text.ts";
 import type { EntryResult, Message, QueueRef, SqsApi } from "./api.ts";
 import { createDirectCaller } from "./direct.ts";
 import { callError, classifyCode, codeOf } from "./errors.ts";
@@ -230,8 +231,13 @@ function entryResults(count: number, answer: BatchAnswer): EntryResult[] {
   for (const { Id, Code = "unknown", SenderFault, Message = "" } of answer.Failed ?? []) {
     const kind = classifyCode(Code);
     if (kind === "gone") results[Number(Id)] = { status: "gone" };
-    else if (SenderFault === true) results[Number(Id)] = { status: "refused", code: Code, message: Message };
-    else results[Number(Id)] = { status: "failed", code: Code };
+    else {
+      const code = shortened(Code, 100);
+      results[Number(Id)] =
+        SenderFault === true
+          ? { status: "refused", code, message: shortened(Message, 500) }
+          : { status: "failed", code };
+    }
   }
   return results;
 }

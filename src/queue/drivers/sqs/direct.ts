@@ -1,4 +1,5 @@
 import { refusesCredentials, type CredentialsProvider } from "../../../aws-credentials.ts";
+import { shortened } from "../../../bounded-text.ts";
 import { sleep } from "../../../clock.ts";
 import { classifyCode, codeOf } from "./errors.ts";
 import { createSigner } from "./sigv4.ts";
@@ -175,8 +176,8 @@ async function answerError(response: Response): Promise<SqsAnswerError> {
   } catch {
     // A gateway's page; the status is all it says.
   }
-  const code = queryCode || type || `HTTP ${response.status}`;
-  return new SqsAnswerError(code, message || `HTTP ${response.status}`, serverTime);
+  const code = shortened(queryCode || type || `HTTP ${response.status}`, 100);
+  return new SqsAnswerError(code, shortened(message || `HTTP ${response.status}`, 500), serverTime);
 }
 
 function timeoutError(host: string): Error {
