@@ -46,7 +46,7 @@ export const targets: readonly Target[] = [
       "sha512-4BXmsSKnjOrlGWqZV4x/oWa7AVoR+B6lCXddMzOAXBIm3t50eslg9wb66gmtW1AamEQ1l1CDvmmruysEhqOWMg==",
     ...unixLike,
     debian: "arm64",
-    tested: null,
+    tested: "starts, runs the demo, emulated",
   },
   {
     name: "linux-x64-musl",
