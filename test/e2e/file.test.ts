@@ -12,7 +12,7 @@ import { configFor, isSigned, jobNumberOf, jobsFrom } from "./scenario.ts";
 const long = process.env["HOOKLINE_LONG"] === "1";
 
 function config(receiver: Receiver, path: string, file: object = {}): object {
-  return configFor([{ name: "hook", url: receiver.url }], {
+  return configFor([{ name: "hook", url: receiver.url, breaker: { min_attempts: 100_000 } }], {
     queue: { driver: "file", file: { path, concurrency: 16, min_free_mb: 1, ...file } },
   });
 }
@@ -118,3 +118,42 @@ test("a pause, a mode and dead letters are there after a restart", async () => {
   await server.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 3 });
   await until(() => receiver.requests.length === 8, { what: "five deliveries after three refused ones" });
 });
+
+test("a full store answers 503 storage_full and says so; deliveries go on, and it takes jobs again by itself", async () => {
+  using folder = temporaryFolder();
+  await using receiver = await startReceiver({ record: false });
+  const seen = new Set<number>();
+  let status = 503;
+  receiver.behave((request) => {
+    if (status === 200) seen.add(jobNumberOf(request));
+    return answer(status);
+  });
+  await using server = await startExecutable(config(receiver, folder.path, { max_bytes: 400_000 }));
+  const taken = new Set<number>();
+  let n = 0;
+  let refused: { status: number; code: string } | null = null;
+  while (refused === null) {
+    const { status: got, body } = await server.api("POST", "/v1/queues/webhooks/jobs", jobsFrom(n, 100));
+    if (got === 202) for (let at = n; at < n + 100; at += 1) taken.add(at);
+    else refused = { status: got, code: body.code };
+    n += 100;
+  }
+  expect(refused).toEqual({ status: 503, code: "storage_full" });
+  const health = await server.api("GET", "/health");
+  expect(health.body).toMatchObject({ status: "degraded" });
+  expect(JSON.stringify(health.body.checks)).toContain("refuses writes");
+  await until(async () => (await server.api("GET", "/health/ready")).status === 503, { what: "not ready" });
+  status = 200;
+  await until(() => seen.size === taken.size, {
+    what: "every job to arrive",
+    timeoutMs: 60_000,
+    everyMs: 50,
+  });
+  await server.untilIdle("webhooks", 30_000);
+  await until(async () => (await server.api("GET", "/health/ready")).status === 200, {
+    what: "ready again",
+    timeoutMs: 30_000,
+  });
+  await server.enqueue("webhooks", jobsFrom(n, 1));
+  expect(await server.stop()).toBe(0);
+}, 120_000);

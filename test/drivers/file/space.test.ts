@@ -144,7 +144,7 @@ test("a real file system of 64 MB is filled, drained and filled again", async ()
     }
     await driver.close();
   } finally {
-    spawnSync("umount", [folder.path]);
+    expect(spawnSync("umount", [folder.path]).status).toBe(0);
   }
 }, 240_000);
 

@@ -37,24 +37,26 @@ export interface CleanerOptions {
   readonly dedupTtlMs: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A store may be so much larger than four times what lives in it; 256 MiB when not given. */
-  readonly slackBytes?: number;
+  /** A store may be so much larger than four times what lives in it. */
+  readonly slackBytes: number;
+  /** Whether room is short: then nothing is left lying for later. */
+  readonly isShort: () => boolean;
 }
 
-const slackBytes = 256 * 1024 * 1024;
+/** What a store keeps for itself even then: names, modes, deduplication keys. */
+const shortSlack = 64 * 1024;
 /** Bytes a second that cleaning reads at least; beyond it half of what is appended. */
 const slowest = 8 * 1024 * 1024;
 
 /**
  * Removes the oldest segment, and only ever that: later ones hold the acks that its jobs need.
  *
- * It goes when nothing in it lives, or while the store is larger than four times what lives, and 256 MiB: then what
- * lives in it is appended anew under the same sequence number first. Before the file goes, everything appended so far
+ * It goes when nothing in it lives, or while the store is larger than four times what lives, and some slack that is 0
+ * while room is short: then what lives in it is appended anew under the same sequence number first. Before the file goes, everything appended so far
  * is synced: what ended or moved its jobs must not be lost when they are.
  */
 export function createCleaner(options: CleanerOptions): Cleaner {
   const { files, segments, journal, locations, keepers, clock, log } = options;
-  const slack = options.slackBytes ?? slackBytes;
   let running: Promise<void> | null = null;
   let isClosed = false;
 
@@ -68,7 +70,15 @@ export function createCleaner(options: CleanerOptions): Cleaner {
 
   const isDead = ({ live, dedupUntil }: Segment): boolean => live === 0 && dedupUntil <= clock.now();
   const isTooLarge = (): boolean =>
-    total(({ bytes }) => bytes) > 4 * total(({ liveBytes }) => liveBytes) + slack;
+    total(({ bytes }) => bytes) >
+    4 * total(({ liveBytes }) => liveBytes) + (options.isShort() ? shortSlack : options.slackBytes);
+
+  /** Where room is short and the only segment is full of what is over, it has to become an old one first. */
+  const rollIfShort = (): void => {
+    const { current } = journal;
+    if (!options.isShort() || segments.size > 1 || current === null) return;
+    if (current.bytes > shortSlack + 4 * current.liveBytes) journal.roll();
+  };
 
   const isDue = (): boolean => {
     const first = oldest();
@@ -201,6 +211,7 @@ export function createCleaner(options: CleanerOptions): Cleaner {
 
   return {
     look() {
+      if (!isClosed) rollIfShort();
       if (running !== null || !isDue()) return;
       running = run()
         .catch((error: unknown) => {

@@ -36,6 +36,8 @@ export interface Journal {
   room(): Promise<void>;
   /** Bytes that are not in their file yet; null when they are. Valid until the next append. */
   peek(segment: Segment, offset: number, length: number): Uint8Array | null;
+  /** Begins a new segment, so that the current one can go once what lives in it has moved. */
+  roll(): void;
   /** The segment that is appended to; null before the first. */
   readonly current: Segment | null;
   /** Writes and syncs what is there, and says so in the file. The files stay open. */
@@ -93,6 +95,7 @@ export function createJournal(options: JournalOptions): Journal {
   let acks: number[] = [];
   let running: Promise<void> | null = null;
   let isSyncDue = false;
+  let isRollDue = false;
   let lazySync: ReturnType<typeof setTimeout> | null = null;
   let failure: Error | null = null;
   let roomWaiters: (() => void)[] = [];
@@ -108,7 +111,8 @@ export function createJournal(options: JournalOptions): Journal {
 
   const openGroup = (): Group => {
     let sealing: Group["sealing"] = null;
-    if (current === null || end >= limit) {
+    if (current === null || end >= limit || isRollDue) {
+      isRollDue = false;
       if (current !== null) lastLsn += 1;
       sealing = { segment: current, lsn: lastLsn };
       const firstLsn = lastLsn + 1;
@@ -263,6 +267,11 @@ export function createJournal(options: JournalOptions): Journal {
         if (from + length <= group.pen.length) return group.pen.view(from, from + length);
       }
       return null;
+    },
+    roll() {
+      isRollDue = true;
+      if (gathering === null) openGroup();
+      kick();
     },
     get current() {
       return current;

@@ -24,7 +24,8 @@ export interface Space {
   readonly freeBytes: number;
   /** `backend_refuses_writes` for each queue while nothing is taken in. */
   findings(queues: readonly string[]): Finding[];
-  close(): void;
+  /** Resolves when no file is open any more. */
+  close(): Promise<void>;
 }
 
 export interface SpaceOptions {
@@ -35,6 +36,8 @@ export interface SpaceOptions {
   readonly maxBytes: number | null;
   /** What the journal takes now. */
   readonly storeBytes: () => number;
+  /** Called at every look while there is no room. */
+  readonly onShort: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -107,6 +110,7 @@ export function createSpace(options: SpaceOptions): Space {
       .catch((error: unknown) => log.warn("the disk's free space could not be read", { folder, error }))
       .finally(() => {
         looking = null;
+        if (refusal !== null) options.onShort();
         if (refusal !== null) lookIn(everyMs);
         else if (!hasReserve) lookIn(reserveEveryMs);
       });
@@ -166,9 +170,11 @@ export function createSpace(options: SpaceOptions): Space {
       if (detail === null) return [];
       return queues.map((object) => ({ kind: "backend_refuses_writes", object, since, detail }));
     },
-    close() {
+    async close() {
       closed.abort();
       if (timer !== null) clearTimeout(timer);
+      // It may be writing the reserve.
+      await looking;
     },
   };
 }

@@ -16,7 +16,7 @@ import type { Recovered } from "./recovered.ts";
 import { modes } from "./recovered.ts";
 import { types } from "./record.ts";
 import { replay } from "./replay.ts";
-import { seedOf } from "./segment.ts";
+import { seedOf, segmentBytes } from "./segment.ts";
 import { createSpace } from "./space.ts";
 import type { Space } from "./space.ts";
 
@@ -38,6 +38,9 @@ export interface StoreOptions {
   readonly segmentBytes?: number;
   readonly slackBytes?: number;
 }
+
+/** How much larger than four times what lives in it a store may be. */
+const slackBytes = 256 * 1024 * 1024;
 
 /** An open store: everything that all queues share. */
 export interface Store {
@@ -95,7 +98,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const numbers = new Map([...queues].map(([number, name]) => [name, number]));
     const keepers = new Map<number, FileKeeper>();
     const bytes = (): number => [...segments.values()].reduce((sum, segment) => sum + segment.bytes, 0);
-    const space = createSpace({ ...options, storeBytes: bytes });
+    const space = createSpace({ ...options, storeBytes: bytes, onShort: () => cleaner?.look() });
+    // A small store has small segments, or it would be full before the first could go.
+    const share = (options.maxBytes ?? Infinity) / 8;
+    const limits = {
+      segmentBytes: options.segmentBytes ?? Math.min(segmentBytes, Math.max(64 * 1024, share)),
+      slackBytes: options.slackBytes ?? Math.min(slackBytes, share),
+    };
     let cleaner: Cleaner | null = null;
 
     const writeQueue = (number: number, name: string): void => {
@@ -118,6 +127,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
     const journal: Journal = createJournal({
       ...options,
+      ...limits,
       storeId,
       seed,
       segments,
@@ -152,7 +162,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return number;
     };
 
-    cleaner = createCleaner({ ...options, seed, segments, journal, locations, keepers });
+    const isShort = (): boolean => space.refusal !== null;
+    cleaner = createCleaner({ ...options, ...limits, isShort, seed, segments, journal, locations, keepers });
     await space.look();
 
     return {
@@ -188,7 +199,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       shared,
       bytes,
       async close() {
-        space.close();
+        await space.close();
         await cleaner?.close();
         await journal.close();
         for (const segment of segments.values()) {
