@@ -11,6 +11,17 @@ const key = (fill: number): { key: string } => ({
 const bare = async (file: object): Promise<string[]> =>
   (await issuesOf(file)).map((line) => line.replace(" (file hookline.json)", ""));
 
+test("two queues with one URL", async () => {
+  const url = "https://sqs.eu-west-1.amazonaws.com/123456789012/one";
+  const queues = [
+    { name: "a", url },
+    { name: "b", url },
+  ];
+  expect(await bare({ queue: { driver: "sqs", queues } })).toEqual([
+    "queue.queues.1.url: is the URL of queue.queues.0 too",
+  ]);
+});
+
 describe("apps and endpoints", () => {
   test.each<[what: string, file: object, lines: string[]]>([
     [

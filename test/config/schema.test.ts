@@ -258,6 +258,14 @@ describe("one value that is wrong", () => {
       'queue.sqs.message_group_id: expected only the placeholders {app_id}, {channel}, {queue}, {event}, {group}, got "{ap_id}"',
     ],
     [
+      { endpoints: { e: { url: "http://a.test:0/" } } },
+      "endpoints.e.url: expected a URL with a port from 1 to 65535, got a string of 16 characters that begins with http://",
+    ],
+    [
+      { endpoints: { e: { url: "http://a.test/", rate_limit: { per_second: 0 } } } },
+      "endpoints.e.rate_limit.per_second: expected a number above 0, got 0",
+    ],
+    [
       { egress: { deny: ["10.0.0.0/33"] } },
       'egress.deny.0: expected an IP address, a CIDR range or a host name (the number of bits is wrong), got "10.0.0.0/33"',
     ],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { DriverUnavailableError } from "../../src/errors.ts";
 import type { QueueDriver, Settlement } from "../../src/queue/driver.ts";
 import { startReceiver } from "../support/receiver.ts";
-import { jobIdOf, newJobs, startWorker } from "../support/worker.ts";
+import { jobIdOf, newJob, newJobs, startWorker } from "../support/worker.ts";
 import { until } from "../support/until.ts";
 
 type Settle = QueueDriver["settle"];
@@ -46,6 +46,38 @@ describe("the settler", () => {
     expect(batches.slice(1).reduce((sum, size) => sum + size, 0)).toBe(20);
     expect(batches.length).toBeLessThanOrEqual(4);
     expect(bench.settled("ack")).toBe(21);
+  });
+
+  test("a lease that is settling, or gone, takes no second settlement", async () => {
+    await using receiver = await startReceiver();
+    const asked: string[] = [];
+    const first = Promise.withResolvers<void>();
+    await using bench = await startWorker({
+      webhooks: [{ url: receiver.url }],
+      driver: withSettle(async (real, settlements, n) => {
+        asked.push(...settlements.map(({ verb, lease }) => `${verb} ${lease.job.id}`));
+        if (n === 1) await first.promise;
+        return real(settlements);
+      }),
+      attempt: (real) => async (delivery, cut) => {
+        const outcome = await real(delivery, cut);
+        // Somebody else ends the lease first, as a bug would, or a drain that cuts off what has just ended.
+        delivery.held.settle({ verb: "retry", delayMs: 3_600_000 });
+        if (delivery.jobId === "gone") {
+          first.resolve();
+          await until(() => delivery.held.state === "gone", { what: "its confirmation" });
+          delivery.held.settle({ verb: "dead", reason: "x", detail: null, endpoint: null, attempted: true });
+        }
+        return outcome;
+      },
+    });
+    await bench.put([newJob("twice")]);
+    await until(() => asked.length > 0, { what: "its settlement" });
+    await bench.put([newJob("gone")]);
+    await until(async () => (await bench.stats()).delayed === 2, { what: "both of them" });
+    await bench.drain(0);
+    expect(asked).toEqual(["retry twice", "retry gone"]);
+    expect(bench.metrics.deadLettered.labels({ queue: "webhooks", reason: "x" }).value).toBe(0);
   });
 
   test("one settlement of unknown fate is asked for again, and the others are done", async () => {
@@ -179,7 +211,7 @@ describe("the settler", () => {
     let isFirst = true;
     await using bench = await startWorker({
       webhooks: [{ url: receiver.url }],
-      config: { queue: { reliability: { lease_duration_ms: 200 } } },
+      config: { queue: { reliability: { lease_duration_ms: 1_000 } } },
       driver: withSettle((real, settlements) => {
         if (!isFirst) return real(settlements);
         isFirst = false;
