@@ -7,7 +7,8 @@ import { maskId } from "./mask-id.ts";
 import { quote } from "../masked-start.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
-import { parseJsonBody, readJsonText, validate } from "./request.ts";
+import { parseJsonBody, readJsonText } from "./request.ts";
+import { validate } from "./validate.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type Route } from "./route.ts";
 

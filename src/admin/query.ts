@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { quote } from "../masked-start.ts";
 import { RequestError } from "./request-error.ts";
-import { validate } from "./request.ts";
+import { validate } from "./validate.ts";
 
 /** The query parameters that a route takes, each with the schema of its text; the others are refused. */
 export type QuerySchemas = Readonly<Record<string, v.GenericSchema<string | null | undefined, unknown>>>;

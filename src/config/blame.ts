@@ -1,4 +1,4 @@
-import type { CrossFindings } from "./cross.ts";
+import type { CrossFindings } from "./cross-view.ts";
 
 /** A value that takes part in a contradiction. */
 export interface Part {

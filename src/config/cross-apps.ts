@@ -1,5 +1,5 @@
 import { checkLimit } from "./blame.ts";
-import type { CrossFindings, CrossView } from "./cross.ts";
+import type { CrossFindings, CrossView } from "./cross-view.ts";
 import { checkWebhookNames, type WebhookInput } from "./cross-names.ts";
 import { headerNameProblem } from "./headers.ts";
 import { quote } from "./showable.ts";

@@ -1,4 +1,4 @@
-import type { CrossFindings, CrossView } from "./cross.ts";
+import type { CrossFindings, CrossView } from "./cross-view.ts";
 import { redisUrlDb } from "./urls.ts";
 
 /** Seconds that stall_ms must leave beyond the longest wait of a lease call (backends.md §1). */

@@ -1,7 +1,7 @@
 import { createDestination } from "../delivery/destination.ts";
 import { createEgress, type Egress, type EgressRules } from "../delivery/egress/rules.ts";
 import { createProxy } from "../delivery/proxy.ts";
-import type { CrossFindings, CrossView } from "./cross.ts";
+import type { CrossFindings, CrossView } from "./cross-view.ts";
 
 type Path = readonly (string | number)[];
 

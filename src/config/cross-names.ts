@@ -1,4 +1,4 @@
-import type { CrossFindings } from "./cross.ts";
+import type { CrossFindings } from "./cross-view.ts";
 import { formerWebhookName, proposeNames, unnamedWebhook } from "./endpoint-name.ts";
 import type { Loose } from "./loose.ts";
 import type { ConfigInput } from "./schema.ts";

@@ -1,5 +1,5 @@
 import { nameWithValue, rankOf, type Part } from "./blame.ts";
-import type { CrossFindings, CrossView } from "./cross.ts";
+import type { CrossFindings, CrossView } from "./cross-view.ts";
 import { quote } from "./showable.ts";
 
 /** Queues, groups and how many attempts they may have in flight. */

@@ -1,5 +1,6 @@
 import type { Egress } from "./egress/rules.ts";
-import type { Resolution, Resolver } from "./dns/resolver.ts";
+import type { Resolution } from "./dns/resolution.ts";
+import type { Resolver } from "./dns/resolver.ts";
 
 /**
  * One host that is connected to: its addresses, looked up and checked against the egress rules, in the

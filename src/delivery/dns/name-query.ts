@@ -1,6 +1,6 @@
 import type { promises as dns } from "node:dns";
 import { sleep } from "../../clock.ts";
-import type { Resolution } from "./resolver.ts";
+import type { Resolution } from "./resolution.ts";
 
 /** What a name server said, and how long it holds. */
 export interface Answer {

@@ -3,6 +3,7 @@ import { type Clock, sleep } from "../../clock.ts";
 import { hasEmptyPart, withoutEndDots } from "../host-name.ts";
 import { createHostsFile, createRereader } from "./hosts-file.ts";
 import { type Answer, askBothFamilies, failure } from "./name-query.ts";
+import type { Resolution } from "./resolution.ts";
 import { candidateNames, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
 
 /**
@@ -21,15 +22,6 @@ export interface Resolver {
   /** Cancels what is being asked. */
   close(): void;
 }
-
-/**
- * Addresses in the order to try, IPv4 first, or the error code.
- *
- * The object stays the same as long as the answer is cached, so that its identity can be compared.
- */
-export type Resolution =
-  | { readonly ok: true; readonly addresses: readonly string[] }
-  | { readonly ok: false; readonly code: string };
 
 export interface ResolverOptions {
   readonly clock: Clock;

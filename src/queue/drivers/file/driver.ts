@@ -4,13 +4,11 @@ import { DriverUnavailableError, StorageFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver, Settlement, SharedState } from "../../driver.ts";
-import { createPauseNote, type PauseNote } from "../../pause-note.ts";
+import { createPauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "../memory/dead-letters.ts";
-import type { DeadLetters } from "../memory/dead-letters.ts";
 import { createMemoryQueue } from "../memory/queue.ts";
-import type { MemoryQueue } from "../memory/queue.ts";
 import { createColdLine } from "./cold-line.ts";
-import type { ColdLine } from "./cold-line.ts";
+import type { FileQueue } from "./file-queue.ts";
 import { realFiles } from "./files.ts";
 import type { Files } from "./files.ts";
 import { restoreQueue } from "./restore.ts";
@@ -45,14 +43,6 @@ export interface FileDriverOptions {
 
 /** Longer than a process lives; a bound at all, so that a wrong unit is told from a long delay. */
 const maxDelayMs = 366 * 24 * 3_600_000;
-
-/** What a queue is made of. */
-export interface FileQueue extends MemoryQueue {
-  readonly name: string;
-  readonly dead: DeadLetters;
-  readonly line: ColdLine;
-  readonly pause: PauseNote;
-}
 
 /**
  * Queues in this process with a journal on disk: the memory driver's lines, and files that say the same.

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import { createEntry } from "../memory/entry.ts";
 import type { ColdJobs, HotJob } from "./recovered.ts";
-import type { FileQueue } from "./driver.ts";
+import type { FileQueue } from "./file-queue.ts";
 import type { FileKeeper } from "./keeper.ts";
 import { places } from "./snapshots.ts";
 import type { JobState, Place } from "./snapshots.ts";

@@ -1,7 +1,7 @@
 import { HooklineError } from "../../../errors.ts";
 import type { DeadCounts, DeadLetter, DeadLetterPageRequest } from "../../driver.ts";
 import { createDeadTally } from "./dead-counts.ts";
-import type { Ref } from "./keeper.ts";
+import type { Ref } from "./ref.ts";
 
 /** A dead letter without its body. */
 export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {

@@ -1,6 +1,5 @@
-import type { Deadlined } from "./deadline-heap.ts";
-import type { HeldJob } from "./holdings.ts";
-import type { Ref } from "./keeper.ts";
+import type { Deadlined, DeadlineHeap } from "./deadline-heap.ts";
+import type { Ref } from "./ref.ts";
 import type { InLine } from "./line.ts";
 
 /** A job of one queue. While it is delayed its deadline is the due time, while it is leased the lease's end. */
@@ -19,6 +18,18 @@ export interface Entry extends Deadlined, InLine<Entry> {
   token: string | null;
   /** Its place among what its endpoint holds; null while it holds none. Written by holdings.ts alone. */
   held: HeldJob | null;
+}
+
+/** A job among what its endpoint holds; its deadline is the job's order, so that the oldest is in front. */
+export interface HeldJob extends Deadlined {
+  readonly entry: Entry;
+  readonly holding: Holding;
+}
+
+/** What one endpoint holds; its deadline is minus the number of its jobs, so that the largest is in front. */
+export interface Holding extends Deadlined {
+  readonly endpoint: string;
+  readonly jobs: DeadlineHeap<HeldJob>;
 }
 
 /** A job that stands nowhere yet. */

@@ -1,18 +1,5 @@
 import { createDeadlineHeap } from "./deadline-heap.ts";
-import type { Deadlined, DeadlineHeap } from "./deadline-heap.ts";
-import type { Entry } from "./entry.ts";
-
-/** A job among what its endpoint holds; its deadline is the job's order, so that the oldest is in front. */
-export interface HeldJob extends Deadlined {
-  readonly entry: Entry;
-  readonly holding: Holding;
-}
-
-/** What one endpoint holds; its deadline is minus the number of its jobs, so that the largest is in front. */
-interface Holding extends Deadlined {
-  readonly endpoint: string;
-  readonly jobs: DeadlineHeap<HeldJob>;
-}
+import type { Entry, Holding } from "./entry.ts";
 
 /** The waiting jobs whose endpoint is known, by endpoint: those tried before, parked ones, children. */
 export interface Holdings {

@@ -5,9 +5,6 @@ import { ownBody } from "./admission.ts";
 import type { ShelvedLetter } from "./dead-letter-shelf.ts";
 import type { Entry } from "./entry.ts";
 
-/** Under what a job's bytes are found: the bytes themselves, or a number that the keeper gave. */
-export type Ref = JobBody | number;
-
 /** A child of a fan-out with its bytes. */
 export interface NewChild {
   readonly entry: Entry;

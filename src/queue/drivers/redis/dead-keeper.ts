@@ -4,6 +4,7 @@ import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { countDeadScript, tidyScript } from "./dead-scripts.ts";
+import type { DeadLooks } from "./options.ts";
 import type { QueueLink } from "./queue-link.ts";
 
 /**
@@ -15,15 +16,6 @@ export interface DeadKeeper {
   start(): void;
   findings(): readonly Finding[];
   close(): Promise<void>;
-}
-
-/** When a queue's dead letters are looked after. */
-export interface DeadLooks {
-  /** From the start to the first look; random, so that a fleet does not look all at once. */
-  readonly firstMs: number;
-  readonly everyMs: number;
-  /** A complete count that is wrong is not begun anew sooner: whoever makes it wrong may go on. */
-  readonly recountMs: number;
 }
 
 export function usualDeadLooks(): DeadLooks {

@@ -7,6 +7,7 @@ import { createForeignJobs } from "./foreign-jobs.ts";
 import { hashTagProblem, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
+import { createTopology } from "./create-topology.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { checkPermissions, checkSharedPermissions } from "./permissions.ts";
 import { createRedisQueue } from "./redis-queue.ts";
@@ -18,7 +19,7 @@ import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
 import { createServerChecks } from "./server-checks.ts";
 import { checkQueue, checkServer } from "./start-checks.ts";
-import { createTopology, onServer } from "./topology.ts";
+import { onServer } from "./topology.ts";
 import { probeWrite } from "./write-probe.ts";
 
 /** What the redis and redis-cluster drivers can do. */

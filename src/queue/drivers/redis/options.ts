@@ -2,7 +2,15 @@ import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverEvents, NewJob } from "../../driver.ts";
-import type { DeadLooks } from "./dead-keeper.ts";
+
+/** When a queue's dead letters are looked after. */
+export interface DeadLooks {
+  /** From the start to the first look; random, so that a fleet does not look all at once. */
+  readonly firstMs: number;
+  readonly everyMs: number;
+  /** A complete count that is wrong is not begun anew sooner: whoever makes it wrong may go on. */
+  readonly recountMs: number;
+}
 
 /** A Redis server's address. */
 export interface RedisAddress {

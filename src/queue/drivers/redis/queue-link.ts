@@ -3,27 +3,12 @@ import { scriptFault, translateError } from "./errors.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
 import type { QueueKeys } from "./keys.ts";
+import type { Operation } from "./operation.ts";
 import type { QueueTrouble } from "./queue-trouble.ts";
 import type { Script } from "./script.ts";
 import type { RedisServer } from "./server.ts";
 import { onServer } from "./topology.ts";
 import type { Topology } from "./topology.ts";
-
-/** What a call is for, as messages name it. */
-export type Operation =
-  | "leasing"
-  | "waiting for jobs"
-  | "leaving the waiters"
-  | "settling"
-  | "extending"
-  | "enqueueing"
-  | "counting"
-  | "pausing"
-  | "resuming"
-  | "listing dead letters"
-  | "redriving"
-  | "removing a dead letter"
-  | "looking after dead letters";
 
 /** A script's answer. `values[0]` is the failure's text; `fault` is the error it stands for, null when all went well. */
 export interface ScriptAnswer {

@@ -2,7 +2,7 @@ import type { Clock } from "../../../clock.ts";
 import { QueueBrokenError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
-import type { Operation } from "./queue-link.ts";
+import type { Operation } from "./operation.ts";
 
 /**
  * Whether Redis refuses what this queue needs: a key of another type, a right that is missing. Other queues go on.

@@ -2,11 +2,8 @@ import type { Redis } from "ioredis";
 import { DriverUnavailableError, QueueBrokenError, type ConfigError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import { replyCode, translateError } from "./errors.ts";
-import { clusterProblem, explainOpening, isClusterReply } from "./mismatch.ts";
-import type { RedisDriverOptions } from "./options.ts";
-import { createRedisServer } from "./server.ts";
+import { isClusterReply } from "./mismatch.ts";
 import type { RedisServer } from "./server.ts";
-import { createCluster } from "./cluster.ts";
 
 /** Which server holds a key. */
 export interface Topology {
@@ -41,34 +38,6 @@ export interface TopologyContext {
    * itself. Later a process that can never work again (`isMismatch`) ends, and all else is waited for.
    */
   readonly blame: (problem: ConfigError, isMismatch: boolean) => Error;
-}
-
-export function createTopology(options: RedisDriverOptions, context: TopologyContext): Topology {
-  if (options.target.mode === "cluster") return createCluster(options, options.target.seeds, context);
-  const { log, onConnected } = context;
-  const address = options.target.mode === "single" ? options.target.address : null;
-  let server = createRedisServer(options, address, log, onConnected);
-  return {
-    async open(_, signal) {
-      try {
-        await server.open(signal);
-      } catch (error) {
-        // A client that was disconnected on purpose stays so: the next try needs a new one.
-        server.close();
-        server = createRedisServer(options, address, log, onConnected);
-        throw (address === null ? null : await explainOpening(error, address, options)) ?? error;
-      }
-    },
-    serverOf: () => Promise.resolve(server),
-    moved: () => undefined,
-    suspect: () => undefined,
-    answeredAsCluster: () => context.blame(clusterProblem(), true),
-    servers: () => [server],
-    masters: () => [server.label],
-    onMaster: async (_, use) => use(await server.commands()),
-    onHolder: async (_, use) => use(await server.commands()),
-    close: () => server.close(),
-  };
 }
 
 /**

@@ -1,0 +1,15 @@
+/** What a call is for, as messages name it. */
+export type Operation =
+  | "leasing"
+  | "waiting for jobs"
+  | "leaving the waiters"
+  | "settling"
+  | "extending"
+  | "enqueueing"
+  | "counting"
+  | "pausing"
+  | "resuming"
+  | "listing dead letters"
+  | "redriving"
+  | "removing a dead letter"
+  | "looking after dead letters";
