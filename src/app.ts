@@ -150,7 +150,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     mask,
     version,
     startedAt,
-    configEntries: () => loaded.entries(),
+    configEntries: () => loaded.eachEntry(),
     state: () => ({
       draining: stopping !== null,
       driverOpen,

@@ -48,7 +48,7 @@ export interface AdminDeps {
   readonly version: string;
   /** `clock.monotonic()` at the start of the process. */
   readonly startedAt: number;
-  configEntries(): readonly ConfigEntry[];
+  configEntries(): Iterable<ConfigEntry>;
   state(): ProcessState;
   /** What stands wrong: behind /health, /metrics and GET /v1/problems. */
   readonly problems: ProblemList;

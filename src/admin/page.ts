@@ -13,6 +13,9 @@ export interface PageRequest {
 /** Entries described at a time: what asks the backend for each asks for so many at once. */
 const together = 16;
 
+/** Entries before the page that are passed over without a look at the time. */
+const passedAtATime = 256;
+
 /** Most bytes of a list in one answer (contract §6). */
 export const pageBytes = 4_000_000;
 
@@ -58,11 +61,11 @@ export function createPageText(): PageText {
   };
 }
 
-/** A list that is at hand as a whole. */
+/** A list that is at hand as a whole, or made entry by entry. */
 export interface WholeList<Entry> {
   /** The member of the answer that it becomes. */
   readonly name: string;
-  readonly entries: readonly Entry[];
+  readonly entries: Iterable<Entry>;
   /** Names an entry; unique in the list. */
   readonly keyOf: (entry: Entry) => string;
   /** The entry as the API shows it, masked, or a promise of it. */
@@ -91,30 +94,51 @@ async function fillPage<Entry>(
   { entries, keyOf, describe }: WholeList<Entry>,
   { limit = Infinity, cursor }: PageRequest,
 ): Promise<{ text: PageText; next: string | null }> {
-  let at = cursor === null ? 0 : indexOfCursor(entries, keyOf, cursor) + 1;
   const text = createPageText();
   const pace = createPacer();
-  for (let isFull = false; at < entries.length && text.length < limit && !isFull;) {
-    const some = entries.slice(at, at + Math.min(together, limit - text.length));
-    for (const shown of await Promise.all(some.map(describe))) {
-      isFull = !text.tryAdd(shown);
-      if (isFull) break;
-      at += 1;
+  const after = cursor === null ? null : readCursor(cursor);
+  let isBefore = after !== null;
+  /** Not described yet. */
+  let gathered: Entry[] = [];
+  let last = "";
+  /** Whether all that was gathered is on the page. */
+  const describeGathered = async (): Promise<boolean> => {
+    const some = gathered;
+    gathered = [];
+    const shown = await Promise.all(some.map(describe));
+    for (const [at, entry] of some.entries()) {
+      if (!text.tryAdd(shown[at])) return false;
+      last = keyOf(entry);
     }
     await pace();
+    return true;
+  };
+  let passed = 0;
+  for (const entry of entries) {
+    if (isBefore) {
+      isBefore = keyOf(entry) !== after;
+      passed += 1;
+      if (passed % passedAtATime === 0) await pace();
+      continue;
+    }
+    if (text.length + gathered.length === limit || gathered.length === together) {
+      if (!(await describeGathered()) || text.length === limit) return { text, next: writeCursor(last) };
+    }
+    gathered.push(entry);
   }
-  return { text, next: at < entries.length ? writeCursor(keyOf(entries[at - 1] as Entry)) : null };
+  if (isBefore) throw badCursor();
+  return { text, next: (await describeGathered()) ? null : writeCursor(last) };
 }
 
-function indexOfCursor<Entry>(
-  entries: readonly Entry[],
-  keyOf: (entry: Entry) => string,
-  cursor: string,
-): number {
+/** The key that a cursor stands for. */
+function readCursor(cursor: string): string {
   const key = Buffer.from(cursor, "base64url").toString("utf8");
-  const index = writeCursor(key) === cursor ? entries.findIndex((entry) => keyOf(entry) === key) : -1;
-  if (index !== -1) return index;
-  throw new RequestError(
+  if (writeCursor(key) !== cursor) throw badCursor();
+  return key;
+}
+
+function badCursor(): RequestError {
+  return new RequestError(
     "bad_cursor",
     "cursor: no page of this list gave it, or the entry it stands for is gone; begin again without it",
   );

@@ -18,33 +18,53 @@ export function redactConfig(config: Config): unknown {
   return redactNode(configSchema, config);
 }
 
+/** All of eachConfigEntry at once. */
+export function configEntries(config: Config, sourceOf: (path: string) => string): ConfigEntry[] {
+  return [...eachConfigEntry(config, sourceOf)];
+}
+
 /**
  * Every key with its value, secrets redacted, and where it came from; for `config print` and GET /v1/config.
  *
- * Lists of plain values are one entry; each object in a list or a map has its own.
+ * Lists of plain values are one entry; each object in a list or a map has its own. Each entry is made when it is asked
+ * for: thousands of apps have hundreds of thousands.
  */
-export function configEntries(config: Config, sourceOf: (path: string) => string): ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
-  const visit = (value: unknown, path: readonly string[]): void => {
-    const children = typeof value === "object" && value !== null ? Object.entries(value) : [];
-    const isList = Array.isArray(value) && !value.some((item) => typeof item === "object");
-    if (children.length === 0 || isList) {
-      const joined = path.join(".");
-      // One element of a list may have been set by itself.
-      const sources = children.map(([index]) => sourceOf(`${joined}.${index}`));
-      const source = children.length === 0 ? sourceOf(joined) : [...new Set(sources)].join(", ");
-      entries.push({ path: joined, value, source });
-      return;
+export function eachConfigEntry(
+  config: Config,
+  sourceOf: (path: string) => string,
+): Generator<ConfigEntry, void> {
+  return entriesBelow(configSchema, plainQueueNames(config), "", sourceOf);
+}
+
+function* entriesBelow(
+  node: SchemaNode | undefined,
+  value: unknown,
+  path: string,
+  sourceOf: (path: string) => string,
+): Generator<ConfigEntry, void> {
+  if (node !== undefined && isOpened(node, value)) {
+    for (const [key, child] of Object.entries(value)) {
+      yield* entriesBelow(childNode(node, key), child, path === "" ? key : `${path}.${key}`, sourceOf);
     }
-    for (const [key, child] of children) visit(child, [...path, key]);
-  };
-  visit(plainQueueNames(redactConfig(config)), []);
-  return entries;
+    return;
+  }
+  // What the schema does not name is not shown: better a gap than a secret.
+  const shown = node === undefined ? "***" : redactNode(node, value);
+  // One element of a list may have been set by itself.
+  const sources = Array.isArray(shown) ? shown.map((_, index) => sourceOf(`${path}.${index}`)) : [];
+  yield { path, value: shown, source: [...new Set(sources)].join(", ") || sourceOf(path) };
+}
+
+/** Whether the members of a value have entries of their own. */
+function isOpened(node: SchemaNode, value: unknown): value is object {
+  if (typeof value !== "object" || value === null || secrecyOf(node) === "value") return false;
+  if (!Array.isArray(value)) return Object.keys(value).length > 0;
+  const item = childNode(node, "0") ?? node;
+  return secrecyOf(item) !== "value" && value.some((one) => typeof one === "object");
 }
 
 /** `queue.queues` as people write it, where no entry has settings of its own. */
-function plainQueueNames(redacted: unknown): unknown {
-  const { server, queue, ...rest } = redacted as Config;
+function plainQueueNames({ server, queue, ...rest }: Config): unknown {
   const isPlain = queue.queues.every(({ format, url }) => format === "jobs" && url === null);
   const queues = isPlain ? queue.queues.map(({ name }) => name) : queue.queues;
   return { server, queue: { ...queue, queues }, ...rest };

@@ -4,7 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { ConfigIssue } from "../errors.ts";
 import { admit } from "./admit.ts";
 import { checkAcross } from "./cross.ts";
-import { configEntries, type ConfigEntry } from "./display.ts";
+import { configEntries, eachConfigEntry, type ConfigEntry } from "./display.ts";
 import { readEnv, type Env } from "./env.ts";
 import { warnOfExtraCertificates } from "./extra-certificates.ts";
 import { readTextFile } from "./file.ts";
@@ -37,6 +37,8 @@ export interface LoadedConfig {
   readonly sourceOf: (path: string) => string;
   /** Every key, secrets redacted. */
   readonly entries: () => ConfigEntry[];
+  /** As `entries`, one by one. */
+  readonly eachEntry: () => Iterable<ConfigEntry>;
   /** What works but is surely not meant; to be logged once. */
   readonly warnings: readonly string[];
 }
@@ -71,6 +73,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     file,
     sourceOf,
     entries: () => configEntries(checked.config, sourceOf),
+    eachEntry: () => eachConfigEntry(checked.config, sourceOf),
     warnings: [...ofEnv, ...checked.warnings],
   };
 }
