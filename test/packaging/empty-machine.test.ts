@@ -140,9 +140,7 @@ curl -fsS http://127.0.0.1:9640/v1/queues/webhooks/jobs -H 'content-type: applic
         { code: 1 },
       );
       expect(refused.stderr).toContain("Job for hookline.service failed");
-      await say(
-        "cp /root/good /etc/hookline/hookline.json; chgrp hookline-conf /etc/hookline/hookline.json; systemctl reload hookline",
-      );
+      await say("mv /root/good /etc/hookline/hookline.json; systemctl reload hookline");
       await say(ready);
 
       // An upgrade starts the new one, with the configuration that was edited and what waits.
