@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import { DriverUnavailableError } from "../../src/errors.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
-import { clusterOf, redisDriver, warningLogger } from "../support/redis-driver.ts";
+import { clusterOf, newJob, redisDriver, warningLogger } from "../support/redis-driver.ts";
 import { startCluster, startRedis } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
@@ -107,3 +108,28 @@ test("of a cluster the weakest node with a queue counts", async () => {
   await untilKept(driver, true);
   await driver.close();
 }, 240_000);
+
+test("a Redis that is loading its data says so, and is worked with when it has", async () => {
+  const slowly = "--key-load-delay 1000 --loading-process-events-interval-bytes 1024";
+  await using redis = await startRedis({ args: slowly.split(" ") });
+  await redis.client.mset(...Array.from({ length: 2_000 }, (_, n) => [`key-${n}`, "x".repeat(100)]).flat());
+  const driver = await open(redis.port);
+  await redis.client.call("SAVE");
+  await redis.kill();
+  await redis.restart({ waitReady: false });
+  const refusals = new Set<string | null>();
+  await until(
+    async () => {
+      try {
+        return await driver.enqueue("webhooks", [newJob("a")]);
+      } catch (error) {
+        expect(error).toBeInstanceOf(DriverUnavailableError);
+        refusals.add((error as DriverUnavailableError).refusal);
+        return null;
+      }
+    },
+    { what: "Redis to have loaded", timeoutMs: 20_000, everyMs: 20 },
+  );
+  expect(refusals).toContain("LOADING");
+  await driver.close();
+}, 30_000);

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 import type { ConfigError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
-import { configProblem, connectProblem, translateError } from "./errors.ts";
+import { configProblem, connectProblem, replyCode, translateError } from "./errors.ts";
 import { sentinelMismatch, unknownCommandMismatch } from "./mismatch.ts";
 import type { RedisAddress, RedisDriverOptions } from "./options.ts";
 
@@ -50,6 +50,9 @@ export function createConnection(
     autoResendUnfulfilledCommands: false,
     connectTimeout: requestTimeoutMs,
     disconnectTimeout: 200,
+    // Its question, INFO, may be refused, which it then prints; and one that is loading says so to every command. Behind
+    // Sentinels it asks for the role.
+    enableReadyCheck: target.mode === "sentinel",
     maxLoadingRetryTime: 250,
     keepAlive: 10_000,
     disableClientInfo: true,
@@ -142,6 +145,10 @@ export async function connectFirst(
   const timer = setTimeout(stop, options.requestTimeoutMs * 2);
   try {
     await redis.connect();
+    await redis.ping().catch((error: unknown) => {
+      // A user who may not ask is let in all the same.
+      if (replyCode(error) !== "NOPERM") throw error;
+    });
   } catch (error) {
     endConnection(redis);
     const [unfit] = wrong.values();
