@@ -31,6 +31,9 @@ export interface ReplayOptions {
   readonly log: Logger;
 }
 
+/** How often a long recovery says how far it is. */
+const sayEveryMs = 2_000;
+
 /**
  * Reads the journal of a store that nobody else uses, and cuts off what a crash left unfinished.
  *
@@ -43,6 +46,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
   const segments = new Map<number, Segment>();
   const recovered = createRecovered(segments, options.dedupTtlMs, options.now);
   let lastLsn = 0;
+  let said = performance.now();
   let last: { readonly segment: Segment; readonly end: ScanEnd } | null = null;
   try {
     for (const [index, name] of names.entries()) {
@@ -55,7 +59,13 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
       if (read === null) break;
       last = read;
       lastLsn = read.end.lastLsn;
-      log.debug("a segment was read", { path, bytes: read.end.size, jobs: recovered.locations.size });
+      if (performance.now() - said < sayEveryMs) continue;
+      said = performance.now();
+      log.info("reading the journal", {
+        segments: index + 1,
+        of: names.length,
+        jobs: recovered.locations.size,
+      });
     }
   } catch (error) {
     for (const { fd } of segments.values()) await files.close(fd);
