@@ -199,6 +199,10 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "hookline_queue_depth",
       "Jobs by queue and state (ready, delayed, leased, parked, dead).",
     ),
+    deadBytes: registry.gauge(
+      "hookline_dead_bytes",
+      "Bytes that a queue's dead letters take, their bodies and what is kept beside them; absent where the backend cannot tell.",
+    ),
     oldestReadyAge: registry.gauge(
       "hookline_queue_oldest_ready_age_seconds",
       "Age of the oldest ready job, by queue.",

@@ -52,7 +52,7 @@ function createRefresh(deps: AdminDeps): () => Promise<void> {
       return;
     }
     running ??= Promise.all([
-      ...deps.queues.map((queue) => refreshDepth(deps, queue)),
+      ...deps.queues.flatMap((queue) => [refreshDepth(deps, queue), refreshDeadBytes(deps, queue)]),
       refreshEndpoints(deps),
     ]).finally(() => {
       running = null;
@@ -76,6 +76,17 @@ async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
   // Nothing ready is an age of 0; a backend that cannot tell has no series.
   if (age !== null) oldestReadyAge.labels({ queue }).set(age / 1000);
   else if (stats?.ready === 0) oldestReadyAge.labels({ queue }).set(0);
+}
+
+/** What a queue's dead letters take; NaN where the backend does not answer. A backend that cannot tell has no series. */
+async function refreshDeadBytes({ driver, metrics }: AdminDeps, queue: string): Promise<void> {
+  if (driver.deadCounts === undefined) return;
+  try {
+    const counts = await withDeadline(async () => driver.deadCounts?.(queue) ?? null, statsTimeoutMs);
+    if (counts !== null) metrics.deadBytes.labels({ queue }).set(counts.bytes);
+  } catch {
+    metrics.deadBytes.labels({ queue }).set(Number.NaN);
+  }
 }
 
 /** The endpoints' gauges; a backend that cannot tell what is parked has nothing parked, as far as anybody knows. */

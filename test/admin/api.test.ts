@@ -171,6 +171,7 @@ describe("metrics", () => {
     expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     const text = await response.text();
     expect(text).toMatch(/^hookline_queue_depth\{queue="webhooks",state="ready"\} 1$/m);
+    expect(text).toMatch(/^hookline_dead_bytes\{queue="webhooks"\} [1-9]\d*$/m);
     expect(text).toMatch(/^hookline_process_resident_memory_bytes [1-9]\d*$/m);
     expect(text).toMatch(/^hookline_process_uptime_seconds [5-9]/m);
     expect(text).toMatch(/^hookline_worker_progress_age_seconds\{child="webhooks\/loop"\} 0.012$/m);

@@ -59,7 +59,7 @@ export function createDeadLetters(link: QueueLink) {
     },
 
     async counts(): Promise<DeadCounts> {
-      return readDeadCounts(await link.call("counting", deadCountsScript, []));
+      return readDeadCounts(await link.call("counting dead letters", deadCountsScript, []));
     },
 
     /** What a step stopped at is thrown only when it had moved nothing: else the caller hears how many. */

@@ -188,7 +188,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async parkedJobs(name) {
-      const [, ...values] = await queueOf(name).link.call("counting", parkedScript, []);
+      const [, ...values] = await queueOf(name).link.call("counting parked jobs", parkedScript, []);
       return Array.from({ length: values.length / 3 }, (_, index): ParkedJobs => {
         const [key, count, oldest] = values.slice(3 * index, 3 * index + 3);
         return {

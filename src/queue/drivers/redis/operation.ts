@@ -7,6 +7,8 @@ export type Operation =
   | "extending"
   | "enqueueing"
   | "counting"
+  | "counting parked jobs"
+  | "counting dead letters"
   | "pausing"
   | "resuming"
   | "listing dead letters"
