@@ -190,6 +190,23 @@ describe("counts of dead letters", () => {
   }, 30_000);
 });
 
+test("what becomes a dead letter while others are redriven is not redriven by the same call", async () => {
+  await withDriver({}, async (driver) => {
+    // Many steps of one call; each new letter comes once the first of them is done.
+    await plant(2_000, "a");
+    const own = all[2] as string;
+    const call = { over: false };
+    const redriving = driver.redrive("webhooks", { max: 100_000 }).finally(() => (call.over = true));
+    let later = 0;
+    while (!call.over) {
+      if ((await redis.client.llen(own)) > 0)
+        await plant(1, "a", Date.now() + 1_000, `later-${(later += 1)}`);
+    }
+    expect(await redriving).toBe(2_000);
+    expect(await redis.client.zcard(dead)).toBe(later);
+  });
+});
+
 describe("retention of dead letters", () => {
   test("goes by age where no limit of count is set, a step at a time, and counts what it removes", async () => {
     const { counts, events } = countEvents();

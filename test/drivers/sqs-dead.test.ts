@@ -68,6 +68,21 @@ test("FIFO: one that is redriven and not deleted does not hold back the dead let
   await fifo.close();
 });
 
+test("what dies again while it is redriven is not redriven again by the same call", async () => {
+  const letter = (id: string, failedAt: number) =>
+    put("webhooks-dead", id, hookline({ id, dead: { reason: "http_404", attempts: 1, failedAt } }));
+  // Twice the same job, both of before: each is redriven.
+  letter("a", 1);
+  letter("a", 2);
+  model.faults.failEntry = (action) => {
+    // The dead letter is deleted once its copy is sent: the copy has failed at its receiver by then.
+    if (action === "DeleteMessageBatch" && bodies("webhooks-dead").length < 6) letter("a", Date.now());
+    return null;
+  };
+  expect(await driver.redrive("webhooks", { max: 50 })).toBe(2);
+  expect(bodies("webhooks")).toEqual(["a", "a"]);
+});
+
 test("a removal that SQS does not do is an error, and works when it is asked for again", async () => {
   put("webhooks-dead", "x");
   const [letter] = await page();

@@ -26,14 +26,14 @@ const cursorPattern = /^(?:\d{1,17}|s(-?\d{1,20}(?:\.\d{1,20})?(?:e[+-]\d{1,3})?
 
 /** The dead letters of one queue: list, count, redrive, remove. */
 export function createDeadLetters(link: QueueLink) {
-  /** Answers how many were redriven, and of how many names; throws what stopped it when nothing was. */
+  /** Answers how many were redriven, of how many names, up to which time; throws what stopped it when nothing was. */
   const redriveSome = async (
     args: readonly ScriptArgument[],
-  ): Promise<[redriven: number, looked: number]> => {
+  ): Promise<[redriven: number, looked: number, newest: string]> => {
     const { values, fault } = await link.evaluate("redriving", redriveScript, [`${randomName()}-r`, ...args]);
     const redriven = Number(values[1]);
     if (fault !== null && redriven === 0) throw fault;
-    return [redriven, Number(values[2])];
+    return [redriven, Number(values[2]), replyText(values[3])];
   };
 
   return {
@@ -65,10 +65,13 @@ export function createDeadLetters(link: QueueLink) {
     /** What a step stopped at is thrown only when it had moved nothing: else the caller hears how many. */
     async redrive(which: RedriveSelection): Promise<number> {
       let done = 0;
+      // What dies again meanwhile is not redriven again: it would go round as often as `max` allows.
+      let newest = "";
       const step = async (args: readonly ScriptArgument[]): Promise<number | null> => {
         try {
-          const [redriven, looked] = await redriveSome(args);
+          const [redriven, looked, until] = await redriveSome(args);
           done += redriven;
+          newest = until;
           return looked;
         } catch (error) {
           if (done === 0) throw error;
@@ -83,7 +86,7 @@ export function createDeadLetters(link: QueueLink) {
       }
       while (done < which.max) {
         const most = Math.min(redriveStep, which.max - done);
-        const looked = await step(["max", most]);
+        const looked = await step(["max", most, newest]);
         if (looked === null || looked < most) break;
       }
       return done;

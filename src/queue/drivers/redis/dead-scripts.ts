@@ -27,8 +27,9 @@ return out
 );
 
 /**
- * Makes dead letters ready, attempts 0, enqueued now. ARGV: uid, then "max" n (the oldest first), or "ids" id….
- * Answers {failure, how many, how many names were looked at}.
+ * Makes dead letters ready, attempts 0, enqueued now. ARGV: uid, then "max" n newest (the oldest first, none whose time is
+ * after newest; "" = the newest letter's), or "ids" id….
+ * Answers {failure, how many, how many names were looked at, newest}.
  *
  * A content that cannot be read becomes a job of these bytes, a name without content is dropped: neither may stay in the way
  * for ever.
@@ -36,9 +37,11 @@ return out
 export const redriveScript = script(
   "redrive",
   `${deadPart}
-local names = {}
+local names, newest = {}, ''
 if ARGV[2] == 'max' then
-  names = redis.call('ZRANGE', dead, 0, tonumber(ARGV[3]) - 1)
+  newest = ARGV[4]
+  if newest == '' then newest = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2] or '' end
+  if newest ~= '' then names = redis.call('ZRANGEBYSCORE', dead, '-inf', newest, 'LIMIT', 0, tonumber(ARGV[3])) end
 else
   for i = 3, #ARGV do names[#names + 1] = ARGV[i] end
 end
@@ -68,7 +71,7 @@ for i = 1, #names do
 end
 writeCounts()
 if redriven > 0 then wake(math.min(redriven, 8), '') end
-return {failure, redriven, looked}
+return {failure, redriven, looked, newest}
 `,
 );
 

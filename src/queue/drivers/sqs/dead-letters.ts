@@ -194,13 +194,19 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       sweep();
       if ("ids" in which) return orThrow(await sendBack(which.ids.map(named)));
       let all = nothing;
-      let next = [...listed.values()].slice(0, which.max);
-      if (next.length === 0) next = await fetch(Math.min(maxListed, which.max));
-      while (next.length > 0) {
+      const began = clock.now();
+      const redriven = new Set<string>();
+      // What dies again meanwhile stays listed: redriven again, it would go round as often as `max` allows.
+      const isNew = ({ letter }: Listed): boolean => letter.failedAt >= began && redriven.has(letter.jobId);
+      let found = [...listed.values()].slice(0, which.max);
+      if (found.length === 0) found = await fetch(Math.min(maxListed, which.max));
+      while (found.length > 0) {
+        const next = found.filter((one) => !isNew(one));
         all = sum(all, await sendBack(next));
+        for (const { letter } of next) redriven.add(letter.jobId);
         // What could not be sent stays listed, so that the loop cannot go round on it.
         if (all.failed > 0 || all.redriven >= which.max) break;
-        next = await fetch(Math.min(maxListed, which.max - all.redriven));
+        found = await fetch(Math.min(maxListed, which.max - all.redriven));
       }
       return { ...orThrow(all), others: met.size };
     },
