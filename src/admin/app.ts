@@ -3,6 +3,7 @@ import { accessWarning, createAuthorizer } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import type { AdminDeps } from "./deps.ts";
+import { createDriverProbe } from "./driver-probe.ts";
 import { endpointRoutes } from "./endpoints.ts";
 import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { eventRoutes } from "./events.ts";
@@ -93,11 +94,12 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
 }
 
 function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
+  const probe = createDriverProbe(deps.driver, deps.clock);
   return [
     ...jobRoutes(deps),
     ...eventRoutes(deps, writer),
-    ...healthRoutes(deps),
-    ...metricsRoutes(deps),
+    ...healthRoutes(deps, probe),
+    ...metricsRoutes(deps, probe),
     ...problemRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),

@@ -1,6 +1,6 @@
 import { problemKinds, type Kind, type ProblemKind, type Severity } from "../problems/kinds.ts";
 import type { Problem } from "../problems/list.ts";
-import { createDriverProbe } from "./driver-probe.ts";
+import type { DriverProbe } from "./driver-probe.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
@@ -27,8 +27,7 @@ const mostQueues = 50;
  *
  * Anyone may read them: they name queues, but no endpoint, app, token or host, and an error's text is masked.
  */
-export function healthRoutes(deps: AdminDeps): Route[] {
-  const probe = createDriverProbe(deps.driver, deps.clock);
+export function healthRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
   const openText = (text: string): string => withoutHosts(deps.mask(text));
 
   const checkDriver = async (): Promise<Check> => {

@@ -6,6 +6,7 @@ import type { ParkedJobs, QueueStats } from "../queue/driver.ts";
 import { childKind } from "../supervisor/child.ts";
 import { setEndpointMetrics } from "../worker/endpoint-metrics.ts";
 import type { AdminDeps } from "./deps.ts";
+import type { DriverProbe } from "./driver-probe.ts";
 import { textReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 
@@ -13,8 +14,8 @@ import { route, type Route } from "./route.ts";
 const statsTimeoutMs = 2_000;
 
 /** GET /metrics: every metric, with the gauges that are read rather than counted made fresh. */
-export function metricsRoutes(deps: AdminDeps): Route[] {
-  const refresh = createRefresh(deps);
+export function metricsRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
+  const refresh = createRefresh(deps, probe);
   return [
     route({
       method: "GET",
@@ -30,7 +31,7 @@ export function metricsRoutes(deps: AdminDeps): Route[] {
 }
 
 /** Sets depths, ages and process gauges; scrapes at the same time share one round of stats. Never rejects. */
-function createRefresh(deps: AdminDeps): () => Promise<void> {
+function createRefresh(deps: AdminDeps, probe: DriverProbe): () => Promise<void> {
   let running: Promise<unknown> | null = null;
   return async () => {
     const { metrics, clock } = deps;
@@ -44,14 +45,14 @@ function createRefresh(deps: AdminDeps): () => Promise<void> {
       metrics.restarts.labels({ child: kind });
     }
     for (const [child, ms] of silence) metrics.progressAge.labels({ child }).set(ms / 1000);
-    for (const [kind, count] of countByKind(deps.problems.list())) {
-      metrics.problems.labels({ kind, severity: problemKinds[kind].severity }).set(count);
-    }
     if (!deps.state().driverOpen) {
+      setProblemMetrics(deps);
       setEndpointMetrics(deps.endpointMetrics, null);
       return;
     }
     running ??= Promise.all([
+      // What they find are problems too.
+      Promise.all([probe.check(), deps.writes.check()]).then(() => setProblemMetrics(deps)),
       ...deps.queues.flatMap((queue) => [refreshDepth(deps, queue), refreshDeadBytes(deps, queue)]),
       refreshEndpoints(deps),
     ]).finally(() => {
@@ -59,6 +60,12 @@ function createRefresh(deps: AdminDeps): () => Promise<void> {
     });
     await running;
   };
+}
+
+function setProblemMetrics({ metrics, problems }: AdminDeps): void {
+  for (const [kind, count] of countByKind(problems.list())) {
+    metrics.problems.labels({ kind, severity: problemKinds[kind].severity }).set(count);
+  }
 }
 
 /** A queue's depths; NaN where the backend does not answer, because an old number would be a lie. */

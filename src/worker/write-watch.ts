@@ -121,7 +121,8 @@ export function createWriteWatch(options: WriteWatchOptions): WriteWatch {
 
     async check() {
       const isFresh = clock.monotonic() - probedAt < freshMs;
-      if (driver.probeWrite !== undefined && options.isOpen() && !isFresh) await probe();
+      const canAsk = driver.probeWrite !== undefined && options.isOpen() && !closing.signal.aborted;
+      if (canAsk && !isFresh) await probe();
       return standing();
     },
 

@@ -101,8 +101,14 @@ test("a Redis that refuses writes is told at once, readiness waits for it, and b
         everyMs: 50,
       });
     }
-    const state = await said(hookline);
-    expect([code, state.ready, state.status]).toEqual([code, 503, "degraded"]);
+    // A demoted master is connected to anew, and is away for that moment.
+    const state = await until(
+      async () => {
+        const now = await said(hookline);
+        return now.ready === 503 && now.status === "degraded" ? now : null;
+      },
+      { what: `${code} to be told`, everyMs: 20 },
+    );
     expect(state.reason).toContain("writes: ");
     if (shown === null) {
       expect(state.kinds).toContain("queue_broken");

@@ -58,8 +58,7 @@ export function createConnection(
     disableClientInfo: true,
     connectionName: `hookline-${purpose}`,
     retryStrategy: reconnects ? reconnectDelayMs : () => null,
-    // A master that was demoted answers READONLY: connect again, and be led to the new one.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    reconnectOnError: createReadonlyRule(),
     ...(purpose === "blocking"
       ? { socketTimeout: longestBlockMs + requestTimeoutMs }
       : { commandTimeout: requestTimeoutMs, socketTimeout: requestTimeoutMs }),
@@ -87,6 +86,22 @@ export function createConnection(
   redis.on("error", (error: Error) => log.debug("redis connection", { purpose, error: error.message }));
   if (reconnects) connectAgainAtEnd(redis);
   return redis;
+}
+
+/** As long as one that stays read-only is left alone after a reconnection. */
+const readonlyPauseMs = 5_000;
+
+/**
+ * A master that was demoted answers READONLY: connect again, and be led to the new one. Not at each such answer, because
+ * a server that is read-only for long is asked again and again, and must not be without a connection all the time.
+ */
+function createReadonlyRule(): (error: Error) => boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!error.message.startsWith("READONLY") || performance.now() - last < readonlyPauseMs) return false;
+    last = performance.now();
+    return true;
+  };
 }
 
 /** Clients that hookline has let go of. */
