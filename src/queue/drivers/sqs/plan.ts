@@ -68,10 +68,13 @@ export function createPlanner(options: PlanOptions): Planner {
 
   const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">, isOwn: boolean): Plan => {
     const { attempted, reason, endpoint, body, id = head.jobId } = given;
-    const { attempts: before, putBacks } = memory.recall(head.id);
-    const attempts = before + (attempted ? 1 : 0);
+    const { attempts: charged, putBacks } = memory.recall(head.id);
+    const attempts = charged + (attempted ? 1 : 0);
+    const before = putBacks === 0 || attempted ? [] : [`put back ${putBacks} times before`];
     const detail =
-      attempted || putBacks === 0 ? given.detail : `${given.detail}; put back ${putBacks} times before`;
+      given.detail === null
+        ? null
+        : [shortened(given.detail, before.length === 0 ? 500 : 450), ...before].join("; ");
     const copy = { jobId: id, body: body ?? head.body, reason, detail, endpoint, attempts };
     const message = deadMessage(consumer.queue, head, copy, clock.now());
     return message === null
