@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
+import type { Endpoint } from "../../src/delivery/endpoint.ts";
+import { signatureHeaders } from "../../src/delivery/signature-headers.ts";
 import {
   encodePublicKey,
   generateKeyPair,
@@ -104,6 +106,16 @@ describe("signStandard", () => {
     const signature = new Webhook(whsec).sign(id, new Date(nowMs), body);
     expect(signature).toBe(v1);
   });
+});
+
+test("an attempt's timestamp is in seconds, and signed", () => {
+  const keys = [{ key: signingKey(whsec), notAfter: null }];
+  const endpoint = { pusher: null, standardKeys: keys } as unknown as Endpoint;
+  const headers = signatureHeaders(endpoint, { deliveryId: id, body, nowMs: nowMs + 999 });
+  expect(headers).toEqual([
+    ["webhook-timestamp", String(timestampSeconds)],
+    ["webhook-signature", v1],
+  ]);
 });
 
 test("orderKeys puts keys without an end first, then the one that ends last", () => {

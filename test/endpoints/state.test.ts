@@ -133,6 +133,13 @@ describe("rate limit", () => {
     expect(limit.take(waitMs)).toBe(0);
   });
 
+  test("a pause fills it up to its burst, however long it is", () => {
+    const limit = createRateLimit({ perSecond: 4, burst: 2 });
+    for (const now of [0, 10_000, 3_600_000]) {
+      expect([now, limit.take(now), limit.take(now), limit.take(now)]).toEqual([now, 0, 0, 250]);
+    }
+  });
+
   test("a clock that goes back fills nothing", () => {
     const limit = createRateLimit({ perSecond: 1, burst: 1 });
     expect(limit.take(5_000)).toBe(0);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
-import { silentLogger } from "../../src/log.ts";
+import { createLogger, silentLogger } from "../../src/log.ts";
 import type { ChildContext } from "../../src/supervisor/child.ts";
 import { createIntensity } from "../../src/supervisor/intensity.ts";
 import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
@@ -67,6 +67,56 @@ describe("restarts", () => {
     });
     await until(() => runs === 2);
     expect(stateOf("a")?.lastError).toContain("returned although nothing had stopped it");
+  });
+
+  /** A log that keeps the delays of the restarts. */
+  const delayLog = () => {
+    const delays: unknown[] = [];
+    const log = createLogger({
+      level: "warn",
+      format: "json",
+      write: (line) => void delays.push((JSON.parse(line) as { delay_ms?: number }).delay_ms),
+      mask: (text) => text,
+      now: () => 0,
+    });
+    return { delays, log };
+  };
+
+  test("a child that lived for a minute has recovered: its next restart waits the shortest delay again", async () => {
+    const { delays, log } = delayLog();
+    let now = 0;
+    let runs = 0;
+    start({
+      restartDelayMs: 2,
+      maxRestartDelayMs: 8,
+      log,
+      clock: { now: () => now, monotonic: () => now },
+    }).add({
+      id: "a",
+      async run(context) {
+        runs += 1;
+        if (runs === 7) return untilAborted(context);
+        now += { 4: 59_999, 5: 60_000 }[runs] ?? 0;
+        throw new Error("boom");
+      },
+    });
+    await until(() => runs === 7, { what: "the seventh run" });
+    expect(delays).toEqual([2, 4, 8, 8, 2, 4]);
+  });
+
+  test("each restart waits twice as long as the one before, up to the longest delay", async () => {
+    const { delays, log } = delayLog();
+    let runs = 0;
+    start({ restartDelayMs: 2, maxRestartDelayMs: 5, log }).add({
+      id: "a",
+      async run(context) {
+        runs += 1;
+        if (runs <= 5) throw new Error("boom");
+        await untilAborted(context);
+      },
+    });
+    await until(() => runs === 6, { what: "the sixth run" });
+    expect(delays).toEqual([2, 4, 5, 5, 5]);
   });
 
   test("past the intensity the supervisor fails with the child and its last crash", async () => {

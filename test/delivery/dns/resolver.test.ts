@@ -46,6 +46,16 @@ test("addresses of both families come, IPv4 first", async () => {
   expect(answer).toEqual({ ok: true, addresses: ["192.0.2.1", "192.0.2.2", "2001:db8::1"] });
 });
 
+test("ten thousand answers are kept, and then the oldest goes", async () => {
+  const names = resolver({});
+  for (let n = 0; n < 10_000; n += 1) await names.resolve(`n${n}.localhost`);
+  expect(names.known("n0.localhost")).not.toBeNull();
+  await names.resolve("one-more.localhost");
+  expect(names.known("n0.localhost")).toBeNull();
+  expect(names.known("n1.localhost")).not.toBeNull();
+  expect(names.known("one-more.localhost")).not.toBeNull();
+});
+
 test("a name with IPv6 only resolves", async () => {
   const { address } = await server(() => ({ addresses: ["2001:db8::1"] }));
   const answer = await resolver({ servers: [address] }).resolve("six.test");
