@@ -81,7 +81,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
       let match: PathMatch | null = null;
       let reply: Reply;
       try {
-        match = findRoutes(path);
+        match = await findRoutes(path);
         reply = await handle(incoming, path, match);
       } catch (error) {
         reply = problemReply(deps, error);

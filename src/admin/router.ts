@@ -1,3 +1,4 @@
+import { Hono } from "hono";
 import { RequestError } from "./request-error.ts";
 import type { Route } from "./route.ts";
 
@@ -14,60 +15,68 @@ export interface PathMatch {
   readonly params: Readonly<Record<string, string>>;
 }
 
-interface Pattern extends PathRoutes {
-  readonly byMethod: Map<string, Route>;
-  /** `:name` for a parameter. */
-  readonly segments: readonly string[];
+/** What a request leaves behind on its way through Hono. */
+interface Finding {
+  match: PathMatch | null;
 }
+
+/** Stands for "found" towards Hono; it is never sent. */
+const found = new Response(null);
 
 /**
  * Finds routes by path: `/v1/queues/:queue/jobs`, where a parameter stands for one segment that is not empty.
  *
- * Segments are compared decoded, and a slash that is encoded stays within its segment. Where several patterns fit, the
- * one counts whose first segment that differs is written out. The cost is bounded by the patterns of as many segments.
+ * Hono finds them. Requests and answers stay plain objects (incoming.ts, reply.ts), because a Request and a Response
+ * for each cost more than all the rest of the edge (5 to 10 us); Hono reads nothing of a request but method and URL.
  *
- * @throws RequestError `bad_request_target` for a path that cannot be decoded.
+ * Segments are compared decoded, and a slash that is encoded stays within its segment. Where several patterns fit, the
+ * one counts whose first segment that differs is written out.
+ *
+ * The promise rejects with RequestError `bad_request_target` for a path that cannot be decoded.
  */
-export function createRouter(routes: readonly Route[]): (path: string) => PathMatch | null {
-  const patterns = new Map<string, Pattern>();
-  for (const route of routes) {
-    const { path, method } = route;
-    const known = patterns.get(path) ?? { path, byMethod: new Map(), segments: path.split("/") };
-    known.byMethod.set(method, route);
-    patterns.set(path, known);
+export function createRouter(routes: readonly Route[]): (path: string) => Promise<PathMatch | null> {
+  const hono = new Hono<{ Bindings: Finding }>();
+  for (const one of pathsOf(routes)) {
+    hono.all(one.path, (c) => {
+      c.env.match = { routes: one, params: c.req.param() };
+      return found;
+    });
   }
-  const sorted = [...patterns.values()].sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
-  const byLength = Map.groupBy(sorted, ({ segments }) => segments.length);
-  const longest = Math.max(0, ...byLength.keys());
+  hono.notFound(() => found);
+  hono.onError((error) => {
+    throw error;
+  });
 
-  return (path) => {
-    const raw = path.split("/", longest + 1);
-    const segments = path.includes("%") ? raw.map(decode) : raw;
-    for (const pattern of byLength.get(segments.length) ?? []) {
-      const params: [name: string, value: string][] = [];
-      let fits = true;
-      for (let at = 0; at < segments.length && fits; at += 1) {
-        const expected = pattern.segments[at] as string;
-        const given = segments[at] as string;
-        if (expected.startsWith(":")) {
-          fits = given !== "";
-          params.push([expected.slice(1), given]);
-        } else fits = given === expected;
-      }
-      if (fits) return { routes: pattern, params: Object.fromEntries(params) };
-    }
-    return null;
+  return async (path) => {
+    requireDecodable(path);
+    const finding: Finding = { match: null };
+    const request = { method: "GET", url: `http://hookline${path}` } as Request;
+    await hono.fetch(request, finding);
+    return finding.match;
   };
 }
 
-/** Orders patterns: `~` is behind whatever a path is written out of. */
-function sortKey({ segments }: Pattern): string {
-  return segments.map((segment) => (segment.startsWith(":") ? "~" : segment)).join("/");
+/** The routes of each pattern, those first that Hono is to try first. */
+function pathsOf(routes: readonly Route[]): PathRoutes[] {
+  const paths = new Map<string, { path: string; byMethod: Map<string, Route> }>();
+  for (const route of routes) {
+    const known = paths.get(route.path) ?? { path: route.path, byMethod: new Map() };
+    known.byMethod.set(route.method, route);
+    paths.set(route.path, known);
+  }
+  return [...paths.values()].sort((a, b) => (sortKey(a.path) < sortKey(b.path) ? -1 : 1));
 }
 
-function decode(segment: string): string {
+/** Orders patterns: `~` is behind whatever a path is written out of. */
+function sortKey(path: string): string {
+  return path.replaceAll(":", "~");
+}
+
+/** Hono passes a percent sign that it cannot decode through as it is; here that is an error. */
+function requireDecodable(path: string): void {
+  if (!path.includes("%")) return;
   try {
-    return decodeURIComponent(segment);
+    decodeURIComponent(path);
   } catch {
     throw new RequestError(
       "bad_request_target",
