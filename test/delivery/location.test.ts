@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createMasker } from "../../src/config/masker.ts";
+import { codeOf } from "../../src/delivery/classify.ts";
 import { shownLocation } from "../../src/delivery/location.ts";
 
 const secret = "hdrTok3n-Ab.9";
@@ -49,6 +50,17 @@ describe("what an outcome shows of a Location", () => {
     expect(shown(`https://host.test/${"path".repeat(5_000)}`)).toBe("https://host.test");
     expect(shown(`/${"path".repeat(5_000)}`)).toBe("https://own.test:8443");
   });
+});
+
+test.each([
+  ["ECONNRESET", "ECONNRESET"],
+  ["x".repeat(64), "x".repeat(64)],
+  ["x".repeat(65), "unknown"],
+  ["", "unknown"],
+  ["Un\u001bhandled", "unknown"],
+  [7, "unknown"],
+])("a code %j is kept as %j", (given, kept) => {
+  expect(codeOf(given)).toBe(kept);
 });
 
 describe("a secret that comes back", () => {

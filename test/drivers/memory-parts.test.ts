@@ -129,6 +129,16 @@ describe("memory: dedup window", () => {
     expect(window.find("late")?.fingerprint).toBe("f");
   });
 
+  test("a key that is over is not found, also while nothing is written", () => {
+    let now = 0;
+    const window = createDedupWindow(1_000, { now: () => 0, monotonic: () => now });
+    window.remember({ key: "k", fingerprint: "f" }, "id");
+    now = 999;
+    expect(window.find("k")?.id).toBe("id");
+    now = 1_000;
+    expect(window.find("k")).toBeUndefined();
+  });
+
   test("the window is shortened when keys come too fast, the oldest going first", () => {
     const window = createDedupWindow(1_000, { now: () => 0, monotonic: () => 0 });
     for (let index = 0; index <= 500_000; index += 1) {

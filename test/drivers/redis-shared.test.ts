@@ -137,6 +137,29 @@ describe("what a Redis user may", () => {
     await other.untilSees({ a: "1" });
   });
 
+  test("a queue that another process pauses and resumes is told without any channel", async () => {
+    await using redis = await startRedis();
+    const prefix = freshPrefix();
+    await redis.client.call("ACL", ..."SETUSER deaf on >secret ~* resetchannels +@all".split(" "));
+    const deaf = redisDriver(redis.port, { prefix, username: "deaf", password: "secret" });
+    const operator = redisDriver(redis.port, { prefix });
+    const stop = new AbortController();
+    await deaf.open(stop.signal);
+    await operator.open(stop.signal);
+    const leasing = (async () => {
+      while (!stop.signal.aborted) await deaf.lease("webhooks", wish({ waitMs: 2_000, signal: stop.signal }));
+    })();
+    const isTold = (): boolean => deaf.problems?.().some(({ kind }) => kind === "queue_paused") === true;
+    await operator.pause("webhooks");
+    await until(isTold, { what: "the pause to be told" });
+    await operator.resume("webhooks");
+    await until(() => !isTold(), { what: "its end to be told" });
+    stop.abort();
+    await leasing;
+    await deaf.close();
+    await operator.close();
+  });
+
   test("one channel that is refused does not silence the queues' channels", async () => {
     await using redis = await startRedis();
     const prefix = freshPrefix();

@@ -179,6 +179,28 @@ describe("stalls", () => {
     expect(stateOf("a")?.lastError).toContain("stalled");
   });
 
+  test("a silent child is replaced before stall_ms are over, by the clock that measures its silence", async () => {
+    let now = 0;
+    let runs = 0;
+    start({ stallMs: 500, clock: { now: () => now, monotonic: () => now } }).add({
+      id: "a",
+      run: async (context) => {
+        runs += 1;
+        await untilAborted(context);
+      },
+    });
+    // A step is shorter than a round of the watchdog, however the machine spaces them.
+    await until(
+      () => {
+        now += 10;
+        return runs > 1 || now > 2_000;
+      },
+      { everyMs: 30, what: "a second run" },
+    );
+    const silentMs = Number(/no progress for (\d+) ms/.exec(stateOf("a")?.lastError ?? "")?.[1]);
+    expect(silentMs).toBeWithin(440, 501);
+  });
+
   test("a process that stood still itself replaces nobody", async () => {
     let now = 0;
     let runs = 0;

@@ -94,6 +94,14 @@ describe("a tunnel", () => {
     expect(proxy.connections).toBe(1);
   });
 
+  test("is none where the proxy says more than its answer: TLS begins with our greeting", async () => {
+    const receiver = await receive();
+    const proxy = await proxyOf({ grant: "HTTP/1.1 200 OK\r\n\r\nhello" });
+    const outcome = await attempt(through(proxy), secure(receiver.port));
+    expect(outcome).toMatchObject({ kind: "connect", code: "ERR_PROXY_TUNNEL" });
+    expect(receiver.count).toBe(0);
+  });
+
   test("through a proxy that is spoken to over TLS is TLS in TLS, and is used again", async () => {
     const receiver = await receive();
     const proxy = await proxyOf({ tls: certificates().server });
