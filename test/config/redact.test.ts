@@ -222,6 +222,18 @@ describe("redactUrl", () => {
 });
 
 describe("createMasker", () => {
+  test("a text that is a secret of its own, and the end of one that stays, is masked as a whole", () => {
+    const part = { before: "/hooks", secret: "/orders-8J2k" };
+    const whole = "/hooks/orders-8J2k";
+    for (const secrets of [
+      [part, whole],
+      [whole, part],
+    ]) {
+      expect(createMasker(secrets)(`POST ${whole} failed`)).toBe("POST *** failed");
+    }
+    expect(createMasker([part])(`POST ${whole} failed`)).toBe("POST /hooks*** failed");
+  });
+
   const mask = createMasker([
     "hunter2-secret",
     'quo"te\\d',
