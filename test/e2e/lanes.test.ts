@@ -100,7 +100,10 @@ describe.each(["memory", "redis"] as const)("on %s", (driver) => {
         everyMs: 100,
         what: "quiet time",
       });
-      if (redis !== null) expect(((await redisCommands(redis)) - (commands ?? 0)) / seconds).toBeLessThan(30);
+      // A backlog that is leased again and again takes thousands; looks, probes and this test's own questions some.
+      if (redis !== null) {
+        expect(((await redisCommands(redis)) - (commands ?? 0)) / seconds).toBeLessThan(200);
+      }
       expect(await metric(server, "hookline_jobs_leased_total")).toBe(leased);
       // The next job for another endpoint comes through at once.
       await receiver.clear();

@@ -241,7 +241,8 @@ test("with Redis' memory full, enqueue answers 503 and consumption recovers by i
   const seen = arrivals(receiver);
   await push(redis, 0, 1_000);
   await redis.client.config("SET", "maxmemory", "1mb");
-  await using server = await startExecutable(config(redis, receiver));
+  // It is not ready while nothing can be enqueued.
+  await using server = await startExecutable(config(redis, receiver), { waitReady: false });
   const refused = await server.api("POST", "/v1/queues/webhooks/jobs", jobsFrom(5_000, 1));
   expect([refused.status, refused.body.code]).toEqual([503, "queue_full"]);
   await expectAll(redis, seen, 1_000);
