@@ -94,15 +94,21 @@ export function createCluster(
     throw failure instanceof Error ? failure : new DriverUnavailableError("redis: no cluster node answers");
   };
 
-  /** One search at a time, and at most four a second: a failover takes longer than that. */
-  const relocate = (): Promise<void> => {
-    if (searching !== null) return searching;
-    if (performance.now() - searchedAt < 250) return Promise.resolve();
-    searching = search(closing.signal).finally(() => {
-      searching = null;
-      searchedAt = performance.now();
-    });
-    return searching;
+  /**
+   * Searches, one search at a time, and at most four a second: a failover takes longer than that.
+   *
+   * Answers whether there was a search: who was put off has to ask again.
+   */
+  const relocate = async (): Promise<boolean> => {
+    if (searching === null) {
+      if (performance.now() - searchedAt < 250) return false;
+      searching = search(closing.signal).finally(() => {
+        searching = null;
+        searchedAt = performance.now();
+      });
+    }
+    await searching;
+    return true;
   };
 
   const serverAt = async (label: string): Promise<RedisServer> => {
@@ -136,8 +142,7 @@ export function createCluster(
 
   const serverOf = async (key: string): Promise<RedisServer> => {
     if (suspects.has(key) || !places.get(key)) {
-      await relocate();
-      suspects.delete(key);
+      if (await relocate()) suspects.delete(key);
       prune();
     }
     const label = places.get(key);
