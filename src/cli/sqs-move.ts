@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { Message, QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { isFifoName } from "../queue/drivers/sqs/address.ts";
-import { createDeadLetters } from "../queue/drivers/sqs/dead-letters.ts";
+import { createDeadLetters } from "../queue/drivers/sqs/dead/letters.ts";
 import { describeQueue } from "../queue/drivers/sqs/queues.ts";
 import { sendAll, sendError } from "../queue/drivers/sqs/send.ts";
 import { parseArguments, parseCount } from "./arguments.ts";

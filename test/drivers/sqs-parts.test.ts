@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createSqsApi } from "../../src/queue/drivers/sqs/client.ts";
 import { createDirectCaller } from "../../src/queue/drivers/sqs/direct.ts";
-import { createLines } from "../../src/queue/drivers/sqs/lines.ts";
+import { createLines } from "../../src/queue/drivers/sqs/consumer/lines.ts";
 import { createAttemptMemory } from "../../src/queue/drivers/sqs/attempts.ts";
-import { createGroupRate, unlimitedRate } from "../../src/queue/drivers/sqs/rate.ts";
+import { createGroupRate, unlimitedRate } from "../../src/queue/drivers/sqs/consumer/rate.ts";
 import { deadName, parseAddress, siblingUrl } from "../../src/queue/drivers/sqs/address.ts";
 import { decodeBody, encodeBody, packBody } from "../../src/queue/drivers/sqs/body.ts";
 import { decodeMeta } from "../../src/queue/drivers/sqs/meta.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createLogger } from "../../src/log.ts";
 import type { Disposition, Lease, NewJob, OwnDeadLetter, QueueDriver } from "../../src/queue/driver.ts";
 import type { SqsOptions } from "../../src/queue/drivers/sqs/options.ts";
-import { createEnded } from "../../src/queue/drivers/sqs/ended.ts";
+import { createEnded } from "../../src/queue/drivers/sqs/consumer/ended.ts";
 import { createSqsModel, type SqsModel } from "../support/sqs-model.ts";
 import { until } from "../support/until.ts";
 import { job } from "./conformance-bench.ts";

@@ -1,4 +1,4 @@
-import type { Consumer } from "./consumer.ts";
+import type { Consumer } from "./consumer/consumer.ts";
 
 /**
  * Runs `use` once per SQS queue, all at once, with the items that belong to it and their places in the call.

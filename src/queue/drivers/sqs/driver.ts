@@ -16,7 +16,7 @@ import { createSqsApi } from "./client.ts";
 import { createAttemptMemory } from "./attempts.ts";
 import { byConsumer } from "./by-consumer.ts";
 import { mapClientOptions } from "./client-options.ts";
-import { createConsumer, type Consumer } from "./consumer.ts";
+import { createConsumer, type Consumer } from "./consumer/consumer.ts";
 import { readCounts } from "./counts.ts";
 import { createGrace } from "./grace.ts";
 import { createOpenedQueues } from "./opened-queues.ts";
@@ -26,8 +26,8 @@ import { SqsCallError } from "./errors.ts";
 import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { settingsFindings } from "./problems.ts";
-import { createPlanner, maxReceives } from "./plan.ts";
-import { createSettling } from "./settle.ts";
+import { createPlanner, maxReceives } from "./settling/plan.ts";
+import { createSettling } from "./settling/settle.ts";
 
 export interface SqsContext {
   readonly clock: Clock;

@@ -2,8 +2,8 @@ import { DriverUnavailableError } from "../../../errors.ts";
 import type { Clock } from "../../../clock.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { SqsApi } from "./api.ts";
-import type { Consumer } from "./consumer.ts";
-import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
+import type { Consumer } from "./consumer/consumer.ts";
+import { createDeadLetters, type DeadLetters } from "./dead/letters.ts";
 import { unsettled } from "./problems.ts";
 import { sqsMaxBytes, type SqsQueue } from "./queue.ts";
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
-import type { Ended } from "./ended.ts";
+import type { Ended } from "./consumer/ended.ts";
 
 /**
  * What stands wrong with a queue while SQS does not delete what has ended, in the queue or among its dead letters;

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../clock.ts";
+import type { Clock } from "../../../../clock.ts";
 import type { Lines } from "./lines.ts";
 
 /** Lease calls that wait for messages. */

@@ -1,8 +1,8 @@
-import type { Clock } from "../../../clock.ts";
-import type { SqsApi } from "./api.ts";
-import { inBatches, type BatchResult } from "./batch.ts";
-import type { HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queue.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { SqsApi } from "../api.ts";
+import { inBatches, type BatchResult } from "../batch.ts";
+import type { HeldMessage } from "../message.ts";
+import type { SqsQueue } from "../queue.ts";
 
 /** SQS refuses to hide a message for longer than this after its receive: API_ChangeMessageVisibility. */
 const handleLifeMs = 43_200_000;

@@ -1,5 +1,5 @@
-import type { ParkedJobs } from "../../driver.ts";
-import type { HeldMessage } from "./message.ts";
+import type { ParkedJobs } from "../../../driver.ts";
+import type { HeldMessage } from "../message.ts";
 import type { GroupRate } from "./rate.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../clock.ts";
+import type { Clock } from "../../../../clock.ts";
 
 /**
  * The messages of one SQS queue whose jobs have ended: delivered, or all copies that had to be written are

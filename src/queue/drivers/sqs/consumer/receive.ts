@@ -1,7 +1,7 @@
-import { sleep, type Clock } from "../../../clock.ts";
-import type { SqsApi } from "./api.ts";
-import { readMessage, type HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queue.ts";
+import { sleep, type Clock } from "../../../../clock.ts";
+import type { SqsApi } from "../api.ts";
+import { readMessage, type HeldMessage } from "../message.ts";
+import type { SqsQueue } from "../queue.ts";
 
 /** Polls at a time of one queue: four full ones hide a round trip at several thousand messages a second. */
 const maxParallel = 8;

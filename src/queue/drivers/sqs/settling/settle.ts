@@ -1,16 +1,16 @@
-import type { Clock } from "../../../clock.ts";
-import { DriverUnavailableError, PayloadTooLargeError } from "../../../errors.ts";
-import type { Logger } from "../../../log.ts";
-import type { DriverEvents, Settlement, SettleResult } from "../../driver.ts";
-import type { SqsApi } from "./api.ts";
-import type { AttemptMemory } from "./attempts.ts";
-import type { Consumer } from "./consumer.ts";
+import type { Clock } from "../../../../clock.ts";
+import { DriverUnavailableError, PayloadTooLargeError } from "../../../../errors.ts";
+import type { Logger } from "../../../../log.ts";
+import type { DriverEvents, Settlement, SettleResult } from "../../../driver.ts";
+import type { SqsApi } from "../api.ts";
+import type { AttemptMemory } from "../attempts.ts";
+import type { Consumer } from "../consumer/consumer.ts";
 import { createEndings, type Ending } from "./endings.ts";
-import { unavailable } from "./errors.ts";
+import { unavailable } from "../errors.ts";
 import { createHidings, type Hiding } from "./hidings.ts";
 import type { Leaving } from "./leaving.ts";
-import type { Line } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
+import type { Line } from "../consumer/lines.ts";
+import type { HeldMessage } from "../message.ts";
 import type { Planner } from "./plan.ts";
 
 export interface SettleOptions {

@@ -1,4 +1,4 @@
-import type { BatchResult } from "./batch.ts";
+import type { BatchResult } from "../batch.ts";
 
 /** What became of a redrive. */
 export interface Redriven {

@@ -1,10 +1,10 @@
-import type { JobBody } from "../../../jobs/job.ts";
-import type { MessageAttributeValue, OutgoingMessage } from "./api.ts";
-import { encodeBody, messageBytes, packBody, type EncodedBody } from "./body.ts";
-import { shortHash } from "./ids.ts";
-import type { HeldMessage } from "./message.ts";
-import { encodeMeta, metaAttribute, metaText, type DeadMeta, type MessageMeta } from "./meta.ts";
-import type { SqsQueue } from "./queue.ts";
+import type { JobBody } from "../../../../jobs/job.ts";
+import type { MessageAttributeValue, OutgoingMessage } from "../api.ts";
+import { encodeBody, messageBytes, packBody, type EncodedBody } from "../body.ts";
+import { shortHash } from "../ids.ts";
+import type { HeldMessage } from "../message.ts";
+import { encodeMeta, metaAttribute, metaText, type DeadMeta, type MessageMeta } from "../meta.ts";
+import type { SqsQueue } from "../queue.ts";
 
 /** sqs-message-metadata.html: "Each message can have up to 10 attributes." */
 const maxAttributes = 10;

@@ -1,7 +1,7 @@
-import type { Clock } from "../../../clock.ts";
-import type { AttemptMemory, Memory } from "./attempts.ts";
-import type { BatchResult } from "./batch.ts";
-import type { Consumer } from "./consumer.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { AttemptMemory, Memory } from "../attempts.ts";
+import type { BatchResult } from "../batch.ts";
+import type { Consumer } from "../consumer/consumer.ts";
 import type { Leaving } from "./leaving.ts";
 
 /** A head that is to be received again, now or later, by anybody. */

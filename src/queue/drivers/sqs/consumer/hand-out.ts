@@ -1,12 +1,12 @@
-import type { Clock } from "../../../clock.ts";
-import type { Lease, LeaseOptions } from "../../driver.ts";
-import type { AttemptMemory } from "./attempts.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { Lease, LeaseOptions } from "../../../driver.ts";
+import type { AttemptMemory } from "../attempts.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
-import { unavailable } from "./errors.ts";
+import { unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Line, Lines } from "./lines.ts";
-import { messageInfo, type HeldMessage } from "./message.ts";
+import { messageInfo, type HeldMessage } from "../message.ts";
 
 export interface HandOutOptions {
   readonly lines: Lines;

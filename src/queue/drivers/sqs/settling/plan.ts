@@ -1,15 +1,15 @@
-import { shortened } from "../../../bounded-text.ts";
-import type { Clock } from "../../../clock.ts";
-import type { Disposition, OwnDeadLetter } from "../../driver.ts";
-import type { OutgoingMessage } from "./api.ts";
-import type { AttemptMemory, Memory } from "./attempts.ts";
-import { encodeBody, messageBytes } from "./body.ts";
-import type { Consumer } from "./consumer.ts";
-import { deadMessage } from "./dead.ts";
-import { childDeduplicationId, childGroup } from "./ids.ts";
-import type { Line } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
-import { encodeMeta, metaAttribute } from "./meta.ts";
+import { shortened } from "../../../../bounded-text.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { Disposition, OwnDeadLetter } from "../../../driver.ts";
+import type { OutgoingMessage } from "../api.ts";
+import type { AttemptMemory, Memory } from "../attempts.ts";
+import { encodeBody, messageBytes } from "../body.ts";
+import type { Consumer } from "../consumer/consumer.ts";
+import { deadMessage } from "../dead/copy.ts";
+import { childDeduplicationId, childGroup } from "../ids.ts";
+import type { Line } from "../consumer/lines.ts";
+import type { HeldMessage } from "../message.ts";
+import { encodeMeta, metaAttribute } from "../meta.ts";
 
 /** What a settlement needs of SQS. */
 export type Plan =

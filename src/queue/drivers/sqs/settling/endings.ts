@@ -1,12 +1,12 @@
-import type { Clock } from "../../../clock.ts";
-import type { DriverEvents, OwnDeadLetter } from "../../driver.ts";
-import type { SqsApi } from "./api.ts";
-import type { AttemptMemory } from "./attempts.ts";
-import { inBatches, type BatchResult } from "./batch.ts";
-import type { Consumer } from "./consumer.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { DriverEvents, OwnDeadLetter } from "../../../driver.ts";
+import type { SqsApi } from "../api.ts";
+import type { AttemptMemory } from "../attempts.ts";
+import { inBatches, type BatchResult } from "../batch.ts";
+import type { Consumer } from "../consumer/consumer.ts";
 import { failLeaving, type Leaving } from "./leaving.ts";
 import type { Copy } from "./plan.ts";
-import { sendAll } from "./send.ts";
+import { sendAll } from "../send.ts";
 
 /** A head whose job ends: copies to be written, then its deletion. */
 export type Ending = Leaving & {

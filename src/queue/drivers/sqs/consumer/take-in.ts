@@ -1,11 +1,11 @@
-import type { Clock } from "../../../clock.ts";
-import type { DriverEvents } from "../../driver.ts";
-import type { AttemptMemory } from "./attempts.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { DriverEvents } from "../../../driver.ts";
+import type { AttemptMemory } from "../attempts.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Line, Lines } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
+import type { HeldMessage } from "../message.ts";
 
 export interface TakeInOptions {
   readonly lines: Lines;

@@ -1,10 +1,10 @@
-import type { SettleResult } from "../../driver.ts";
-import type { AttemptMemory } from "./attempts.ts";
-import type { BatchResult } from "./batch.ts";
-import type { Consumer } from "./consumer.ts";
-import type { Line } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
-import { sendError } from "./send.ts";
+import type { SettleResult } from "../../../driver.ts";
+import type { AttemptMemory } from "../attempts.ts";
+import type { BatchResult } from "../batch.ts";
+import type { Consumer } from "../consumer/consumer.ts";
+import type { Line } from "../consumer/lines.ts";
+import type { HeldMessage } from "../message.ts";
+import { sendError } from "../send.ts";
 
 /** One head on its way out of our hands, and where its result goes. */
 export interface Leaving {

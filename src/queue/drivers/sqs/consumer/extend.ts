@@ -1,10 +1,10 @@
-import type { Clock } from "../../../clock.ts";
-import type { ExtendResult } from "../../driver.ts";
-import { callError, unavailable } from "./errors.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { ExtendResult } from "../../../driver.ts";
+import { callError, unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Line, Lines } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queue.ts";
+import type { HeldMessage } from "../message.ts";
+import type { SqsQueue } from "../queue.ts";
 
 export interface ExtendOptions {
   readonly queue: SqsQueue;

@@ -1,11 +1,11 @@
-import { sleep, type Clock } from "../../../clock.ts";
-import type { Logger } from "../../../log.ts";
-import type { QueueRef, SqsApi } from "./api.ts";
-import type { AttemptMemory } from "./attempts.ts";
-import { inBatches } from "./batch.ts";
+import { sleep, type Clock } from "../../../../clock.ts";
+import type { Logger } from "../../../../log.ts";
+import type { QueueRef, SqsApi } from "../api.ts";
+import type { AttemptMemory } from "../attempts.ts";
+import { inBatches } from "../batch.ts";
 import type { Ended } from "./ended.ts";
 import type { Line, Lines } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
+import type { HeldMessage } from "../message.ts";
 
 /** Pauses between rounds: they double from the first to the last while nothing is deleted. */
 const pauseMs = { first: 500, last: 30_000 };

@@ -1,11 +1,11 @@
-import type { JobBody } from "../../../jobs/job.ts";
-import type { DeadLetter } from "../../driver.ts";
-import type { Message, OutgoingMessage } from "./api.ts";
-import { decodeBody, encodeBody, messageBytes, packBody } from "./body.ts";
-import { shortHash } from "./ids.ts";
-import type { HeldMessage } from "./message.ts";
-import { decodeMeta, encodeMeta, metaAttribute, readMeta, type DeadMeta } from "./meta.ts";
-import type { SqsQueue } from "./queue.ts";
+import type { JobBody } from "../../../../jobs/job.ts";
+import type { DeadLetter } from "../../../driver.ts";
+import type { Message, OutgoingMessage } from "../api.ts";
+import { decodeBody, encodeBody, messageBytes, packBody } from "../body.ts";
+import { shortHash } from "../ids.ts";
+import type { HeldMessage } from "../message.ts";
+import { decodeMeta, encodeMeta, metaAttribute, readMeta, type DeadMeta } from "../meta.ts";
+import type { SqsQueue } from "../queue.ts";
 
 /** A dead letter that this process holds for a while. */
 export interface Listed {

@@ -1,16 +1,16 @@
-import { sleep, type Clock } from "../../../clock.ts";
-import { HooklineError } from "../../../errors.ts";
-import { bodyBytes } from "../../../jobs/body.ts";
-import type { DeadLetter, RedriveSelection } from "../../driver.ts";
-import type { SqsApi } from "./api.ts";
-import { inBatches } from "./batch.ts";
-import { originOf, readDeadLetter, revived, type Listed } from "./dead-reading.ts";
-import { createEnded, type Ended } from "./ended.ts";
-import { unavailable } from "./errors.ts";
-import { readMessage, type HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queue.ts";
+import { sleep, type Clock } from "../../../../clock.ts";
+import { HooklineError } from "../../../../errors.ts";
+import { bodyBytes } from "../../../../jobs/body.ts";
+import type { DeadLetter, RedriveSelection } from "../../../driver.ts";
+import type { SqsApi } from "../api.ts";
+import { inBatches } from "../batch.ts";
+import { originOf, readDeadLetter, revived, type Listed } from "./reading.ts";
+import { createEnded, type Ended } from "../consumer/ended.ts";
+import { unavailable } from "../errors.ts";
+import { readMessage, type HeldMessage } from "../message.ts";
+import type { SqsQueue } from "../queue.ts";
 import { notDeleted, nothing, sum, type Failure, type Redriven } from "./redriven.ts";
-import { sendAll, sendError } from "./send.ts";
+import { sendAll, sendError } from "../send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */
 const listedMs = 30_000;

@@ -1,14 +1,14 @@
-import type { Clock } from "../../../clock.ts";
-import type { Logger } from "../../../log.ts";
-import type { DriverEvents } from "../../driver.ts";
-import type { SqsApi } from "./api.ts";
-import type { AttemptMemory } from "./attempts.ts";
-import type { BatchResult } from "./batch.ts";
+import type { Clock } from "../../../../clock.ts";
+import type { Logger } from "../../../../log.ts";
+import type { DriverEvents } from "../../../driver.ts";
+import type { SqsApi } from "../api.ts";
+import type { AttemptMemory } from "../attempts.ts";
+import type { BatchResult } from "../batch.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import type { Line, Lines } from "./lines.ts";
-import type { HeldMessage } from "./message.ts";
-import type { SqsQueue } from "./queue.ts";
+import type { HeldMessage } from "../message.ts";
+import type { SqsQueue } from "../queue.ts";
 import { createVisibility } from "./visibility.ts";
 
 /**
