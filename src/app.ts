@@ -14,6 +14,7 @@ import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
 import { createDriver } from "./queue/registry.ts";
+import { retryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { childKind } from "./supervisor/child.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
@@ -70,6 +71,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     clock,
     log,
     events: losses,
+    retries: retryBounds(directory.retries),
     fail,
   });
   const supervisor = createSupervisor({

@@ -9,11 +9,10 @@ import type { Directory } from "./delivery/endpoint.ts";
  */
 export function createProcessMask(config: Config, directory: Directory): (text: string) => string {
   const mask = createMasker(secretsOf(config));
-  const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
   const names = new Set([
     ...config.queue.queues.map(({ name }) => name),
     ...directory.apps.map(({ id }) => id),
-    ...endpoints.map(({ label }) => label),
+    ...directory.endpoints.map(({ label }) => label),
   ]);
   return (text) => (names.has(text) ? text : mask(text));
 }

@@ -10,7 +10,9 @@ import { systemClock } from "../../src/clock.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { Disposition, Lease, NewJob } from "../../src/queue/driver.ts";
+import { createDirectory } from "../../src/delivery/directory.ts";
 import { createDriver } from "../../src/queue/registry.ts";
+import { retryBounds } from "../../src/queue/retry-bounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +33,7 @@ const driver = await createDriver(config, {
   clock: systemClock,
   log: silentLogger,
   events: { evicted: () => undefined, trimmed: () => undefined, reclaimed: () => undefined },
+  retries: retryBounds(createDirectory(config).retries),
 });
 const { signal } = new AbortController();
 await driver.open(signal);

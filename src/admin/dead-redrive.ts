@@ -1,4 +1,3 @@
-import type { Endpoint } from "../delivery/endpoint.ts";
 import { HooklineError } from "../errors.ts";
 import { deliveryId, endpointNameHash, safeJobId } from "../jobs/id.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -28,11 +27,8 @@ export function createNamedRedrive(
   deps: Pick<AdminDeps, "driver" | "directory" | "metrics">,
 ): (queue: string, ids: readonly string[]) => Promise<NamedRedrive> {
   const { driver, directory } = deps;
-  const endpoints: Endpoint[] = [
-    ...directory.apps.flatMap((app) => app.endpoints),
-    ...(directory.named ?? []),
-  ];
-  const formers = endpoints.flatMap(({ formerName }) => (formerName === undefined ? [] : [formerName]));
+  const { endpoints } = directory;
+  const formers = endpoints.flatMap(({ formerName }) => (formerName === null ? [] : [formerName]));
   const hashes = [
     ...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)]),
   ];

@@ -1,5 +1,6 @@
+import { snakeKeys } from "../camel-keys.ts";
 import { redactUrl } from "../config/secret-url.ts";
-import { defaultLimits, type Endpoint, type Target } from "../delivery/endpoint.ts";
+import type { Endpoint, Target } from "../delivery/endpoint.ts";
 import { publicJwk } from "../delivery/signing-keys.ts";
 import type { DatedKey } from "../delivery/standard-webhooks.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -19,7 +20,6 @@ export function describeEndpoint(
   endpoint: Endpoint,
 ): Record<string, unknown> {
   const gate = deps.gates.of(endpoint);
-  const limits = endpoint.limits ?? defaultLimits;
   const keys = endpoint.standardKeys ?? [];
   const now = deps.clock.now();
   return {
@@ -40,19 +40,7 @@ export function describeEndpoint(
     ],
     signing_keys: keys.map((key) => describeKey(key, now)),
     limits: {
-      concurrency: limits.concurrency,
-      rate_limit:
-        limits.rateLimit === null
-          ? null
-          : { per_second: limits.rateLimit.perSecond, burst: limits.rateLimit.burst },
-      breaker: {
-        failure_share: limits.breaker.failureShare,
-        min_attempts: limits.breaker.minAttempts,
-        window_ms: limits.breaker.windowMs,
-        open_ms: limits.breaker.openMs,
-      },
-      on_gone: limits.onGone,
-      gone_threshold: limits.goneThreshold,
+      ...snakeKeys(endpoint.limits),
       max_attempts: endpoint.retry.maxAttempts,
       request_timeout_ms: endpoint.requestTimeoutMs,
     },

@@ -14,8 +14,7 @@ const toleranceMs = 300_000;
  * `kid` hides what was configured together. A key is listed until nobody may accept its signatures any more.
  */
 export function wellKnownRoutes(deps: AdminDeps): Route[] {
-  const { apps, named = [] } = deps.directory;
-  const keys = [...apps.flatMap((app) => app.endpoints), ...named]
+  const keys = deps.directory.endpoints
     .flatMap((endpoint) => endpoint.standardKeys ?? [])
     .flatMap(({ key, notAfter }) =>
       key.version === "v1a" ? [{ jwk: publicJwk(key.publicKey), notAfter }] : [],

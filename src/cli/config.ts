@@ -93,10 +93,14 @@ function summarize({ config, file }: LoadedConfig): string {
  */
 async function checkParts(loaded: Config): Promise<void> {
   const { createDriver } = await import("../queue/registry.ts");
+  const { retryBounds } = await import("../queue/retry-bounds.ts");
+  const { createDirectory } = await import("../delivery/directory.ts");
   const { createTransports } = await import("../delivery/transports.ts");
+  const retries = retryBounds(createDirectory(loaded).retries);
   const events = { evicted: () => undefined, trimmed: () => undefined, reclaimed: () => undefined };
   const parts = [
-    async () => (await createDriver(loaded, { clock: systemClock, log: silentLogger, events })).close(),
+    async () =>
+      (await createDriver(loaded, { clock: systemClock, log: silentLogger, events, retries })).close(),
     async () => createTransports({ config: loaded, mask: (text) => text }).close(),
   ];
   const issues: ConfigIssue[] = [];

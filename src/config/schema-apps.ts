@@ -6,16 +6,13 @@ import {
   checkedText,
   choice,
   flag,
-  integer,
   milliseconds,
-  rate,
   receiverName,
   region,
   secretAnything,
   secretText,
   secretUrl,
   secretValue,
-  share,
   text,
   textLike,
 } from "./kinds.ts";
@@ -23,6 +20,7 @@ import { eventTypeProblem } from "./event-type.ts";
 import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./schema-database.ts";
 import { proxyUrl } from "./schema-egress.ts";
+import { limitEntries } from "./schema-limits.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
 import { isShowable } from "./showable.ts";
 import { receiverUrlProblem } from "./urls.ts";
@@ -114,33 +112,7 @@ const sharedEntries = {
   headers: v.optional(headersSchema, {}),
   retry: v.optional(ownRetrySchema, {}),
   request_timeout_ms: v.optional(milliseconds(1, "As webhooks.request_timeout_ms, for this one.")),
-  concurrency: v.optional(
-    v.nullable(integer({ min: 1 }, "Most attempts in flight to this endpoint; null = a fair share.")),
-    null,
-  ),
-  rate_limit: v.optional(
-    v.nullable(
-      v.strictObject({
-        per_second: rate("Attempts a second."),
-        burst: v.optional(integer({ min: 1 }, "Attempts that may start at once after a pause."), 1),
-      }),
-    ),
-    null,
-  ),
-  breaker: v.optional(
-    v.strictObject({
-      failure_share: v.optional(share("Share of failed attempts that opens the breaker."), 0.5),
-      min_attempts: v.optional(integer({ min: 1 }, "Attempts in the window before it may open."), 20),
-      window_ms: v.optional(milliseconds(1, "Window in which attempts count."), 60_000),
-      open_ms: v.optional(milliseconds(1, "Time without attempts before the first probe."), 30_000),
-    }),
-    {},
-  ),
-  on_gone: v.optional(
-    choice(["dead_letter", "disable"], "What an answer of 410 does, besides ending its own delivery."),
-    "dead_letter",
-  ),
-  gone_threshold: v.optional(integer({ min: 1 }, "Answers of 410 in a row that disable the endpoint."), 3),
+  ...limitEntries,
   signing: v.optional(choice(["pusher", "standard", "both", "none"], "Signature headers.")),
   signing_keys: v.optional(v.array(signingKeySchema, "an array of signing keys"), []),
   tls: v.optional(v.nullable(tlsSchema), null),

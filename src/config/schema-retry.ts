@@ -31,37 +31,51 @@ const statuses = (description: string) =>
     v.description(description),
   );
 
-const attempts = integer({ min: 1 }, "Attempts in all, the first included.");
-const firstBackoff = milliseconds(0, "Delay after the first attempt; doubles.");
-const longestBackoff = milliseconds(0, "Longest delay, Retry-After included.");
-const jitter = share("The delay is spread by plus or minus this share.");
-const maxAge = v.pipe(
-  v.nullable(milliseconds(1, "Milliseconds.")),
-  v.description("No retry starts later than this after the job was enqueued; null = no limit."),
-);
-const retryOn = statuses("Statuses that are retried although by default they are not.");
-const deadOn = statuses("Statuses that are dead-lettered at once although by default they are retried.");
+/** Every key of a retry policy, with its default; a new one is added here only. */
+const retryEntries = {
+  max_attempts: v.optional(integer({ min: 1 }, "Attempts in all, the first included."), 12),
+  initial_backoff_ms: v.optional(milliseconds(0, "Delay after the first attempt; doubles."), 1000),
+  max_backoff_ms: v.optional(milliseconds(0, "Longest delay, Retry-After included."), 3_600_000),
+  jitter: v.optional(share("The delay is spread by plus or minus this share."), 0.2),
+  schedule_ms: v.optional(schedule, null),
+  max_age_ms: v.optional(
+    v.pipe(
+      v.nullable(milliseconds(1, "Milliseconds.")),
+      v.description("No retry starts later than this after the job was enqueued; null = no limit."),
+    ),
+    null,
+  ),
+  retry_on: v.optional(statuses("Statuses that are retried although by default they are not."), []),
+  dead_on: v.optional(
+    statuses(
+      "Statuses that are dead-lettered at once although by default they are retried; wins over retry_on.",
+    ),
+    [],
+  ),
+};
+type RetryEntries = typeof retryEntries;
 
 /** `webhooks.retry`: what holds where a webhook says nothing else. */
-export const retrySchema = v.strictObject({
-  max_attempts: v.optional(attempts, 12),
-  initial_backoff_ms: v.optional(firstBackoff, 1000),
-  max_backoff_ms: v.optional(longestBackoff, 3_600_000),
-  jitter: v.optional(jitter, 0.2),
-  schedule_ms: v.optional(schedule, null),
-  max_age_ms: v.optional(maxAge, null),
-  retry_on: v.optional(retryOn, []),
-  dead_on: v.optional(deadOn, []),
-});
+export const retrySchema = v.strictObject(retryEntries);
+
+/** The entries without their defaults: what is left out is left out. */
+function withoutDefaults(): {
+  [Key in keyof RetryEntries]: v.OptionalSchema<RetryEntries[Key]["wrapped"], undefined>;
+} {
+  const bare = Object.entries(retryEntries).map(([key, { wrapped }]) => [
+    key,
+    v.optional(wrapped as v.GenericSchema),
+  ]);
+  return Object.fromEntries(bare) as ReturnType<typeof withoutDefaults>;
+}
 
 /** A webhook's own `retry`: a key that is left out is as in `webhooks.retry`. */
-export const ownRetrySchema = v.strictObject({
-  max_attempts: v.optional(attempts),
-  initial_backoff_ms: v.optional(firstBackoff),
-  max_backoff_ms: v.optional(longestBackoff),
-  jitter: v.optional(jitter),
-  schedule_ms: v.optional(schedule),
-  max_age_ms: v.optional(maxAge),
-  retry_on: v.optional(retryOn),
-  dead_on: v.optional(deadOn),
-});
+export const ownRetrySchema = v.strictObject(withoutDefaults());
+
+export type RetryConfig = v.InferOutput<typeof retrySchema>;
+
+/** The policy of a receiver: `webhooks.retry` with its own laid over it. A null of its own counts. */
+export function mergeRetry(shared: RetryConfig, own: v.InferOutput<typeof ownRetrySchema>): RetryConfig {
+  const set = Object.entries(own).filter(([, value]) => value !== undefined);
+  return set.length === 0 ? shared : { ...shared, ...Object.fromEntries(set) };
+}

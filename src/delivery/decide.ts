@@ -46,7 +46,7 @@ export function decide(
   const asked = outcome.kind === "http_status" ? (outcome.retryAfterMs ?? 0) : 0;
   const delayMs = Math.max(backoff, Math.min(asked, policy.maxBackoffMs));
   const age = context.ageMs ?? null;
-  const maxAge = policy.maxAgeMs ?? null;
+  const maxAge = policy.maxAgeMs;
   if (age !== null && maxAge !== null && age + delayMs > maxAge) {
     return { verb: "dead", reason: "max_age", detail };
   }
@@ -59,11 +59,11 @@ function fatalReason(outcome: DecidableOutcome, policy: RetryPolicy): string | n
     case "blocked":
       return "blocked";
     case "redirect":
-      if (policy.deadOn?.has(outcome.status) === true) return "redirect";
-      return policy.retryOn?.has(outcome.status) === true ? null : "redirect";
+      if (policy.deadOn.includes(outcome.status)) return "redirect";
+      return policy.retryOn.includes(outcome.status) ? null : "redirect";
     case "http_status":
-      if (policy.deadOn?.has(outcome.status) === true) return `http_${outcome.status}`;
-      if (policy.retryOn?.has(outcome.status) === true) return null;
+      if (policy.deadOn.includes(outcome.status)) return `http_${outcome.status}`;
+      if (policy.retryOn.includes(outcome.status)) return null;
       return isRetryableStatus(outcome.status) ? null : `http_${outcome.status}`;
     default:
       return null;

@@ -1,6 +1,8 @@
+import { camelKeys } from "../camel-keys.ts";
 import { formerNames } from "../config/endpoint-name.ts";
 import type { AppConfig, Config, EndpointConfig, WebhookConfig } from "../config/schema.ts";
-import { standardScheduleMs } from "../config/schema-retry.ts";
+import { limitsOf, type LimitsConfig } from "../config/schema-limits.ts";
+import { mergeRetry, standardScheduleMs, type RetryConfig } from "../config/schema-retry.ts";
 import { endpointNameHash } from "../jobs/id.ts";
 import type { App, Directory, Endpoint, EndpointLimits, Target, TlsSettings } from "./endpoint.ts";
 import { compileFilter, compileTypePatterns } from "./filter.ts";
@@ -12,23 +14,30 @@ import type { DatedKey } from "./standard-webhooks.ts";
 /** The parts of the configuration that say who the receivers are. */
 export type DirectoryConfig = Pick<Config, "apps" | "endpoints" | "webhooks" | "queue">;
 
+/** What the receivers of one directory have in common. */
+interface Common {
+  readonly config: DirectoryConfig;
+  /** The same limits and policies are one object: of thousands of receivers most have the defaults. */
+  readonly limits: (config: LimitsConfig) => EndpointLimits;
+  readonly retry: (config: RetryConfig) => RetryPolicy;
+}
+
 /**
  * All receivers, compiled: filters, retry policies and keys are worked out once, here.
  *
  * Takes a checked configuration: names resolved, ids, keys and names unique, patterns and keys valid.
  */
 export function createDirectory(config: DirectoryConfig): Directory {
-  const apps = config.apps.map((app) => compileApp(app, config));
+  const policies = new Map<string, RetryPolicy>();
+  const common: Common = {
+    config,
+    limits: once(new Map(), camelKeys<LimitsConfig>),
+    retry: once(policies, compileRetry),
+  };
+  common.retry(config.webhooks.retry);
+  const apps = config.apps.map((app) => compileApp(app, common));
   const named = new Map(
-    Object.entries(config.endpoints).map(([name, receiver]) => [
-      name,
-      {
-        ...compileReceiver(name, name, receiver, config),
-        eventTypes: null,
-        acceptsChannel: null,
-        pusher: null,
-      } satisfies Endpoint,
-    ]),
+    Object.entries(config.endpoints).map(([name, receiver]) => [name, compileNamed(name, receiver, common)]),
   );
   const byId = new Map(apps.map((app) => [app.id, app]));
   const byKey = new Map(apps.map((app) => [app.key, app]));
@@ -36,9 +45,21 @@ export function createDirectory(config: DirectoryConfig): Directory {
   return {
     apps,
     named: [...named.values()],
+    endpoints: [...apps.flatMap(({ endpoints }) => endpoints), ...named.values()],
+    retries: [...policies.values()],
     findApp: (id, key) =>
       (id === null ? undefined : byId.get(id)) ?? (key === null ? undefined : byKey.get(key)) ?? null,
     findEndpoint: (app, name) => (app === null ? named : byName.get(app))?.get(name) ?? null,
+  };
+}
+
+/** Compiles equal settings to one object, which `known` then holds. */
+function once<From, To>(known: Map<string, To>, compile: (from: From) => To): (from: From) => To {
+  return (from) => {
+    const key = JSON.stringify(from);
+    let made = known.get(key);
+    if (made === undefined) known.set(key, (made = compile(from)));
+    return made;
   };
 }
 
@@ -47,12 +68,12 @@ function indexByName(endpoints: readonly Endpoint[]): ReadonlyMap<string, Endpoi
   return new Map(
     endpoints.flatMap((endpoint) => {
       const { name, formerName } = endpoint;
-      return [name, ...(formerName === undefined ? [] : [formerName])].map((key) => [key, endpoint]);
+      return [name, ...(formerName === null ? [] : [formerName])].map((key) => [key, endpoint]);
     }),
   );
 }
 
-function compileApp(app: AppConfig, config: DirectoryConfig): App {
+function compileApp(app: AppConfig, common: Common): App {
   const formers = formerNames(app.webhooks);
   return {
     id: app.id,
@@ -60,60 +81,60 @@ function compileApp(app: AppConfig, config: DirectoryConfig): App {
     secret: app.secret,
     previousSecrets: app.previous_secrets,
     accept: new Set(app.accept),
-    endpoints: app.webhooks.map((webhook, index) => {
-      const formerName = formers[index] ?? null;
-      return { ...compileWebhook(webhook, app, config), ...(formerName === null ? {} : { formerName }) };
-    }),
+    endpoints: app.webhooks.map((webhook, index) =>
+      compileWebhook(webhook, app, formers[index] ?? null, common),
+    ),
   };
 }
 
-function compileWebhook(webhook: WebhookConfig, app: AppConfig, config: DirectoryConfig): Endpoint {
+function compileWebhook(
+  webhook: WebhookConfig,
+  app: AppConfig,
+  formerName: string | null,
+  common: Common,
+): Endpoint {
   const { name, event_types: types, filter, signing } = webhook;
-  const matchesTypePattern = compileTypePatterns(types);
   return {
-    ...compileReceiver(name, `${app.id}/${name}`, webhook, config),
+    ...compileReceiver(name, `${app.id}/${name}`, webhook, common),
+    formerName,
     eventTypes: new Set(types),
-    ...(matchesTypePattern === undefined ? {} : { matchesTypePattern }),
+    matchesTypePattern: compileTypePatterns(types),
     acceptsChannel: compileFilter(filter),
     pusher: signing === "pusher" || signing === "both" ? { key: app.key, secret: app.secret } : null,
   };
 }
 
+function compileNamed(name: string, receiver: EndpointConfig, common: Common): Endpoint {
+  return {
+    ...compileReceiver(name, name, receiver, common),
+    formerName: null,
+    eventTypes: null,
+    matchesTypePattern: null,
+    acceptsChannel: null,
+    pusher: null,
+  };
+}
+
 /** What webhooks and named endpoints have in common. */
-function compileReceiver(name: string, label: string, receiver: EndpointConfig, config: DirectoryConfig) {
-  const standardKeys = compileKeys(receiver);
+function compileReceiver(name: string, label: string, receiver: EndpointConfig, common: Common) {
+  const { queue, webhooks } = common.config;
   return {
     name,
     label,
     nameHash: endpointNameHash(name),
-    target: compileTarget(receiver, config.queue.sqs.region),
+    target: compileTarget(receiver, queue.sqs.region),
     headers: Object.entries(receiver.headers),
-    retry: compileRetry(receiver.retry, config.webhooks.retry),
-    requestTimeoutMs: receiver.request_timeout_ms ?? config.webhooks.request_timeout_ms,
-    ...(receiver.tls === null ? {} : { tls: compileTls(receiver.tls) }),
-    ...(receiver.proxy === null ? {} : { proxy: new URL(receiver.proxy) }),
-    limits: compileLimits(receiver),
-    ...(standardKeys === null ? {} : { standardKeys }),
+    retry: common.retry(mergeRetry(webhooks.retry, receiver.retry)),
+    requestTimeoutMs: receiver.request_timeout_ms ?? webhooks.request_timeout_ms,
+    tls: receiver.tls === null ? null : compileTls(receiver.tls),
+    proxy: receiver.proxy === null ? null : new URL(receiver.proxy),
+    limits: common.limits(limitsOf(receiver)),
+    standardKeys: compileKeys(receiver),
   };
 }
 
 function compileTls({ ca, cert, key, min_version }: NonNullable<EndpointConfig["tls"]>): TlsSettings {
   return { ca, cert, key, minVersion: min_version };
-}
-
-function compileLimits({ concurrency, rate_limit: rate, breaker, ...gone }: EndpointConfig): EndpointLimits {
-  return {
-    concurrency,
-    rateLimit: rate === null ? null : { perSecond: rate.per_second, burst: rate.burst },
-    breaker: {
-      failureShare: breaker.failure_share,
-      minAttempts: breaker.min_attempts,
-      windowMs: breaker.window_ms,
-      openMs: breaker.open_ms,
-    },
-    onGone: gone.on_gone,
-    goneThreshold: gone.gone_threshold,
-  };
 }
 
 function compileTarget({ url, lambda }: EndpointConfig, defaultRegion: string): Target {
@@ -128,19 +149,8 @@ function compileTarget({ url, lambda }: EndpointConfig, defaultRegion: string): 
   };
 }
 
-function compileRetry(own: EndpointConfig["retry"], shared: Config["webhooks"]["retry"]): RetryPolicy {
-  // A null of the webhook's own counts: it switches off what `webhooks.retry` says.
-  const schedule = own.schedule_ms === undefined ? shared.schedule_ms : own.schedule_ms;
-  return {
-    maxAttempts: own.max_attempts ?? shared.max_attempts,
-    initialBackoffMs: own.initial_backoff_ms ?? shared.initial_backoff_ms,
-    maxBackoffMs: own.max_backoff_ms ?? shared.max_backoff_ms,
-    jitter: own.jitter ?? shared.jitter,
-    scheduleMs: schedule === "standard" ? standardScheduleMs : schedule,
-    maxAgeMs: own.max_age_ms === undefined ? shared.max_age_ms : own.max_age_ms,
-    retryOn: new Set(own.retry_on ?? shared.retry_on),
-    deadOn: new Set(own.dead_on ?? shared.dead_on),
-  };
+function compileRetry({ schedule_ms: schedule, ...rest }: RetryConfig): RetryPolicy {
+  return { ...camelKeys(rest), scheduleMs: schedule === "standard" ? standardScheduleMs : schedule };
 }
 
 /** The keys of Standard Webhooks, newest first; null where this receiver is not signed for that way. */

@@ -1,5 +1,5 @@
-import type { BreakerPolicy } from "../endpoints/breaker.ts";
-import type { RateLimitPolicy } from "../endpoints/rate-limit.ts";
+import type { CamelKeys } from "../camel-keys.ts";
+import type { LimitsConfig } from "../config/schema-limits.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { DatedKey } from "./standard-webhooks.ts";
 
@@ -32,8 +32,8 @@ export interface TlsSettings {
 export interface Endpoint {
   /** Unique in its app, or among the named `endpoints`. */
   readonly name: string;
-  /** The name under which 0.1 stored its jobs and its mode, where that is no other's; absent = none. */
-  readonly formerName?: string;
+  /** The name under which 0.1 stored its jobs and its mode, where that is no other's; null = none. */
+  readonly formerName: string | null;
   /** `app-id/name`, or `name` for a named endpoint: for logs, metrics and dead letters. Never a URL. */
   readonly label: string;
   /** First 8 hex of SHA-256(name): the second half of a delivery's id (contract §3). */
@@ -41,46 +41,27 @@ export interface Endpoint {
   readonly target: Target;
   /** Event types it wants; null = all (named endpoints). */
   readonly eventTypes: ReadonlySet<string> | null;
-  /** Whether a type that is not in `eventTypes` matches a pattern there, as `order.*` does; absent = no patterns. */
-  readonly matchesTypePattern?: (type: string) => boolean;
+  /** Whether a type that is not in `eventTypes` matches a pattern there, as `order.*` does; null = no patterns. */
+  readonly matchesTypePattern: ((type: string) => boolean) | null;
   /** Whether an event on this channel passes the filter; null = no filter. */
   readonly acceptsChannel: ((channel: string) => boolean) | null;
   /** Configured headers, names as written. */
   readonly headers: readonly (readonly [string, string])[];
   readonly retry: RetryPolicy;
   readonly requestTimeoutMs: number;
-  /** Absent = the runtime's defaults. */
-  readonly tls?: TlsSettings;
-  /** Proxy that its attempts go through instead of `egress.proxy`; absent = that one. */
-  readonly proxy?: URL;
-  /** Its own limits; absent = defaultLimits. */
-  readonly limits?: EndpointLimits;
+  /** Null = the runtime's defaults. */
+  readonly tls: TlsSettings | null;
+  /** Proxy that its attempts go through instead of `egress.proxy`; null = that one. */
+  readonly proxy: URL | null;
+  readonly limits: EndpointLimits;
   /** Key and secret for x-pusher-key and x-pusher-signature; null where they are not sent. */
   readonly pusher: { readonly key: string; readonly secret: string } | null;
-  /** Keys for webhook-timestamp and webhook-signature, newest first; absent where they are not sent. */
-  readonly standardKeys?: readonly DatedKey[];
+  /** Keys for webhook-timestamp and webhook-signature, newest first; null where they are not sent. */
+  readonly standardKeys: readonly DatedKey[] | null;
 }
 
-/** What an endpoint may be sent at a time, and what its answers switch off. */
-export interface EndpointLimits {
-  /** Most attempts in flight to it; null = its fair share. */
-  readonly concurrency: number | null;
-  readonly rateLimit: RateLimitPolicy | null;
-  readonly breaker: BreakerPolicy;
-  /** What answers of 410 do besides ending their own delivery. */
-  readonly onGone: "dead_letter" | "disable";
-  /** Answers of 410 in a row that disable it. */
-  readonly goneThreshold: number;
-}
-
-/** What the configuration's schema has as defaults. */
-export const defaultLimits: EndpointLimits = {
-  concurrency: null,
-  rateLimit: null,
-  breaker: { failureShare: 0.5, minAttempts: 20, windowMs: 60_000, openMs: 30_000 },
-  onGone: "dead_letter",
-  goneThreshold: 3,
-};
+/** What an endpoint may be sent at a time, and what its answers switch off; explained in config/schema-limits.ts. */
+export type EndpointLimits = CamelKeys<LimitsConfig>;
 
 /** Key, secret and webhooks of one application. */
 export interface App {
@@ -93,11 +74,15 @@ export interface App {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Looks receivers up. */
+/** All receivers of the configuration, and how they are looked up. */
 export interface Directory {
   readonly apps: readonly App[];
   /** The named `endpoints`. */
-  readonly named?: readonly Endpoint[];
+  readonly named: readonly Endpoint[];
+  /** All of them, in the order of the configuration: those of the apps, then the named ones. */
+  readonly endpoints: readonly Endpoint[];
+  /** Every retry policy in force, each once: `webhooks.retry` first, then what receivers have of their own. */
+  readonly retries: readonly RetryPolicy[];
   /** By id, else by key. */
   findApp(id: string | null, key: string | null): App | null;
   /** An app's endpoint by its name, else by its former one; with app null a named one. */

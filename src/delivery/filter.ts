@@ -32,11 +32,11 @@ export function compileFilter(filter: ChannelFilter): ((channel: string) => bool
 /**
  * Whether a type matches one of the patterns: `*` stands for one segment between dots, and as the last
  * segment for one or more, so that `order.*` takes `order.created` and `order.item.added`, and `*` takes
- * all. Undefined when no type in the list has a `*`.
+ * all. Null when no type in the list has a `*`.
  */
-export function compileTypePatterns(types: readonly string[]): ((type: string) => boolean) | undefined {
+export function compileTypePatterns(types: readonly string[]): ((type: string) => boolean) | null {
   const patterns = types.filter(isTypePattern).map((type) => type.split("."));
-  if (patterns.length === 0) return undefined;
+  if (patterns.length === 0) return null;
   return (type) => {
     const segments = type.split(".");
     return patterns.some((pattern) => matchesSegments(pattern, segments));

@@ -1,19 +1,10 @@
-/** When to try again, from `webhooks.retry` and a webhook's own `retry`. */
-export interface RetryPolicy {
-  /** Attempts in all, the first included. */
-  readonly maxAttempts: number;
-  readonly initialBackoffMs: number;
-  readonly maxBackoffMs: number;
-  /** 0 to 1: the delay is spread by plus or minus this share. */
-  readonly jitter: number;
+import type { CamelKeys } from "../camel-keys.ts";
+import type { RetryConfig } from "../config/schema-retry.ts";
+
+/** When to try again: `webhooks.retry` with a webhook's own `retry` over it; explained in config/schema-retry.ts. */
+export interface RetryPolicy extends Omit<CamelKeys<RetryConfig>, "scheduleMs"> {
   /** Delays after attempt 1, 2, …; the last repeats. Null = exponential. */
   readonly scheduleMs: readonly number[] | null;
-  /** A retry that would start later than this after the enqueue is not made. Absent or null = no limit. */
-  readonly maxAgeMs?: number | null;
-  /** Statuses that are retried although the table says otherwise; 2xx cannot stand here. */
-  readonly retryOn?: ReadonlySet<number>;
-  /** Statuses that are dead-lettered at once although the table says otherwise; wins over retryOn. */
-  readonly deadOn?: ReadonlySet<number>;
 }
 
 /**

@@ -186,7 +186,7 @@ export function wants(endpoint: Endpoint, event: JobEvent): boolean {
   if (
     eventTypes !== null &&
     !eventTypes.has(event.name) &&
-    endpoint.matchesTypePattern?.(event.name) !== true
+    !(endpoint.matchesTypePattern?.(event.name) ?? false)
   ) {
     return false;
   }

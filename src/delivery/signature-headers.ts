@@ -27,7 +27,7 @@ const none: readonly HeaderEntry[] = [];
 export function signatureHeaders(endpoint: Endpoint, parts: SignedParts): readonly HeaderEntry[] | null {
   const { pusher, standardKeys } = endpoint;
   const entries: HeaderEntry[] = [];
-  if (standardKeys !== undefined) {
+  if (standardKeys !== null) {
     const timestampSeconds = Math.floor(parts.nowMs / 1000);
     const signature = signStandard({
       id: parts.deliveryId,

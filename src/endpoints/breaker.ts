@@ -1,13 +1,7 @@
+import type { EndpointLimits } from "../delivery/endpoint.ts";
+
 /** When an endpoint's circuit breaker opens, and for how long (`breaker` of a webhook). */
-export interface BreakerPolicy {
-  /** 0 to 1: share of failed attempts in the window at which it opens. */
-  readonly failureShare: number;
-  /** Fewer attempts than this in the window never open it. */
-  readonly minAttempts: number;
-  readonly windowMs: number;
-  /** Time without attempts before the first probe. */
-  readonly openMs: number;
-}
+export type BreakerPolicy = EndpointLimits["breaker"];
 
 export type BreakerState = "closed" | "open" | "half_open";
 

@@ -1,9 +1,7 @@
+import type { EndpointLimits } from "../delivery/endpoint.ts";
+
 /** How often attempts to an endpoint may start (`rate_limit` of a webhook). */
-export interface RateLimitPolicy {
-  readonly perSecond: number;
-  /** Attempts that may start at once after a pause. */
-  readonly burst: number;
-}
+export type RateLimitPolicy = NonNullable<EndpointLimits["rateLimit"]>;
 
 /** A token bucket; times are monotonic ms. In any second at most perSecond + burst attempts start. */
 export interface RateLimit {

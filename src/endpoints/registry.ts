@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { defaultLimits, type Directory, type Endpoint } from "../delivery/endpoint.ts";
+import type { Directory, Endpoint } from "../delivery/endpoint.ts";
 import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
@@ -40,7 +40,7 @@ export interface EndpointGatesOptions {
 
 /** The label that an endpoint had in 0.1; null when it had this one. */
 function formerLabelOf({ label, name, formerName }: Endpoint): string | null {
-  return formerName === undefined ? null : label.slice(0, -name.length) + formerName;
+  return formerName === null ? null : label.slice(0, -name.length) + formerName;
 }
 
 export function createEndpointGates({
@@ -66,11 +66,11 @@ export function createEndpointGates({
       endpoint,
       failures,
       attempts,
-      open_ms: (limits ?? defaultLimits).breaker.openMs,
+      open_ms: limits.breaker.openMs,
       detail: describeOutcome(last),
     });
   };
-  const endpoints = [...directory.apps.flatMap((app) => app.endpoints), ...(directory.named ?? [])];
+  const { endpoints } = directory;
   const gates = new Map(
     endpoints.map(
       (endpoint) => [endpoint, createEndpointGate({ endpoint, clock, onGone, onBreaker })] as const,

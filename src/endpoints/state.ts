@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { createBreaker, type BreakerState, type BreakerTrip } from "./breaker.ts";
-import { defaultLimits, type Endpoint } from "../delivery/endpoint.ts";
+import type { Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { createWindow } from "./window.ts";
@@ -60,7 +60,7 @@ const parkAboveMs = 1_000;
  */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const { endpoint, clock } = options;
-  const limits = endpoint.limits ?? defaultLimits;
+  const { limits } = endpoint;
   const breaker = createBreaker(limits.breaker);
   const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
   const listeners: (() => void)[] = [];

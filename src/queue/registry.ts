@@ -5,12 +5,15 @@ import type { Logger } from "../log.ts";
 import type { DriverEvents, DriverName, QueueDriver } from "./driver.ts";
 import { redisOptions } from "./registry-redis.ts";
 import { sqsOptions } from "./registry-sqs.ts";
+import type { RetryBounds } from "./retry-bounds.ts";
 
 /** What a driver is given beside its configuration. */
 export interface DriverContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
+  /** How far the receivers' retries reach; see retryBounds. */
+  readonly retries: RetryBounds;
   /** Told when this process can never use the backend again, and must end with exit code 1. Absent: it is thrown. */
   readonly fail?: (error: Error) => void;
 }
@@ -85,5 +88,5 @@ async function makeRedis(config: Config, context: DriverContext): Promise<QueueD
 
 async function makeSqs(config: Config, context: DriverContext): Promise<QueueDriver> {
   const { createSqsDriver } = await import("./drivers/sqs/driver.ts");
-  return createSqsDriver(sqsOptions(config), context);
+  return createSqsDriver(sqsOptions(config, context.retries), context);
 }

@@ -127,7 +127,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     capacity: Math.max(16, slots.total * 2),
     isSole: countEndpoints(options.plan) <= 1,
     gateOf: options.gateOf,
-    ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
+    ownConcurrencyOf: ({ endpoint }) => endpoint.limits.concurrency,
     park,
     giveUp,
     needLoop: (running) => {
@@ -259,6 +259,5 @@ function withLearntId({ learntId }: Held, disposition: Disposition): Disposition
 
 /** Endpoints that this queue's jobs can go to. */
 function countEndpoints({ directory, rawRoutes }: PlanContext): number {
-  if (rawRoutes !== null) return rawRoutes.endpoints.size;
-  return directory.apps.reduce((sum, { endpoints }) => sum + endpoints.length, directory.named?.length ?? 0);
+  return rawRoutes === null ? directory.endpoints.length : rawRoutes.endpoints.size;
 }

@@ -4,6 +4,7 @@ import type { AdminDeps } from "../../src/admin/deps.ts";
 import { HooklineError } from "../../src/errors.ts";
 import { deliveryId, sha256Hex } from "../../src/jobs/id.ts";
 import { createMetrics } from "../../src/metrics.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 
 const hash = (name: string): string => sha256Hex(name).slice(0, 8);
 
@@ -21,8 +22,9 @@ function setUp(listed: readonly string[], names: readonly string[] = ["a", "b"])
   const deps = {
     driver: { capabilities: { listsDeadLetters: false }, redrive },
     directory: {
-      apps: [],
-      named: names.map((name) => ({ nameHash: hash(name), formerName: "receiver.test-1a2b3c" })),
+      endpoints: names.map((name) =>
+        testEndpoint({ name, nameHash: hash(name), formerName: "receiver.test-1a2b3c" }),
+      ),
     },
     metrics,
   };

@@ -138,7 +138,7 @@ describe("GET /v1/endpoints", () => {
 describe("modes", () => {
   test("disable, pause, resume and enable change it and answer with the endpoint", async () => {
     const admin = await start();
-    const gate = admin.gates.of(admin.directory.named![0]!);
+    const gate = admin.gates.of(admin.directory.named[0]!);
     for (const [verb, mode] of [
       ["pause", "paused"],
       ["resume", "enabled"],
@@ -393,7 +393,7 @@ describe("GET /v1/endpoints/{app}/{name}/attempts", () => {
 
   test("20 unless asked for more, at most 100; anything else is 400 bad_query", async () => {
     const admin = await start();
-    const endpoint = admin.directory.named![0]!;
+    const endpoint = admin.directory.named[0]!;
     const ok: Outcome = { kind: "delivered", status: 200, durationMs: 1 };
     for (let n = 1; n <= 120; n += 1) record(admin, endpoint, n, ok, { verb: "ack" });
     const count = async (query: string): Promise<number> =>

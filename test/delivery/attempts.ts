@@ -8,22 +8,11 @@ import { createHttpTransport } from "../../src/delivery/http.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createResolver, type Resolver } from "../../src/delivery/dns/resolver.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
+import { testEndpoint, type EndpointChange } from "../support/endpoint.ts";
 
 /** An HTTP endpoint for tests. */
-export function httpEndpoint(url: string, more: Partial<Endpoint> = {}): Endpoint {
-  return {
-    name: "receiver",
-    label: "receiver",
-    nameHash: "00000000",
-    target: { kind: "http", url: new URL(url) },
-    eventTypes: null,
-    acceptsChannel: null,
-    headers: [],
-    retry: { maxAttempts: 12, initialBackoffMs: 1, maxBackoffMs: 1, jitter: 0, scheduleMs: null },
-    requestTimeoutMs: 10_000,
-    pusher: null,
-    ...more,
-  };
+export function httpEndpoint(url: string, more: EndpointChange = {}): Endpoint {
+  return testEndpoint({ target: { kind: "http", url: new URL(url) }, ...more });
 }
 
 /** TLS settings that trust the tests' authority. */

@@ -2,14 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type DecidableOutcome, decide } from "../../src/delivery/decide.ts";
 import { parseRetryAfter } from "../../src/delivery/retry-after.ts";
 import { backoffMs, type RetryPolicy } from "../../src/delivery/retry.ts";
+import { testRetry } from "../support/endpoint.ts";
 
-const policy: RetryPolicy = {
-  maxAttempts: 12,
-  initialBackoffMs: 1000,
-  maxBackoffMs: 3_600_000,
-  jitter: 0,
-  scheduleMs: null,
-};
+const policy: RetryPolicy = testRetry();
 const context = { random: () => 0.5 };
 
 function answered(status: number, retryAfterMs: number | null = null): DecidableOutcome {
@@ -70,14 +65,14 @@ describe("without a status", () => {
 
 describe("status lists and age", () => {
   test("retry_on retries what the table would give up", () => {
-    const own = { ...policy, retryOn: new Set([404, 302]) };
+    const own = { ...policy, retryOn: [404, 302] };
     expect(decide(answered(404), 1, own, context).verb).toBe("retry");
     expect(decide(answered(302), 1, own, context).verb).toBe("retry");
     expect(decide(answered(410), 1, own, context).verb).toBe("dead");
   });
 
   test("dead_on gives up what the table would retry, and wins over retry_on", () => {
-    const own = { ...policy, deadOn: new Set([500, 302]), retryOn: new Set([500, 302]) };
+    const own = { ...policy, deadOn: [500, 302], retryOn: [500, 302] };
     expect(decide(answered(500), 1, own, context)).toMatchObject({ verb: "dead", reason: "http_500" });
     expect(decide(answered(302), 1, own, context)).toMatchObject({ verb: "dead", reason: "redirect" });
     expect(decide(answered(502), 1, own, context).verb).toBe("retry");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { limitEntries } from "../../src/config/schema-limits.ts";
 import { standardScheduleMs } from "../../src/config/schema-retry.ts";
 import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import { compile } from "./compile.ts";
@@ -106,8 +107,8 @@ describe("retry", () => {
       jitter: 0.2,
       scheduleMs: null,
       maxAgeMs: null,
-      retryOn: new Set(),
-      deadOn: new Set(),
+      retryOn: [],
+      deadOn: [],
     });
     expect(requestTimeoutMs).toBe(10_000);
   });
@@ -121,13 +122,13 @@ describe("retry", () => {
         jitter: 0,
         scheduleMs: null,
         maxAgeMs: 9,
-        retryOn: new Set([404]),
-        deadOn: new Set([500]),
+        retryOn: [404],
+        deadOn: [500],
       },
       requestTimeoutMs: 7,
     });
     expect(webhook({ retry: { retry_on: [] } }, shared).retry).toMatchObject({
-      retryOn: new Set(),
+      retryOn: [],
       scheduleMs: [1, 2],
     });
   });
@@ -146,7 +147,7 @@ describe("signing", () => {
 
   test("an app's webhooks are signed Pusher's way unless said otherwise", () => {
     expect(webhook({}).pusher).toEqual({ key: "app-key", secret: "app-secret" });
-    expect(webhook({}).standardKeys).toBeUndefined();
+    expect(webhook({}).standardKeys).toBeNull();
     expect(webhook({ signing: "none" })).toMatchObject({ pusher: null });
   });
 
@@ -167,7 +168,7 @@ describe("signing", () => {
       eventTypes: null,
     });
     expect(directory.findEndpoint(null, "crm")?.standardKeys).toHaveLength(2);
-    expect(directory.findEndpoint(null, "plain")?.standardKeys).toBeUndefined();
+    expect(directory.findEndpoint(null, "plain")?.standardKeys).toBeNull();
     expect(directory.named?.map(({ name }) => name)).toEqual(["crm", "plain"]);
   });
 });
@@ -213,5 +214,46 @@ describe("looking up", () => {
       ["soketi", "sockudo", "native"],
       ["native"],
     ]);
+  });
+});
+
+describe("the directory as a whole", () => {
+  const hook = (name: string, more = {}) => ({ name, url, event_types: ["a"], ...more });
+  const directory = compile({
+    apps: [
+      { ...app, webhooks: [hook("one"), hook("two", { retry: { max_attempts: 3 } })] },
+      { ...app, id: "app-2", key: "key-2", webhooks: [hook("one", { retry: { max_attempts: 3 } })] },
+    ],
+    endpoints: { crm: { url, concurrency: 2 } },
+  });
+
+  test("lists every endpoint in the order of the configuration", () => {
+    expect(directory.endpoints.map(({ label }) => label)).toEqual([
+      "app-1/one",
+      "app-1/two",
+      "app-2/one",
+      "crm",
+    ]);
+    expect(directory.named).toEqual(directory.endpoints.slice(3));
+  });
+
+  test("lists every retry policy once, the common one first; equal ones are one object", () => {
+    expect(directory.retries.map(({ maxAttempts }) => maxAttempts)).toEqual([12, 3]);
+    const [one, two, other] = directory.endpoints;
+    expect(two?.retry).toBe(other?.retry as never);
+    expect(one?.limits).toBe(other?.limits as never);
+  });
+
+  test("every limit in the schema reaches the endpoint, with its default and with a value of its own", () => {
+    const camel = (key: string): string => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    const [one, , , crm] = directory.endpoints;
+    expect(Object.keys(one!.limits)).toEqual(Object.keys(limitEntries).map(camel));
+    expect([one?.limits.concurrency, crm?.limits.concurrency]).toEqual([null, 2]);
+    expect(crm?.limits.breaker).toEqual({
+      failureShare: 0.5,
+      minAttempts: 20,
+      windowMs: 60_000,
+      openMs: 30_000,
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
-import type { Endpoint } from "../../src/delivery/endpoint.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 import { signatureHeaders } from "../../src/delivery/signature-headers.ts";
 import {
   encodePublicKey,
@@ -110,7 +110,7 @@ describe("signStandard", () => {
 
 test("an attempt's timestamp is in seconds, and signed", () => {
   const keys = [{ key: signingKey(whsec), notAfter: null }];
-  const endpoint = { pusher: null, standardKeys: keys } as unknown as Endpoint;
+  const endpoint = testEndpoint({ standardKeys: keys });
   const headers = signatureHeaders(endpoint, { deliveryId: id, body, nowMs: nowMs + 999 });
   expect(headers).toEqual([
     ["webhook-timestamp", String(timestampSeconds)],

@@ -4,13 +4,12 @@ import type { Outcome } from "../../src/delivery/outcome.ts";
 import type { Disposition } from "../../src/queue/driver.ts";
 import { createAttemptLog } from "../../src/endpoints/log.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 
 const ok: Outcome = { kind: "delivered", status: 200, durationMs: 3 };
 const ack: Disposition = { verb: "ack" };
 
-function endpointNamed(label: string): Endpoint {
-  return { label } as Endpoint;
-}
+const endpointNamed = (label: string): Endpoint => testEndpoint({ label });
 
 function deliveryOf(endpoint: Endpoint, jobId: string, attempt = 1): Delivery {
   const held = { lease: { queue: "webhooks" } };

@@ -43,7 +43,7 @@ function createProcess(store?: SharedStore) {
     log: silentLogger,
     shared: store?.connect(),
   });
-  const [main, billing] = [directory.apps[0]!.endpoints[0]!, directory.named![0]!];
+  const [main, billing] = [directory.apps[0]!.endpoints[0]!, directory.named[0]!];
   return { gates, main, billing, [Symbol.dispose]: () => gates.close() };
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createBreaker } from "../../src/endpoints/breaker.ts";
-import { defaultLimits, type Endpoint, type EndpointLimits } from "../../src/delivery/endpoint.ts";
+import type { EndpointLimits } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createRateLimit } from "../../src/endpoints/rate-limit.ts";
 import { createEndpointGate } from "../../src/endpoints/state.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 import { until } from "../support/until.ts";
 
 const ok: Outcome = { kind: "delivered", status: 200, durationMs: 1 };
@@ -24,11 +25,7 @@ function fakeClock() {
 
 function gateOf(limits: Partial<EndpointLimits>, clock = fakeClock()) {
   const gone: string[] = [];
-  const endpoint = {
-    label: "app/hook",
-    limits: { ...defaultLimits, ...limits },
-    retry: { maxAttempts: 5, initialBackoffMs: 2_000, maxBackoffMs: 60_000, jitter: 0, scheduleMs: null },
-  } as unknown as Endpoint;
+  const endpoint = testEndpoint({ label: "app/hook", limits, retry: { maxBackoffMs: 60_000 } });
   const breaker: (string | null)[] = [];
   const gate = createEndpointGate({
     endpoint,

@@ -1,9 +1,14 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
+import { createDirectory } from "../../src/delivery/directory.ts";
 import { sqsOptions } from "../../src/queue/registry-sqs.ts";
+import { retryBounds } from "../../src/queue/retry-bounds.ts";
 
-const of = (config: ConfigInput) => sqsOptions(v.parse(configSchema, config));
+const of = (input: ConfigInput) => {
+  const config = v.parse(configSchema, input);
+  return sqsOptions(config, retryBounds(createDirectory(config).retries));
+};
 const webhook = (more: object) => ({ url: "http://127.0.0.1:1/", event_types: ["a"], ...more });
 const app = (...webhooks: ReturnType<typeof webhook>[]) => ({ id: "a", key: "k", secret: "s", webhooks });
 

@@ -5,7 +5,9 @@ import { configSchema } from "../../src/config/schema.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
+import { createDirectory } from "../../src/delivery/directory.ts";
 import { createDriver } from "../../src/queue/registry.ts";
+import { retryBounds } from "../../src/queue/retry-bounds.ts";
 import { job } from "../drivers/conformance-bench.ts";
 
 describe("registry", () => {
@@ -46,7 +48,8 @@ async function create(
   server: NonNullable<ConfigInput["server"]> = {},
 ): Promise<{ driver: QueueDriver; counts: { evicted: number } }> {
   const counts = { evicted: 0 };
-  const driver = await createDriver(v.parse(configSchema, { queue, server }), {
+  const config = v.parse(configSchema, { queue, server });
+  const driver = await createDriver(config, {
     clock: systemClock,
     log: silentLogger,
     events: {
@@ -54,6 +57,7 @@ async function create(
       trimmed: () => undefined,
       reclaimed: () => undefined,
     },
+    retries: retryBounds(createDirectory(config).retries),
   });
   return { driver, counts };
 }

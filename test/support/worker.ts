@@ -13,6 +13,7 @@ import { createLogger } from "../../src/log.ts";
 import { createMetrics, type Metrics } from "../../src/metrics.ts";
 import type { DeadLetter, NewJob, QueueDriver, QueueStats } from "../../src/queue/driver.ts";
 import { createDriver } from "../../src/queue/registry.ts";
+import { retryBounds } from "../../src/queue/retry-bounds.ts";
 import { deadlineIn } from "../../src/supervisor/shutdown.ts";
 import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
 import { createAttempter } from "../../src/worker/attempt.ts";
@@ -95,6 +96,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     now: () => clock.now(),
   });
   const metrics = createMetrics();
+  const directory = createDirectory(config);
   const memory = await createDriver(config, {
     clock,
     log,
@@ -103,6 +105,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
       trimmed: (queue, count) => metrics.trimmed.labels({ queue }).inc(count),
       reclaimed: (queue, count) => metrics.reclaimed.labels({ queue }).inc(count),
     },
+    retries: retryBounds(directory.retries),
   });
   const driver = setup.driver?.(memory) ?? memory;
   const supervisor = createSupervisor({
@@ -111,7 +114,6 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
-  const directory = createDirectory(config);
   const gates = createEndpointGates({ directory, clock, log });
   const transports = createTransports({ config, mask });
   const real = createAttempter({

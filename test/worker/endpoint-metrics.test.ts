@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createMetrics, type Metrics } from "../../src/metrics.ts";
 import type { EndpointGate, EndpointMode } from "../../src/endpoints/state.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 import { setEndpointMetrics, type EndpointMetricsOptions } from "../../src/worker/endpoint-metrics.ts";
 
 const now = 1_000_000;
@@ -10,7 +11,7 @@ function optionsOf(modes: Readonly<Record<string, EndpointMode | "open">>, mostE
   const gates = Object.entries(modes).map(
     ([label, mode]) =>
       ({
-        endpoint: { label },
+        endpoint: testEndpoint({ label }),
         mode: mode === "open" ? "enabled" : mode,
         breaker: mode === "open" ? "open" : "closed",
       }) as unknown as EndpointGate,

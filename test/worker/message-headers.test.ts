@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { deliveryHeaders } from "../../src/delivery/headers.ts";
-import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import type { JobBody } from "../../src/jobs/job.ts";
 import type { MessageInfo } from "../../src/queue/driver.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
 import { messageHeaders } from "../../src/worker/message-headers.ts";
+import { testEndpoint } from "../support/endpoint.ts";
 
 const info: MessageInfo = { id: "m-1", group: null, receiveCount: 1, firstReceivedAt: null, attributes: {} };
 
@@ -24,7 +24,7 @@ function received({ message = info, attributes = {}, content = "{}" }: Given): R
     content,
     job: { kind: "raw", attributes },
   } as unknown as Delivery);
-  const headers = deliveryHeaders({ headers: [] } as unknown as Endpoint, {
+  const headers = deliveryHeaders(testEndpoint(), {
     deliveryId: "job-1_00000000",
     signature: [],
     details,

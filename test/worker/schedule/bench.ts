@@ -1,4 +1,4 @@
-import type { Endpoint } from "../../../src/delivery/endpoint.ts";
+import { testEndpoint } from "../../support/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
 import type { Gate, Verdict } from "../../../src/endpoints/gate.ts";
 import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
@@ -98,7 +98,7 @@ export function bench(options: {
     capacity: options.capacity ?? 16,
     isSole: options.isSole ?? false,
     gateOf: ({ endpoint }) => gateOf(endpoint.label),
-    ownConcurrencyOf: ({ endpoint }) => endpoint.limits?.concurrency ?? null,
+    ownConcurrencyOf: ({ endpoint }) => endpoint.limits.concurrency,
     park: (deliveries) => parked.push(...deliveries),
     giveUp: (deliveries) => givenUp.push(...deliveries),
     needLoop: () => {
@@ -114,10 +114,7 @@ export function bench(options: {
     loopsWanted: 0,
     add: (label, count = 1, concurrency) =>
       Array.from({ length: count }, () => {
-        const endpoint = {
-          label,
-          ...(concurrency ? { limits: { concurrency } } : {}),
-        } as unknown as Endpoint;
+        const endpoint = testEndpoint({ label, limits: concurrency === undefined ? {} : { concurrency } });
         return scheduler.admit({ endpoint } as unknown as Delivery);
       }),
     async takeAll() {

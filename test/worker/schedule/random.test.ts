@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Endpoint } from "../../../src/delivery/endpoint.ts";
+import { testEndpoint } from "../../support/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
 import type { Verdict } from "../../../src/endpoints/gate.ts";
 import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
@@ -165,7 +165,7 @@ test(`${events} random events leave the scheduler as a plain model has it (HOOKL
       for (let number = 0; number < count; number += 1) {
         const to = random() < 0.7 ? label : pick(Object.keys(own));
         numbered += 1;
-        const endpoint = { label: to } as unknown as Endpoint;
+        const endpoint = testEndpoint({ label: to });
         const answer = queue.scheduler.admit({ endpoint, number: numbered } as unknown as Numbered);
         noteAside();
         if (answer === "waiting") known(queue, to).waiting.push(numbered);
