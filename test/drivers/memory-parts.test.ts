@@ -4,11 +4,11 @@ import { createDeadlineHeap } from "../../src/queue/drivers/memory/deadline-heap
 import type { Deadlined } from "../../src/queue/drivers/memory/deadline-heap.ts";
 import { createDedupWindow } from "../../src/queue/drivers/memory/dedup-window.ts";
 import { createDeque } from "../../src/queue/drivers/memory/deque.ts";
-import { createEntry } from "../../src/queue/drivers/memory/entry.ts";
-import type { Entry } from "../../src/queue/drivers/memory/entry.ts";
+import { createJobEntry } from "../../src/queue/drivers/memory/job-entry.ts";
+import type { JobEntry } from "../../src/queue/drivers/memory/job-entry.ts";
 import { createHoldings } from "../../src/queue/drivers/memory/holdings.ts";
-import { createLine } from "../../src/queue/drivers/memory/line.ts";
-import type { InLine } from "../../src/queue/drivers/memory/line.ts";
+import { createLinkedList } from "../../src/queue/drivers/memory/linked-list.ts";
+import type { InList } from "../../src/queue/drivers/memory/linked-list.ts";
 import { seeded } from "./conformance-walk.ts";
 
 describe("memory: deadline heap", () => {
@@ -58,12 +58,12 @@ describe("memory: deque", () => {
 describe("memory: line", () => {
   test("what goes in comes out in order, also when others leave from the middle", () => {
     const random = seeded(4);
-    const line = createLine<Item>();
+    const line = createLinkedList<Item>();
     let model: Item[] = [];
     for (let step = 0; step < 5_000; step += 1) {
       const roll = random();
       if (roll < 0.5) {
-        const item: Item = { line: null, before: null, after: null };
+        const item: Item = { list: null, before: null, after: null };
         line.pushBack(item);
         model.push(item);
       } else if (roll < 0.75) {
@@ -73,7 +73,7 @@ describe("memory: line", () => {
         const item = model[Math.floor(random() * model.length)];
         if (item === undefined) continue;
         line.remove(item);
-        expect([item.line, item.before, item.after]).toEqual([null, null, null]);
+        expect([item.list, item.before, item.after]).toEqual([null, null, null]);
         model = model.filter((one) => one !== item);
       }
       expect(line.size).toBe(model.length);
@@ -85,10 +85,10 @@ describe("memory: holdings", () => {
   test("the oldest of the endpoint that holds most is in front, whatever is added and removed", () => {
     const random = seeded(5);
     const holdings = createHoldings();
-    const inside = new Set<Entry>();
+    const inside = new Set<JobEntry>();
     for (let step = 0; step < 5_000; step += 1) {
       if (random() < (step % 1_000 < 500 ? 0.7 : 0.3)) {
-        const entry = createEntry(`${step}`, "", step, 0, `app/${Math.floor(random() ** 2 * 8)}`);
+        const entry = createJobEntry(`${step}`, "", step, 0, `app/${Math.floor(random() ** 2 * 8)}`);
         inside.add(entry);
         holdings.add(entry);
       } else {
@@ -105,7 +105,7 @@ describe("memory: holdings", () => {
       expect(own.length).toBe(most);
       if (front !== undefined) expect(front.order).toBe(Math.min(...own.map(({ order }) => order)));
     }
-    holdings.add(createEntry("unknown", "", 0, 0));
+    holdings.add(createJobEntry("unknown", "", 0, 0));
     for (const entry of inside) holdings.remove(entry);
     expect(holdings.oldestOfMost()).toBeUndefined();
   });
@@ -184,7 +184,7 @@ describe("memory: dead letter shelf", () => {
   });
 });
 
-interface Item extends InLine<Item> {}
+interface Item extends InList<Item> {}
 
 function letter(jobId: string) {
   return {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createSqsApi } from "../../src/queue/drivers/sqs/client.ts";
 import { createDirectCaller } from "../../src/queue/drivers/sqs/direct.ts";
-import { createLines } from "../../src/queue/drivers/sqs/consumer/lines.ts";
+import { createMessageLines } from "../../src/queue/drivers/sqs/consumer/message-lines.ts";
 import { createAttemptMemory } from "../../src/queue/drivers/sqs/attempts.ts";
 import { createGroupRate, unlimitedRate } from "../../src/queue/drivers/sqs/consumer/rate.ts";
 import { deadName, parseAddress, siblingUrl } from "../../src/queue/drivers/sqs/address.ts";
@@ -221,7 +221,7 @@ describe("what is held", () => {
   const none = new Set<string>();
 
   test("a message received again voids what its line held", () => {
-    const lines = createLines({ fifo: true, rate: unlimitedRate });
+    const lines = createMessageLines({ fifo: true, rate: unlimitedRate });
     lines.add([message("1", "g"), message("2", "g")], 0);
     const [line] = lines.offer(10, 0, none, 10);
     lines.grant(line!, "token", "q", 1_000, 0);
@@ -232,7 +232,7 @@ describe("what is held", () => {
   });
 
   test("successors that come while the head's delete is on its way wait for it", () => {
-    const lines = createLines({ fifo: true, rate: unlimitedRate });
+    const lines = createMessageLines({ fifo: true, rate: unlimitedRate });
     lines.add([message("1", "g")], 0);
     const [line] = lines.offer(10, 0, none, 10);
     lines.grant(line!, "token", "q", 1_000, 0);

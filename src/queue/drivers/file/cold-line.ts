@@ -1,5 +1,5 @@
-import { createEntry } from "../memory/entry.ts";
-import type { Entry } from "../memory/entry.ts";
+import { createJobEntry } from "../memory/job-entry.ts";
+import type { JobEntry } from "../memory/job-entry.ts";
 import type { UntriedLine } from "../memory/waiting-jobs.ts";
 
 /** A line of jobs that were never leased, sixteen bytes each: all else about them is on disk. */
@@ -48,7 +48,7 @@ export function createColdLine(): ColdLine {
       while (capacity < size + count) capacity *= 2;
       if (capacity > ring.length / 2) resize(capacity);
     },
-    pushBack: (entry: Entry) => line.push(entry.ref as number, entry.enqueuedAt),
+    pushBack: (entry: JobEntry) => line.push(entry.ref as number, entry.enqueuedAt),
     popFront() {
       if (size === 0) return undefined;
       const capacity = ring.length / 2;
@@ -58,7 +58,7 @@ export function createColdLine(): ColdLine {
       size -= 1;
       if (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
       // Its id stands beside its bytes, and comes with them.
-      return createEntry("", seq, seq, enqueuedAt);
+      return createJobEntry("", seq, seq, enqueuedAt);
     },
     front() {
       if (size === 0) return undefined;

@@ -98,12 +98,12 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
   const createQueue = (name: string, opened: Store): FileQueue => {
     const keeper = opened.keeper(name);
     const line = createColdLine();
-    const room = {
+    const shelfLimits = {
       maxLetters: options.deadLetterRetention ?? Infinity,
       maxBytes: Infinity,
       maxAgeMs: options.deadLetterRetentionMs,
     };
-    const dead = createDeadLetters(name, { room, fill, clock, log, events }, keeper);
+    const dead = createDeadLetters(name, { limits: shelfLimits, fill, clock, log, events }, keeper);
     const limits = {
       ...options,
       capacity: Infinity,

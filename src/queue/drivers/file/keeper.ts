@@ -2,7 +2,7 @@ import type { Clock } from "../../../clock.ts";
 import { bodyBytes } from "../../../jobs/body.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { ShelvedLetter } from "../memory/dead-letter-shelf.ts";
-import type { Entry } from "../memory/entry.ts";
+import type { JobEntry } from "../memory/job-entry.ts";
 import type { Keeper } from "../memory/keeper.ts";
 import type { Bodies } from "./bodies.ts";
 import type { Journal } from "./journal.ts";
@@ -15,7 +15,7 @@ import type { JobSnapshot, JobState, Place } from "./snapshots.ts";
 
 /** A job whose state is not what its snapshot says. */
 export interface Changed {
-  readonly entry: Entry;
+  readonly entry: JobEntry;
   state: JobState;
   isLeased: boolean;
 }
@@ -45,7 +45,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
   const changed = new Map<number, Changed>();
   const letters = new Map<number, ShelvedLetter>();
 
-  const stateOf = (entry: Entry, place: Place, delayMs: number): JobState => ({
+  const stateOf = (entry: JobEntry, place: Place, delayMs: number): JobState => ({
     place,
     attempts: entry.attempts,
     due: delayMs > 0 ? clock.now() + delayMs : 0,
@@ -177,7 +177,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       const stored = bodies.read(entries.map(({ ref }) => ref as number));
       const take = (read: Awaited<typeof stored>): readonly JobBody[] =>
         read.map(({ id, body }, at) => {
-          const entry = entries[at] as Entry;
+          const entry = entries[at] as JobEntry;
           if (entry.id === "") entry.id = id;
           return body;
         });

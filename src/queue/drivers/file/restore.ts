@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { createEntry } from "../memory/entry.ts";
+import { createJobEntry } from "../memory/job-entry.ts";
 import type { ColdJobs, HotJob } from "./recovered.ts";
 import type { FileQueue } from "./file-queue.ts";
 import type { FileKeeper } from "./keeper.ts";
@@ -24,7 +24,7 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
 
   const put = (seq: number, job: HotJob): void => {
     const { attempts, place, due, delay, endpoint } = job.state;
-    const entry = createEntry(job.id, seq, seq, job.enqueuedAt, endpoint);
+    const entry = createJobEntry(job.id, seq, seq, job.enqueuedAt, endpoint);
     entry.attempts = attempts;
     if (leased.has(seq)) {
       entry.attempts += 1;

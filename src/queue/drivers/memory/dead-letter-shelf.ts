@@ -12,8 +12,8 @@ export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {
   readonly bodyBytes: number;
 }
 
-/** How much a shelf holds. */
-export interface ShelfRoom {
+/** How much a shelf holds, and for how long. */
+export interface ShelfLimits {
   readonly maxLetters: number;
   readonly maxBytes: number;
   /** How long a letter is kept. */
@@ -63,7 +63,7 @@ interface Shelved {
  *
  * @param now Monotonic ms.
  */
-export function createDeadLetterShelf(room: ShelfRoom, now: () => number): DeadLetterShelf {
+export function createDeadLetterShelf(limits: ShelfLimits, now: () => number): DeadLetterShelf {
   const byId = new Map<string, Shelved>();
   const tally = createDeadTally();
   /** Ascending numbers; what was taken out leaves an empty place until there are more of those than letters. */
@@ -92,9 +92,9 @@ export function createDeadLetterShelf(room: ShelfRoom, now: () => number): DeadL
 
   /** The newest letter is kept however large it is, unless none is wanted at all. */
   const isTooMuch = ({ addedAt }: Shelved): boolean =>
-    byId.size > room.maxLetters ||
-    (bytes > room.maxBytes && byId.size > 1) ||
-    now() - addedAt > room.maxAgeMs;
+    byId.size > limits.maxLetters ||
+    (bytes > limits.maxBytes && byId.size > 1) ||
+    now() - addedAt > limits.maxAgeMs;
 
   /** The first place whose number is not below `number`. */
   const placeOf = (number: number): number => {

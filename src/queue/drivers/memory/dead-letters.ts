@@ -11,15 +11,15 @@ import type {
   Settlement,
 } from "../../driver.ts";
 import { createDeadLetterShelf } from "./dead-letter-shelf.ts";
-import type { ShelfRoom, ShelvedLetter } from "./dead-letter-shelf.ts";
-import type { Entry } from "./entry.ts";
+import type { ShelfLimits, ShelvedLetter } from "./dead-letter-shelf.ts";
+import type { JobEntry } from "./job-entry.ts";
 import type { Keeper } from "./keeper.ts";
 
 /** The dead letters of one queue, told to its keeper. */
 export interface DeadLetters {
   readonly size: number;
   /** Makes a dead letter of a job that was leased, in one step. */
-  bury(entry: Entry, settlement: Settlement & { readonly verb: "dead" }): void;
+  add(entry: JobEntry, settlement: Settlement & { readonly verb: "dead" }): void;
   /** The letters that a redrive asks for, the oldest first; each is to be taken before the next is asked for. */
   select(which: RedriveSelection): Generator<ShelvedLetter>;
   /** Takes a letter out, for a redrive. */
@@ -35,7 +35,7 @@ export interface DeadLetters {
 
 export interface DeadLettersOptions {
   /** What is kept at most; the oldest go first, counted through `events`. */
-  readonly room: ShelfRoom;
+  readonly limits: ShelfLimits;
   /** How much of the backend's room is taken, 0 to 1; `dead_letters_fill` from 0.8 on. */
   readonly fill: (letters: number, bytes: number) => { readonly share: number; readonly usage: string };
   readonly clock: Clock;
@@ -46,10 +46,10 @@ export interface DeadLettersOptions {
 /** An empty shelf with its watch. What is too old goes when the shelf is next looked at: there is no timer. */
 export function createDeadLetters(queue: string, options: DeadLettersOptions, keeper: Keeper): DeadLetters {
   const { clock, events } = options;
-  const shelf = createDeadLetterShelf(options.room, () => clock.monotonic());
+  const shelf = createDeadLetterShelf(options.limits, () => clock.monotonic());
   const watch = createDeadFillWatch(queue, options);
 
-  const look = (): void => {
+  const reportFill = (): void => {
     const { share } = options.fill(shelf.size, shelf.bytes);
     watch.look(share, () => ({
       usage: options.fill(shelf.size, shelf.bytes).usage,
@@ -61,7 +61,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     const trimmed = shelf.trim();
     for (const letter of trimmed) keeper.removed(letter);
     if (trimmed.length > 0) events.trimmed(queue, trimmed.length);
-    look();
+    reportFill();
   };
 
   return {
@@ -69,7 +69,7 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
       trim();
       return shelf.size;
     },
-    bury(entry, { reason, detail, endpoint, attempted, body }) {
+    add(entry, { reason, detail, endpoint, attempted, body }) {
       const letter = {
         id: shelf.freeId(entry.id),
         jobId: entry.id,
@@ -97,13 +97,13 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     },
     take(id) {
       shelf.take(id);
-      look();
+      reportFill();
     },
     remove(id) {
       const letter = shelf.take(id);
       if (letter === undefined) return false;
       keeper.removed(letter);
-      look();
+      reportFill();
       return true;
     },
     async page(request) {

@@ -52,22 +52,25 @@ const mostDeadBytes = 64 * 1024 * 1024;
  */
 export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
   const { maxPayloadBytes = 64 * 1024 * 1024, clock, events, log = silentLogger } = options;
-  const limits = { ...options, driver: "memory", maxPayloadBytes, maxDelayMs } as const;
+  const admission = { ...options, driver: "memory", maxPayloadBytes, maxDelayMs } as const;
   const queues = new Map(options.queues.map((name) => [name, createQueue(name)]));
   let isClosed = false;
 
   function createQueue(name: string): Queue {
     const { deadLetterRetention: retention, deadLetterRetentionMs: maxAgeMs = Infinity } = options;
-    const room = { maxLetters: retention ?? mostDeadLetters, maxBytes: mostDeadBytes, maxAgeMs };
-    // A number that an operator chose is a wish and not the end of the room.
+    const limits = { maxLetters: retention ?? mostDeadLetters, maxBytes: mostDeadBytes, maxAgeMs };
+    // A number that an operator chose is not a limit of what fits.
     const mostLetters = retention === null ? mostDeadLetters : Infinity;
     const fill = (letters: number, bytes: number) => ({
       share: Math.max(letters / mostLetters, bytes / mostDeadBytes),
-      usage: `${letters} of at most ${room.maxLetters} dead letters, ${inMebibytes(bytes)} of ${inMebibytes(mostDeadBytes)} MiB`,
+      usage: `${letters} of at most ${limits.maxLetters} dead letters, ${inMebibytes(bytes)} of ${inMebibytes(mostDeadBytes)} MiB`,
     });
-    const dead = createDeadLetters(name, { room, fill, clock, log, events }, memoryKeeper);
+    const dead = createDeadLetters(name, { limits, fill, clock, log, events }, memoryKeeper);
     const pause = createPauseNote(name, { clock, log });
-    return Object.assign(createMemoryQueue(name, { ...limits, pause }, dead, memoryKeeper), { dead, pause });
+    return Object.assign(createMemoryQueue(name, { ...admission, pause }, dead, memoryKeeper), {
+      dead,
+      pause,
+    });
   }
 
   const find = (name: string): Queue => {
@@ -101,7 +104,7 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     capabilities,
     open: async () => {},
     enqueue: async (queue, jobs) => findOpen(queue).enqueue(jobs),
-    lease: async (queue, wish) => findOpen(queue).lease(wish),
+    lease: async (queue, request) => findOpen(queue).lease(request),
     extend: async (leases, leaseMs) => leases.map(({ queue, token }) => find(queue).extend(token, leaseMs)),
     async settle(settlements) {
       const touched = new Set<Queue>();

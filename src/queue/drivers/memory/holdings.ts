@@ -1,14 +1,14 @@
 import { createDeadlineHeap } from "./deadline-heap.ts";
-import type { Entry, Holding } from "./entry.ts";
+import type { JobEntry, Holding } from "./job-entry.ts";
 
 /** The waiting jobs whose endpoint is known, by endpoint: those tried before, parked ones, children. */
 export interface Holdings {
   /** Does nothing for a job whose endpoint is not known. */
-  add(entry: Entry): void;
+  add(entry: JobEntry): void;
   /** Does nothing for a job that is not in here. */
-  remove(entry: Entry): void;
+  remove(entry: JobEntry): void;
   /** The oldest job of the endpoint that holds most, left where it is; undefined when nothing is held. */
-  oldestOfMost(): Entry | undefined;
+  oldestOfMost(): JobEntry | undefined;
 }
 
 /** Adding and removing cost O(log n); a queue whose endpoints are well holds little. */

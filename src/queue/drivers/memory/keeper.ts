@@ -3,11 +3,11 @@ import type { JobBody } from "../../../jobs/job.ts";
 import type { NewJob } from "../../driver.ts";
 import { ownBody } from "./admission.ts";
 import type { ShelvedLetter } from "./dead-letter-shelf.ts";
-import type { Entry } from "./entry.ts";
+import type { JobEntry } from "./job-entry.ts";
 
 /** A child of a fan-out with its bytes. */
 export interface NewChild {
-  readonly entry: Entry;
+  readonly entry: JobEntry;
   readonly body: JobBody;
 }
 
@@ -20,26 +20,30 @@ export interface NewChild {
  */
 export interface Keeper {
   /** A new job, `delayMs` and `dedup` as given; the entry is not in a line yet. */
-  enqueued(entry: Entry, job: NewJob): void;
+  enqueued(entry: JobEntry, job: NewJob): void;
   /** Leases begin. Losing this costs no more than an attempt that is not charged. */
-  leased(entries: readonly Entry[]): void;
+  leased(entries: readonly JobEntry[]): void;
   /**
    * A job waits again: `attempts`, `id` and `endpoint` as the entry has them, from `delayMs` on, or parked under a key
    * until that is open.
    */
-  waits(entry: Entry, where: { readonly delayMs: number } | { readonly key: string }, body?: JobBody): void;
+  waits(
+    entry: JobEntry,
+    where: { readonly delayMs: number } | { readonly key: string },
+    body?: JobBody,
+  ): void;
   /** A job is over, acked or evicted. */
-  ended(entry: Entry): void;
+  ended(entry: JobEntry): void;
   /** A job became a dead letter; its bytes are replaced where `body` is given. Returns how many there are. */
   died(letter: Omit<ShelvedLetter, "bodyBytes">, body?: JobBody): number;
   /** A job is over and its children are there, in one step. */
-  replaced(parent: Entry, children: readonly NewChild[]): void;
+  replaced(parent: JobEntry, children: readonly NewChild[]): void;
   /** A dead letter became a job again, attempts 0 and enqueued now, with the letter's bytes. */
-  redriven(letter: ShelvedLetter, entry: Entry): void;
+  redriven(letter: ShelvedLetter, entry: JobEntry): void;
   /** A dead letter is gone, by retention or by hand. */
   removed(letter: ShelvedLetter): void;
   /** The bytes of jobs just leased, in their order. An entry that came without an id has one afterwards. */
-  load(entries: readonly Entry[]): readonly JobBody[] | Promise<readonly JobBody[]>;
+  load(entries: readonly JobEntry[]): readonly JobBody[] | Promise<readonly JobBody[]>;
   /** The bytes of dead letters, in their order. */
   read(letters: readonly ShelvedLetter[]): readonly JobBody[] | Promise<readonly JobBody[]>;
   /**

@@ -21,8 +21,8 @@ import type { DeadLetters } from "./dead-letters.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import { createDedupWindow } from "./dedup-window.ts";
 import { createDeque } from "./deque.ts";
-import { createEntry } from "./entry.ts";
-import type { Entry } from "./entry.ts";
+import { createJobEntry } from "./job-entry.ts";
+import type { JobEntry } from "./job-entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
 import type { UntriedLine } from "./waiting-jobs.ts";
@@ -44,7 +44,7 @@ export interface MemoryQueueOptions extends AdmissionLimits {
 
 /** A job that an earlier process kept. */
 export interface KeptJob {
-  readonly entry: Entry;
+  readonly entry: JobEntry;
   /** Milliseconds until it is due; 0 = it is. */
   readonly delayMs: number;
   readonly place: "line" | "delayed" | "back" | "parked" | "ahead";
@@ -88,20 +88,20 @@ export function createMemoryQueue(
 ): MemoryQueue {
   const { clock, events, capacity } = options;
   const waiting = createWaitingJobs({
-    untried: options.untried ?? createDeque<Entry>(),
+    untried: options.untried ?? createDeque<JobEntry>(),
     // Without a capacity nothing is ever evicted, and nobody has to know who holds most.
     tracksHoldings: capacity !== Infinity,
   });
-  const leased = new Map<string, Entry>();
-  const leaseEnds = createDeadlineHeap<Entry>();
+  const leased = new Map<string, JobEntry>();
+  const leaseEnds = createDeadlineHeap<JobEntry>();
   const dedup = createDedupWindow(options.deduplicationTtlMs, clock);
   const evicts = options.whenFull === "evict_oldest";
   let isPaused = false;
   let lastToken = 0;
   let lastOrder = 0;
 
-  const newEntry = (id: string, endpoint: string | null = null): Entry =>
-    createEntry(id, "", (lastOrder += 1), clock.now(), endpoint);
+  const newEntry = (id: string, endpoint: string | null = null): JobEntry =>
+    createJobEntry(id, "", (lastOrder += 1), clock.now(), endpoint);
 
   /** Drops what goes first while more than `most` wait, at most `limit` of them. */
   const evict = (most: number, limit = Infinity): void => {
@@ -116,14 +116,14 @@ export function createMemoryQueue(
     if (evicted > 0) events.evicted(name, evicted);
   };
 
-  const end = (entry: Entry): void => {
+  const end = (entry: JobEntry): void => {
     leased.delete(entry.token as string);
     leaseEnds.remove(entry);
     entry.token = null;
   };
 
   /** One job that was leased waits again. It takes the room of one, its own if it is the one that goes first. */
-  const comeBack = (entry: Entry, delayMs: number, body?: JobBody): void => {
+  const comeBack = (entry: JobEntry, delayMs: number, body?: JobBody): void => {
     keeper.waits(entry, { delayMs }, body);
     waiting.addBack(entry, delayMs > 0 ? clock.monotonic() + delayMs : null);
     evict(capacity, 1);
@@ -143,11 +143,11 @@ export function createMemoryQueue(
     waiting.promote(now);
   };
 
-  const take = (wish: LeaseOptions): Entry[] => {
+  const take = (request: LeaseOptions): JobEntry[] => {
     if (isPaused) return [];
     promote();
-    const leaseEnd = clock.monotonic() + wish.leaseMs;
-    const taken = waiting.take(wish);
+    const leaseEnd = clock.monotonic() + request.leaseMs;
+    const taken = waiting.take(request);
     for (const entry of taken) {
       lastToken += 1;
       entry.token = String(lastToken);
@@ -160,7 +160,7 @@ export function createMemoryQueue(
   };
 
   /** The leases of entries taken, with their bytes. Tokens as they are now: a lease may end while bytes are read. */
-  const readOut = (taken: readonly Entry[]): Lease[] | Promise<Lease[]> => {
+  const readOut = (taken: readonly JobEntry[]): Lease[] | Promise<Lease[]> => {
     const tokens = taken.map(({ token }) => token as string);
     const loaded = keeper.load(taken);
     const toLeases = (bodies: readonly JobBody[]): Lease[] =>
@@ -184,7 +184,7 @@ export function createMemoryQueue(
       ? new QueueFullError(`queue ${name} holds ${capacity} jobs, its capacity: try again later`)
       : null;
 
-  const enqueueOne = (job: NewJob, accepted: Entry[]): EnqueueResult => {
+  const enqueueOne = (job: NewJob, accepted: JobEntry[]): EnqueueResult => {
     const { id } = job;
     const refused = findRefusal(job, options);
     if (refused !== null) return { status: "failed", id, error: refused };
@@ -204,7 +204,7 @@ export function createMemoryQueue(
     return { status: "enqueued", id };
   };
 
-  const replace = (parent: Entry, settlement: Settlement & { readonly verb: "replace" }): void => {
+  const replace = (parent: JobEntry, settlement: Settlement & { readonly verb: "replace" }): void => {
     const children = settlement.jobs.map(({ id, endpoint, body }): NewChild => ({
       entry: newEntry(id, endpoint),
       body,
@@ -218,7 +218,7 @@ export function createMemoryQueue(
     });
   };
 
-  const dispose = (entry: Entry, settlement: Settlement): void => {
+  const dispose = (entry: JobEntry, settlement: Settlement): void => {
     end(entry);
     const body = "body" in settlement ? settlement.body : undefined;
     if ("id" in settlement && settlement.id !== undefined) entry.id = settlement.id;
@@ -239,13 +239,13 @@ export function createMemoryQueue(
       case "replace":
         return replace(entry, settlement);
       case "dead":
-        return dead.bury(entry, settlement);
+        return dead.add(entry, settlement);
     }
   };
 
   return {
     enqueue(jobs) {
-      const accepted: Entry[] = [];
+      const accepted: JobEntry[] = [];
       const results = jobs.map((job) => enqueueOne(job, accepted));
       if (accepted.length > 0) {
         keeper.whenSafe(() => {
@@ -256,10 +256,10 @@ export function createMemoryQueue(
       }
       return results;
     },
-    async lease(wish) {
-      if (wish.signal.aborted) return [];
-      const taken = take(wish);
-      return readOut(taken.length > 0 || wish.waitMs <= 0 ? taken : await line.wait(wish));
+    async lease(request) {
+      if (request.signal.aborted) return [];
+      const taken = take(request);
+      return readOut(taken.length > 0 || request.waitMs <= 0 ? taken : await line.wait(request));
     },
     extend(token, leaseMs) {
       const entry = leased.get(token);
@@ -279,7 +279,7 @@ export function createMemoryQueue(
     wake: () => line.wake(),
     redrive(which) {
       let room = capacity - waiting.size;
-      const redriven: Entry[] = [];
+      const redriven: JobEntry[] = [];
       for (const letter of dead.select(which)) {
         // What was given up once waits where it is safe until there is room: it pushes nobody out.
         if (room <= 0 && redriven.length > 0) break;

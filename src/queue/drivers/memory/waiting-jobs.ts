@@ -1,18 +1,18 @@
 import type { LeaseOptions, ParkedJobs } from "../../driver.ts";
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import type { DeadlineHeap } from "./deadline-heap.ts";
-import type { Entry } from "./entry.ts";
+import type { JobEntry } from "./job-entry.ts";
 import { createHoldings } from "./holdings.ts";
 import type { Holdings } from "./holdings.ts";
-import { createLine } from "./line.ts";
-import type { Line } from "./line.ts";
+import { createLinkedList } from "./linked-list.ts";
+import type { LinkedList } from "./linked-list.ts";
 
 /** A line of jobs that were never leased; it need not keep an entry for each while they wait. */
 export interface UntriedLine {
   readonly size: number;
-  pushBack(entry: Entry): void;
-  popFront(): Entry | undefined;
-  front(): Pick<Entry, "order" | "enqueuedAt"> | undefined;
+  pushBack(entry: JobEntry): void;
+  popFront(): JobEntry | undefined;
+  front(): Pick<JobEntry, "order" | "enqueuedAt"> | undefined;
 }
 
 export interface WaitingJobsOptions {
@@ -32,22 +32,22 @@ export interface WaitingJobs {
   /** How many there are, whatever their state and origin. */
   readonly size: number;
   /** A job just enqueued, due `deadline` (monotonic ms) or at once where that is null. */
-  addNew(entry: Entry, deadline: number | null): void;
+  addNew(entry: JobEntry, deadline: number | null): void;
   /** A job that comes back from a lease: ahead of all others, or when it is due. */
-  addBack(entry: Entry, deadline: number | null): void;
+  addBack(entry: JobEntry, deadline: number | null): void;
   /** A child of a fan-out or a redriven dead letter: ahead of those that wait in line. */
-  addAhead(entry: Entry): void;
-  park(entry: Entry, key: string): void;
+  addAhead(entry: JobEntry): void;
+  park(entry: JobEntry, key: string): void;
   /** Makes ready what is due at `now` (monotonic ms). */
   promote(now: number): void;
   /** Takes out what a lease call may have, in the order that QueueDriver.lease promises. */
-  take(options: LeaseOptions): Entry[];
+  take(options: LeaseOptions): JobEntry[];
   /**
    * Takes out the job that goes first when there is no room: the oldest of the endpoint that holds most. An
    * untried one only where none is held, or one dead endpoint would push everybody's new jobs out. Undefined
    * when there is none. O(log n).
    */
-  evict(): Entry | undefined;
+  evict(): JobEntry | undefined;
   /** Monotonic ms at which the next delayed job is due; Infinity when there is none. */
   nextDue(): number;
   /** What is parked, by key. */
@@ -69,16 +69,16 @@ export interface WaitingJobs {
  * A job whose endpoint is known stands among that endpoint's holdings as well, for as long as it waits.
  */
 export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOptions): WaitingJobs {
-  const back = createLine<Entry>();
-  const due = createLine<Entry>();
-  const ahead = createLine<Entry>();
-  const retries = createDeadlineHeap<Entry>();
-  const delayed = createDeadlineHeap<Entry>();
-  const parked = new Map<string, Line<Entry>>();
+  const back = createLinkedList<JobEntry>();
+  const due = createLinkedList<JobEntry>();
+  const ahead = createLinkedList<JobEntry>();
+  const retries = createDeadlineHeap<JobEntry>();
+  const delayed = createDeadlineHeap<JobEntry>();
+  const parked = new Map<string, LinkedList<JobEntry>>();
   const holdings = tracksHoldings ? createHoldings() : noHoldings;
   let parkedCount = 0;
 
-  const fill = (taken: Entry[], from: { popFront(): Entry | undefined }, max: number): void => {
+  const fill = (taken: JobEntry[], from: { popFront(): JobEntry | undefined }, max: number): void => {
     while (taken.length < max) {
       const entry = from.popFront();
       if (entry === undefined) return;
@@ -87,8 +87,8 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
     }
   };
 
-  const fillFromParked = (taken: Entry[], { max, closedKeys, parkedMax }: LeaseOptions): void => {
-    const served: [string, Line<Entry>][] = [];
+  const fillFromParked = (taken: JobEntry[], { max, closedKeys, parkedMax }: LeaseOptions): void => {
+    const served: [string, LinkedList<JobEntry>][] = [];
     for (const [key, jobs] of parked) {
       if (taken.length >= max) break;
       if (closedKeys.has(key)) continue;
@@ -104,25 +104,25 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
     }
   };
 
-  const popNearest = (from: DeadlineHeap<Entry>): Entry | undefined => {
+  const popNearest = (from: DeadlineHeap<JobEntry>): JobEntry | undefined => {
     const entry = from.nearest();
     if (entry !== undefined) from.remove(entry);
     return entry;
   };
 
   /** The place a held job stands in: a heap where it waits for a time, else a line, a key's among them. */
-  const removeHeld = (entry: Entry): void => {
+  const removeHeld = (entry: JobEntry): void => {
     holdings.remove(entry);
-    if (entry.line === null) return retries.remove(entry);
-    const isParked = entry.line !== back && entry.line !== ahead;
-    entry.line.remove(entry);
+    if (entry.list === null) return retries.remove(entry);
+    const isParked = entry.list !== back && entry.list !== ahead;
+    entry.list.remove(entry);
     if (!isParked) return;
     parkedCount -= 1;
     const key = entry.endpoint as string;
     if (parked.get(key)?.size === 0) parked.delete(key);
   };
 
-  const popUntried = (): Entry | undefined => {
+  const popUntried = (): JobEntry | undefined => {
     const isDueOlder = (due.front()?.order ?? Infinity) < (untried.front()?.order ?? Infinity);
     return (
       (isDueOlder ? due : untried).popFront() ??
@@ -158,16 +158,16 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
       entry.endpoint = key;
       holdings.add(entry);
       let jobs = parked.get(key);
-      if (jobs === undefined) parked.set(key, (jobs = createLine()));
+      if (jobs === undefined) parked.set(key, (jobs = createLinkedList()));
       jobs.pushBack(entry);
       parkedCount += 1;
     },
     promote(now) {
-      while ((retries.nearest()?.deadline ?? Infinity) <= now) back.pushBack(popNearest(retries) as Entry);
-      while ((delayed.nearest()?.deadline ?? Infinity) <= now) due.pushBack(popNearest(delayed) as Entry);
+      while ((retries.nearest()?.deadline ?? Infinity) <= now) back.pushBack(popNearest(retries) as JobEntry);
+      while ((delayed.nearest()?.deadline ?? Infinity) <= now) due.pushBack(popNearest(delayed) as JobEntry);
     },
     take(options) {
-      const taken: Entry[] = [];
+      const taken: JobEntry[] = [];
       fill(taken, back, options.max);
       fill(taken, due, options.max);
       if (parkedCount > 0) fillFromParked(taken, options);

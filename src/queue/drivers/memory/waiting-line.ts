@@ -1,11 +1,11 @@
 import type { Clock } from "../../../clock.ts";
 import type { LeaseOptions } from "../../driver.ts";
-import type { Entry } from "./entry.ts";
+import type { JobEntry } from "./job-entry.ts";
 
 /** The lease calls of one queue that found nothing and wait. */
 export interface WaitingLine {
   /** Resolves with what `take` gives later, or with nothing when the time is over or the signal aborts. */
-  wait(options: LeaseOptions): Promise<Entry[]>;
+  wait(options: LeaseOptions): Promise<JobEntry[]>;
   /** To be called after anything that may have made a job leasable, or due earlier. */
   wake(): void;
   /** Answers everyone with nothing. */
@@ -14,7 +14,7 @@ export interface WaitingLine {
 
 interface Waiter {
   readonly options: LeaseOptions;
-  answer(taken: Entry[]): void;
+  answer(taken: JobEntry[]): void;
 }
 
 /**
@@ -28,7 +28,7 @@ interface Waiter {
  * @param nextDeadline Monotonic ms of the next due time or lease end; null when there is none.
  */
 export function createWaitingLine(
-  take: (options: LeaseOptions) => Entry[],
+  take: (options: LeaseOptions) => JobEntry[],
   nextDeadline: () => number | null,
   clock: Clock,
 ): WaitingLine {

@@ -6,7 +6,7 @@
  * After a restart all is forgotten: more attempts, never fewer; a delayed job is tried early, never late.
  */
 export interface AttemptMemory {
-  /** The message's record; a fresh one, not yet kept, when there is none. */
+  /** The message's record; an empty one, not yet kept, when there is none. */
   recall(messageId: string): Readonly<Memory>;
   /** Changes the record and keeps it. */
   remember(messageId: string, change: Partial<Memory>): void;
@@ -31,7 +31,7 @@ export interface Memory {
   readonly childrenSent: ReadonlySet<string>;
 }
 
-const fresh: Memory = {
+const emptyMemory: Memory = {
   attempts: 0,
   failingMs: 0,
   dueAt: 0,
@@ -47,9 +47,9 @@ const maxRemembered = 120_000;
 export function createAttemptMemory(limit = maxRemembered): AttemptMemory {
   const all = new Map<string, Memory>();
   return {
-    recall: (messageId) => all.get(messageId) ?? fresh,
+    recall: (messageId) => all.get(messageId) ?? emptyMemory,
     remember(messageId, change) {
-      const next = { ...(all.get(messageId) ?? fresh), ...change };
+      const next = { ...(all.get(messageId) ?? emptyMemory), ...change };
       // Set anew, so that the oldest untouched record is the first of the map.
       all.delete(messageId);
       all.set(messageId, next);

@@ -26,7 +26,7 @@ import { SqsCallError } from "./errors.ts";
 import { blaming, openQueues } from "./queues.ts";
 import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
 import { settingsFindings } from "./problems.ts";
-import { createPlanner, maxReceives } from "./settling/plan.ts";
+import { createActions, maxReceives } from "./settling/action.ts";
 import { createSettling } from "./settling/settle.ts";
 
 export interface SqsContext {
@@ -78,7 +78,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     pauses.get(name)?.set(isPaused);
   };
 
-  const planner = createPlanner({
+  const actions = createActions({
     memory,
     clock,
     fifoOnFailure: options.fifoOnFailure,
@@ -91,7 +91,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     unknownGraceMs: options.unknownGraceMs,
     messageGroupId: options.messageGroupId,
   });
-  const settling = createSettling({ api, planner, memory, clock, log, events });
+  const settling = createSettling({ api, actions, memory, clock, log, events });
 
   const pollSeconds = Math.min(
     options.waitTimeSeconds,
@@ -111,8 +111,8 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       pollingWaitTimeMs: options.pollingWaitTimeMs,
       visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
       groupRate: queue.fifo ? (options.groupRateLimit?.perSecond ?? null) : null,
-      giveUp: ({ receiveCount }) => receiveCount > maxReceives,
-      bury: (target, line) => settling.bury(target, line),
+      isReceivedTooOften: ({ receiveCount }) => receiveCount > maxReceives,
+      giveUp: (target, line) => settling.giveUp(target, line),
     });
     queues.add(queue, consumer, api());
     return consumer;
@@ -186,7 +186,7 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     enqueue: (queue, jobs) =>
       jobs.length === 0 ? Promise.resolve([]) : enqueueJobs(api(), of(queue).queue, queue, jobs, options),
 
-    lease: (queue, wish) => of(queue).consumer.lease(queue, wish),
+    lease: (queue, request) => of(queue).consumer.lease(queue, request),
 
     async extend(leases, leaseMs) {
       const results: ExtendResult[] = leases.map(() => "lost");

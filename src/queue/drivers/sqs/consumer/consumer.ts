@@ -10,7 +10,7 @@ import { unavailable } from "../errors.ts";
 import { createExtend } from "./extend.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { createHandOut } from "./hand-out.ts";
-import { createLines, type Line, type Lines } from "./lines.ts";
+import { createMessageLines, type MessageLine, type MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
 import { createGroupRate, unlimitedRate } from "./rate.ts";
@@ -20,7 +20,7 @@ import { createTakeIn } from "./take-in.ts";
 /** What one SQS queue gives this process: one consumer per URL, also when several queues share it. */
 export interface Consumer {
   readonly queue: SqsQueue;
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly keeper: Keeper;
   readonly ended: Ended;
   readonly deletions: Deletions;
@@ -49,15 +49,15 @@ export interface ConsumerOptions {
   readonly pollingWaitTimeMs: number;
   readonly visibilityTimeoutSeconds: number;
   readonly groupRate: number | null;
-  /** A message that has been received this often without an end is given up; see plan.ts. */
-  readonly giveUp: (message: HeldMessage) => boolean;
+  /** A message that has been received this often without an end is given up; see settling/action.ts. */
+  readonly isReceivedTooOften: (message: HeldMessage) => boolean;
   /** Makes a dead letter of the head of an offered line. */
-  readonly bury: (consumer: Consumer, line: Line) => void;
+  readonly giveUp: (consumer: Consumer, line: MessageLine) => void;
 }
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { queue, api, memory, clock, log } = options;
-  const lines = createLines({
+  const lines = createMessageLines({
     fifo: queue.fifo,
     rate: options.groupRate === null ? unlimitedRate : createGroupRate(options.groupRate),
   });
@@ -141,8 +141,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     ended,
     deletions,
     clock,
-    giveUp: options.giveUp,
-    bury: (line) => options.bury(consumer, line),
+    isReceivedTooOften: options.isReceivedTooOften,
+    giveUp: (line) => options.giveUp(consumer, line),
   });
 
   const consumer: Consumer = {
@@ -153,15 +153,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     deletions,
     wake,
 
-    async lease(name, wish) {
-      leaseMs = wish.leaseMs;
+    async lease(name, request) {
+      leaseMs = request.leaseMs;
       const startedAt = clock.monotonic();
-      const until = startedAt + wish.waitMs;
+      const until = startedAt + request.waitMs;
       let glanced = false;
       for (;;) {
-        if (closed || wish.signal.aborted) return [];
+        if (closed || request.signal.aborted) return [];
         if (!paused.has(name)) {
-          const taken = await handOut(name, wish);
+          const taken = await handOut(name, request);
           if (taken.length > 0) {
             keeper.watch();
             return taken;
@@ -170,12 +170,12 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         const error: { error: unknown; at: number } | null = lastError;
         if (error !== null && error.at >= startedAt) throw unavailable(error.error);
         if (clock.monotonic() >= until) {
-          if (glanced || wish.waitMs > 0 || paused.has(name) || deletions.isFull) return [];
+          if (glanced || request.waitMs > 0 || paused.has(name) || deletions.isFull) return [];
           glanced = true;
-          await orAborted(receiver.glance(wish.max, leaseMs), wish.signal);
+          await orAborted(receiver.glance(request.max, leaseMs), request.signal);
         } else if (paused.has(name)) {
-          await demand.wait(0, until, wish.signal);
-        } else await demand.wait(wish.max, until, wish.signal);
+          await demand.wait(0, until, request.signal);
+        } else await demand.wait(request.max, until, request.signal);
       }
     },
 
@@ -205,7 +205,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       keeper.stop();
       await receiver.stop(options.waitTimeSeconds * 1000 + 1_000);
       const now = clock.monotonic();
-      const inState = (...states: readonly Line["state"][]): Line[] =>
+      const inState = (...states: readonly MessageLine["state"][]): MessageLine[] =>
         [...lines.all()].filter(({ state }) => states.includes(state));
       // What waits behind a lease goes back too; the lease itself ends by itself.
       const behind = inState("leased", "settling", "ended").flatMap(({ messages }) => messages.splice(1));

@@ -4,7 +4,7 @@ import type { QueueRef, SqsApi } from "../api.ts";
 import type { AttemptMemory } from "../attempts.ts";
 import { inBatches } from "../batch.ts";
 import type { Ended } from "./ended.ts";
-import type { Line, Lines } from "./lines.ts";
+import type { MessageLine, MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 
 /** Pauses between rounds: they double from the first to the last while nothing is deleted. */
@@ -20,7 +20,7 @@ export interface Deletions {
    *
    * @param failure What SQS said to the deletion; null when it was not asked yet.
    */
-  hold(line: Line, failure: string | null): void;
+  hold(line: MessageLine, failure: string | null): void;
   /** Asks SQS for what is due; to be called now and then. */
   beat(): Promise<void>;
   /** Asks SQS for all of them, for the last time; within two seconds, as it is part of the shutdown. */
@@ -32,13 +32,13 @@ export interface Deletions {
 export interface DeletionsOptions {
   readonly queue: QueueRef;
   readonly api: SqsApi;
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly memory: AttemptMemory;
   readonly ended: Ended;
   readonly clock: Clock;
   readonly log: Logger;
   /** Gives up a line whose head is no longer ours, and gives back what waits behind it. */
-  readonly abandon: (line: Line, head: HeldMessage) => void;
+  readonly abandon: (line: MessageLine, head: HeldMessage) => void;
   /** Something was deleted: what waited behind it may start, and receives may go on. */
   readonly onDeleted: () => void;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../../clock.ts";
-import type { Lines } from "./lines.ts";
+import type { MessageLines } from "./message-lines.ts";
 
 /** Lease calls that wait for messages. */
 export interface Demand {
@@ -12,7 +12,7 @@ export interface Demand {
 }
 
 export interface DemandOptions {
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly clock: Clock;
   /** Monotonic ms before which no poll may start. */
   readonly nextPollAt: () => number;

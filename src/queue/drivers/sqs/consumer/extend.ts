@@ -2,13 +2,13 @@ import type { Clock } from "../../../../clock.ts";
 import type { ExtendResult } from "../../../driver.ts";
 import { callError, unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
-import type { Line, Lines } from "./lines.ts";
+import type { MessageLine, MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
 
 export interface ExtendOptions {
   readonly queue: SqsQueue;
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly keeper: Keeper;
   readonly clock: Clock;
 }
@@ -22,7 +22,7 @@ export function createExtend({ queue, lines, keeper, clock }: ExtendOptions) {
     const results = await keeper.hide(
       current.map(({ messages }) => ({ message: messages[0] as HeldMessage, forMs })),
     );
-    const answers = new Map<Line, ExtendResult>();
+    const answers = new Map<MessageLine, ExtendResult>();
     let failure: unknown = null;
     for (const [index, line] of current.entries()) {
       const result = results[index];

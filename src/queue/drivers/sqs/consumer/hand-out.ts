@@ -5,20 +5,20 @@ import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import { unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
-import type { Line, Lines } from "./lines.ts";
+import type { MessageLine, MessageLines } from "./message-lines.ts";
 import { messageInfo, type HeldMessage } from "../message.ts";
 
 export interface HandOutOptions {
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly keeper: Keeper;
   readonly memory: AttemptMemory;
   readonly ended: Ended;
   readonly deletions: Deletions;
   readonly clock: Clock;
-  /** A message that has been received too often without an end; see plan.ts. */
-  readonly giveUp: (message: HeldMessage) => boolean;
+  /** A message that has been received too often without an end; see settling/action.ts. */
+  readonly isReceivedTooOften: (message: HeldMessage) => boolean;
   /** Makes a dead letter of the head of an offered line. */
-  readonly bury: (line: Line) => void;
+  readonly giveUp: (line: MessageLine) => void;
 }
 
 /**
@@ -31,22 +31,22 @@ export function createHandOut(options: HandOutOptions) {
   const { lines, keeper, memory, clock } = options;
   let leases = 0;
 
-  const grant = (queue: string, wish: LeaseOptions, line: Line): Lease[] => {
+  const grant = (queue: string, request: LeaseOptions, line: MessageLine): Lease[] => {
     const head = line.messages[0] as HeldMessage;
     if (options.ended.has(head.id)) {
       options.deletions.hold(line, null);
       keeper.watch();
       return [];
     }
-    if (options.giveUp(head)) {
-      options.bury(line);
+    if (options.isReceivedTooOften(head)) {
+      options.giveUp(line);
       return [];
     }
     const now = clock.monotonic();
     if (memory.recall(head.id).parkKey !== null) memory.remember(head.id, { parkKey: null });
     leases += 1;
     const token = `${leases}:${head.handle}`;
-    lines.grant(line, token, queue, now + wish.leaseMs, now);
+    lines.grant(line, token, queue, now + request.leaseMs, now);
     return [
       {
         queue,
@@ -63,8 +63,8 @@ export function createHandOut(options: HandOutOptions) {
   };
 
   /** Renews lines; those that are lost are dropped. Returns the error of a call that failed, or null. */
-  const renew = async (stale: readonly Line[], leaseMs: number, now: number): Promise<unknown> => {
-    const isGone = ({ messages }: Line): boolean => (messages[0]?.hiddenUntil ?? 0) <= now;
+  const renew = async (stale: readonly MessageLine[], leaseMs: number, now: number): Promise<unknown> => {
+    const isGone = ({ messages }: MessageLine): boolean => (messages[0]?.hiddenUntil ?? 0) <= now;
     keeper.abandon(stale.filter(isGone));
     const renewable = stale.filter((line) => !isGone(line));
     const results = await keeper.hide(
@@ -82,14 +82,14 @@ export function createHandOut(options: HandOutOptions) {
     return failure;
   };
 
-  return async (queue: string, wish: LeaseOptions): Promise<Lease[]> => {
+  return async (queue: string, request: LeaseOptions): Promise<Lease[]> => {
     const now = clock.monotonic();
-    const offered = lines.offer(wish.max, now, wish.closedKeys, wish.parkedMax);
+    const offered = lines.offer(request.max, now, request.closedKeys, request.parkedMax);
     if (offered.length === 0) return [];
-    const leastMs = (wish.leaseMs * 2) / 3;
+    const leastMs = (request.leaseMs * 2) / 3;
     const stale = offered.filter(({ messages }) => (messages[0]?.hiddenUntil ?? 0) - now < leastMs);
-    const failure = stale.length === 0 ? null : await renew(stale, wish.leaseMs, now);
-    const granted = offered.flatMap((line) => (line.state === "offered" ? grant(queue, wish, line) : []));
+    const failure = stale.length === 0 ? null : await renew(stale, request.leaseMs, now);
+    const granted = offered.flatMap((line) => (line.state === "offered" ? grant(queue, request, line) : []));
     if (granted.length === 0 && failure !== null) throw unavailable(failure);
     return granted;
   };

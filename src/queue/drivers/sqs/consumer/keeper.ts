@@ -6,7 +6,7 @@ import type { AttemptMemory } from "../attempts.ts";
 import type { BatchResult } from "../batch.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
-import type { Line, Lines } from "./lines.ts";
+import type { MessageLine, MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
 import { createVisibility } from "./visibility.ts";
@@ -22,7 +22,7 @@ const patience = { lingerMs: 1_000, maxParked: 1_000, maxParkedMs: 120_000 };
  */
 const patienceWhenCounted = { lingerMs: 30_000, maxParked: 10_000, maxParkedMs: Infinity };
 /** States in which the head is ours to renew; a leased one is renewed by who leased it. */
-const held: ReadonlySet<Line["state"]> = new Set(["ready", "delayed", "parked", "ended"]);
+const held: ReadonlySet<MessageLine["state"]> = new Set(["ready", "delayed", "parked", "ended"]);
 /** Pauses of a message hidden for its parking key: double from the first to the last. */
 const parkHideMs = { first: 30_000, last: 900_000 };
 
@@ -36,9 +36,9 @@ export interface Keeper {
   /** Hides each message until so many ms from now; corrects `hiddenUntil` of those that worked. */
   hide(entries: readonly { message: HeldMessage; forMs: number }[]): Promise<BatchResult[]>;
   /** Drops lines and gives back all they held but what `except` names; failures only mean waiting longer. */
-  abandon(lines: readonly Line[], except?: ReadonlySet<string>): void;
+  abandon(lines: readonly MessageLine[], except?: ReadonlySet<string>): void;
   /** Drops lines and hides their heads for so long, after giving back what waits behind them. */
-  sendAway(entries: readonly { line: Line; forMs: number }[]): Promise<void>;
+  sendAway(entries: readonly { line: MessageLine; forMs: number }[]): Promise<void>;
   /** Longest that SQS may still hide this message. */
   hideableMs(message: HeldMessage): number;
   /** Looks after everything that is held, from now on until nothing is. */
@@ -51,7 +51,7 @@ export interface Keeper {
 export interface KeeperOptions {
   readonly queue: SqsQueue;
   readonly api: SqsApi;
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly log: Logger;
@@ -103,7 +103,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 
   /** A lease ran out unsettled: one attempt charged; the message itself may still be ours. */
-  const reclaim = (line: Line, now: number): void => {
+  const reclaim = (line: MessageLine, now: number): void => {
     const head = line.messages[0] as HeldMessage;
     if (options.ended.has(head.id)) return options.deletions().hold(line, "unknown");
     memory.remember(head.id, { attempts: memory.recall(head.id).attempts + 1 });
@@ -118,18 +118,18 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 
   /** How long a parked line's head is hidden now; the pauses of one message double. */
-  const parkedAway = (line: Line): { line: Line; forMs: number } => {
+  const parkedAway = (line: MessageLine): { line: MessageLine; forMs: number } => {
     const head = line.messages[0] as HeldMessage;
     const { parkedTimes } = memory.recall(head.id);
     memory.remember(head.id, { parkKey: line.parkKey, parkedTimes: parkedTimes + 1 });
     return { line, forMs: Math.min(parkHideMs.last, parkHideMs.first * 2 ** parkedTimes) };
   };
 
-  /** One look at every line. Returns the messages to renew. */
-  const look = (now: number): HeldMessage[] => {
+  /** Visits every line once and returns the messages to renew. */
+  const visitLines = (now: number): HeldMessage[] => {
     const renew: HeldMessage[] = [];
-    const unwanted: Line[] = [];
-    const away: Line[] = [];
+    const unwanted: MessageLine[] = [];
+    const away: MessageLine[] = [];
     const leaseMs = options.leaseMs();
     for (const line of lines.all()) {
       const [head, ...rest] = line.messages;
@@ -185,7 +185,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   };
 
   const beat = async (): Promise<void> => {
-    const renew = look(clock.monotonic());
+    const renew = visitLines(clock.monotonic());
     if (lines.nextDueAt() <= clock.monotonic()) options.onReady();
     await Promise.all([
       renew.length > 0 ? renewAll(renew) : null,

@@ -4,11 +4,11 @@ import type { AttemptMemory } from "../attempts.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import type { Keeper } from "./keeper.ts";
-import type { Line, Lines } from "./lines.ts";
+import type { MessageLine, MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 
 export interface TakeInOptions {
-  readonly lines: Lines;
+  readonly lines: MessageLines;
   readonly keeper: Keeper;
   readonly memory: AttemptMemory;
   readonly ended: Ended;
@@ -27,8 +27,8 @@ export function createTakeIn(options: TakeInOptions) {
   const { lines, keeper, memory, clock } = options;
 
   /** SQS handed them out again: whatever the lines held of them is void, and the rest goes back unsent. */
-  const giveUp = (
-    dropped: readonly { line: Line; was: Line["state"] }[],
+  const abandonDropped = (
+    dropped: readonly { line: MessageLine; was: MessageLine["state"] }[],
     again: ReadonlySet<string>,
   ): void => {
     for (const { line, was } of dropped) {
@@ -47,12 +47,12 @@ export function createTakeIn(options: TakeInOptions) {
   return (messages: readonly HeldMessage[]): void => {
     const now = clock.monotonic();
     const dropped = lines.add(messages, now);
-    if (dropped.length > 0) giveUp(dropped, new Set(messages.map(({ id }) => id)));
+    if (dropped.length > 0) abandonDropped(dropped, new Set(messages.map(({ id }) => id)));
     if (options.isShut()) {
       keeper.abandon([...lines.all()].filter(({ state }) => state === "ready"));
       return;
     }
-    const early: { line: Line; forMs: number }[] = [];
+    const early: { line: MessageLine; forMs: number }[] = [];
     for (const message of messages) {
       const line = lines.of(message);
       if (line?.state !== "ready" || line.messages[0] !== message) continue;

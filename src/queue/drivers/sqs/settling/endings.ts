@@ -5,7 +5,7 @@ import type { AttemptMemory } from "../attempts.ts";
 import { inBatches, type BatchResult } from "../batch.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { failLeaving, type Leaving } from "./leaving.ts";
-import type { Copy } from "./plan.ts";
+import type { Copy } from "./action.ts";
 import { sendAll } from "../send.ts";
 
 /** A head whose job ends: copies to be written, then its deletion. */

@@ -2,13 +2,13 @@ import type { SettleResult } from "../../../driver.ts";
 import type { AttemptMemory } from "../attempts.ts";
 import type { BatchResult } from "../batch.ts";
 import type { Consumer } from "../consumer/consumer.ts";
-import type { Line } from "../consumer/lines.ts";
+import type { MessageLine } from "../consumer/message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import { sendError } from "../send.ts";
 
 /** One head on its way out of our hands, and where its result goes. */
 export interface Leaving {
-  readonly line: Line;
+  readonly line: MessageLine;
   readonly head: HeldMessage;
   readonly tell: (result: SettleResult) => void;
   /** SQS has not said what became of it, and why. */

@@ -9,13 +9,13 @@ import { createEndings, type Ending } from "./endings.ts";
 import { unavailable } from "../errors.ts";
 import { createHidings, type Hiding } from "./hidings.ts";
 import type { Leaving } from "./leaving.ts";
-import type { Line } from "../consumer/lines.ts";
+import type { MessageLine } from "../consumer/message-lines.ts";
 import type { HeldMessage } from "../message.ts";
-import type { Planner } from "./plan.ts";
+import type { Actions } from "./action.ts";
 
 export interface SettleOptions {
   readonly api: () => SqsApi;
-  readonly planner: Planner;
+  readonly actions: Actions;
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly log: Logger;
@@ -27,7 +27,7 @@ export interface Settling {
   /** As QueueDriver.settle, but answers `unknown` also for all. */
   settle(consumer: Consumer, settlements: readonly Settlement[]): Promise<SettleResult[]>;
   /** Makes a dead letter of a head that was received too often to be tried once more. */
-  bury(consumer: Consumer, line: Line): void;
+  giveUp(consumer: Consumer, line: MessageLine): void;
 }
 
 /** Leases that are remembered because they may be settled again; older ones belong to workers that gave up. */
@@ -39,7 +39,7 @@ const unconfirmed: SettleResult = {
 };
 
 export function createSettling(options: SettleOptions): Settling {
-  const { planner, memory, clock, log, events } = options;
+  const { actions, memory, clock, log, events } = options;
   /** MessageIds of leases whose fate was not known: their jobs may have ended all the same. */
   const doubted = new Map<string, string>();
 
@@ -74,7 +74,7 @@ export function createSettling(options: SettleOptions): Settling {
         const hasEnded = consumer.ended.has(doubted.get(token) ?? "");
         tell({ status: hasEnded ? "settled" : "lost" });
       } else {
-        const plan = planner.plan(consumer, settlement, line, now);
+        const action = actions.choose(consumer, settlement, line, now);
         consumer.lines.settling(line, now);
         const doubt = (error: unknown): void => {
           tell({ status: "unknown", error: unavailable(error) });
@@ -82,14 +82,16 @@ export function createSettling(options: SettleOptions): Settling {
           if (doubted.size > maxDoubted) doubted.delete(doubted.keys().next().value ?? "");
         };
         const leaving = { line, head, tell, doubt };
-        if (plan.kind === "end") endings.push({ ...leaving, queue, copies: plan.copies, own: plan.own });
-        else if (plan.kind === "hide") hidings.push({ ...leaving, forMs: plan.forMs, change: plan.change });
-        else if (plan.kind === "stuck") leaveStuck(consumer, leaving);
+        if (action.kind === "end")
+          endings.push({ ...leaving, queue, copies: action.copies, own: action.own });
+        else if (action.kind === "hide")
+          hidings.push({ ...leaving, forMs: action.forMs, change: action.change });
+        else if (action.kind === "stuck") leaveStuck(consumer, leaving);
         else {
-          if (plan.kind === "park") consumer.lines.park(line, plan.key, now);
+          if (action.kind === "park") consumer.lines.park(line, action.key, now);
           else {
-            memory.remember(head.id, plan.change);
-            consumer.lines.delay(line, plan.dueAt, now);
+            memory.remember(head.id, action.change);
+            consumer.lines.delay(line, action.dueAt, now);
           }
           tell({ status: "settled" });
         }
@@ -102,20 +104,20 @@ export function createSettling(options: SettleOptions): Settling {
 
   return {
     settle,
-    bury(consumer, line) {
+    giveUp(consumer, line) {
       const head = line.messages[0] as HeldMessage;
       log.error("a message was received too often without an end; it becomes a dead letter", {
         queue: consumer.queue.name,
         job_id: head.jobId,
         receives: head.receiveCount,
       });
-      const plan = planner.bury(consumer, head);
+      const action = actions.giveUp(consumer, head);
       consumer.lines.settling(line, clock.monotonic());
       const queue = consumer.queue.logical[0] ?? consumer.queue.name;
       const doubt = (error: unknown): void => log.warn("a dead letter was not written", { queue, error });
       const leaving = { line, head, tell: () => undefined, doubt };
-      if (plan.kind !== "end") return leaveStuck(consumer, leaving);
-      void end(consumer, [{ ...leaving, queue, copies: plan.copies, own: plan.own }])
+      if (action.kind !== "end") return leaveStuck(consumer, leaving);
+      void end(consumer, [{ ...leaving, queue, copies: action.copies, own: action.own }])
         .catch((error: unknown) => log.debug("a dead letter was not written", { error }))
         // Not confirmed: its visibility ends, and it comes again.
         .then(() => line.messages[0] === head && consumer.keeper.abandon([line], new Set([head.id])));

@@ -1,9 +1,9 @@
 import type { Deadlined, DeadlineHeap } from "./deadline-heap.ts";
 import type { Ref } from "./ref.ts";
-import type { InLine } from "./line.ts";
+import type { InList } from "./linked-list.ts";
 
 /** A job of one queue. While it is delayed its deadline is the due time, while it is leased the lease's end. */
-export interface Entry extends Deadlined, InLine<Entry> {
+export interface JobEntry extends Deadlined, InList<JobEntry> {
   id: string;
   /** Under what the keeper finds its bytes. */
   ref: Ref;
@@ -22,7 +22,7 @@ export interface Entry extends Deadlined, InLine<Entry> {
 
 /** A job among what its endpoint holds; its deadline is the job's order, so that the oldest is in front. */
 export interface HeldJob extends Deadlined {
-  readonly entry: Entry;
+  readonly entry: JobEntry;
   readonly holding: Holding;
 }
 
@@ -33,13 +33,13 @@ export interface Holding extends Deadlined {
 }
 
 /** A job that stands nowhere yet. */
-export function createEntry(
+export function createJobEntry(
   id: string,
   ref: Ref,
   order: number,
   enqueuedAt: number,
   endpoint: string | null = null,
-): Entry {
+): JobEntry {
   return {
     id,
     ref,
@@ -50,7 +50,7 @@ export function createEntry(
     token: null,
     deadline: 0,
     place: -1,
-    line: null,
+    list: null,
     before: null,
     after: null,
     held: null,

@@ -1,20 +1,20 @@
-/** What stands in a line: the item carries its own neighbours, so that it can leave from the middle. */
-export interface InLine<T> {
-  /** The line it stands in; null outside. These three are written by the line alone. */
-  line: Line<T> | null;
+/** An item of a linked list. It carries its own neighbours, so that it can leave from the middle. */
+export interface InList<T> {
+  /** The list it is in; null outside. Only the list writes these three fields. */
+  list: LinkedList<T> | null;
   before: T | null;
   after: T | null;
 }
 
-/** A line: in at the back, out at the front or from the middle, all in constant time. */
-export interface Line<T> {
+/** A list that adds at the back and removes from the front or the middle, all in constant time. */
+export interface LinkedList<T> {
   readonly size: number;
   pushBack(item: T): void;
   /** The oldest item, taken out; undefined when there is none. */
   popFront(): T | undefined;
   /** The oldest item, left where it is. */
   front(): T | undefined;
-  /** Takes an item out, wherever it stands. It must be in this line. */
+  /** Takes an item out, wherever it stands. It must be in this list. */
   remove(item: T): void;
 }
 
@@ -22,17 +22,17 @@ export interface Line<T> {
  * A doubly linked list through the items themselves: leaving the middle moves nothing and leaves no gap, which
  * a ring could not do.
  */
-export function createLine<T extends InLine<T>>(): Line<T> {
+export function createLinkedList<T extends InList<T>>(): LinkedList<T> {
   let first: T | null = null;
   let last: T | null = null;
   let size = 0;
 
-  const line: Line<T> = {
+  const list: LinkedList<T> = {
     get size() {
       return size;
     },
     pushBack(item) {
-      item.line = line;
+      item.list = list;
       item.before = last;
       if (last === null) first = item;
       else last.after = item;
@@ -42,7 +42,7 @@ export function createLine<T extends InLine<T>>(): Line<T> {
     popFront() {
       const item = first;
       if (item === null) return undefined;
-      line.remove(item);
+      list.remove(item);
       return item;
     },
     front: () => first ?? undefined,
@@ -51,11 +51,11 @@ export function createLine<T extends InLine<T>>(): Line<T> {
       else item.before.after = item.after;
       if (item.after === null) last = item.before;
       else item.after.before = item.before;
-      item.line = null;
+      item.list = null;
       item.before = null;
       item.after = null;
       size -= 1;
     },
   };
-  return line;
+  return list;
 }

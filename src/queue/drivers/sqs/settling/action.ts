@@ -7,12 +7,12 @@ import { encodeBody, messageBytes } from "../body.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { deadMessage } from "../dead/copy.ts";
 import { childDeduplicationId, childGroup } from "../ids.ts";
-import type { Line } from "../consumer/lines.ts";
+import type { MessageLine } from "../consumer/message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import { encodeMeta, metaAttribute } from "../meta.ts";
 
 /** What a settlement needs of SQS. */
-export type Plan =
+export type Action =
   /** Copies are written, all of them confirmed; then the message is deleted. */
   | {
       readonly kind: "end";
@@ -42,7 +42,7 @@ const maxDelayed = 10_000;
 /** A delay up to this is held: no request, and to the millisecond. */
 const heldDelayMs = 30_000;
 
-export interface PlanOptions {
+export interface ActionOptions {
   readonly memory: AttemptMemory;
   readonly clock: Clock;
   readonly fifoOnFailure: "block" | "dead";
@@ -57,16 +57,16 @@ type Retry = Extract<Disposition, { verb: "retry" }>;
 type GivenUp = Pick<Dead, "reason" | "detail">;
 
 /** Turns dispositions into what has to be done at SQS; changes nothing by itself. */
-export interface Planner {
-  plan(consumer: Consumer, disposition: Disposition, line: Line, now: number): Plan;
+export interface Actions {
+  choose(consumer: Consumer, disposition: Disposition, line: MessageLine, now: number): Action;
   /** The end of a message that was received too often to be tried once more. */
-  bury(consumer: Consumer, head: HeldMessage): Plan;
+  giveUp(consumer: Consumer, head: HeldMessage): Action;
 }
 
-export function createPlanner(options: PlanOptions): Planner {
+export function createActions(options: ActionOptions): Actions {
   const { memory, clock } = options;
 
-  const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">, isOwn: boolean): Plan => {
+  const dead = (consumer: Consumer, head: HeldMessage, given: Omit<Dead, "verb">, isOwn: boolean): Action => {
     const { attempted, reason, endpoint, body, id = head.jobId } = given;
     const { attempts: charged, putBacks } = memory.recall(head.id);
     const attempts = charged + (attempted ? 1 : 0);
@@ -86,7 +86,7 @@ export function createPlanner(options: PlanOptions): Planner {
     { queue }: Consumer,
     head: HeldMessage,
     jobs: Extract<Disposition, { verb: "replace" }>["jobs"],
-  ): Plan => {
+  ): Action => {
     const copies: Copy[] = [];
     const own: OwnDeadLetter[] = [];
     for (const job of jobs) {
@@ -154,7 +154,7 @@ export function createPlanner(options: PlanOptions): Planner {
    * Nothing else counts, or a job that waited for a paused endpoint, its lane or its group would die of its next
    * failure. Nor does what a receiver's Retry-After adds to the schedule.
    */
-  const failingSince = (line: Line, head: HeldMessage, given: Retry, now: number): number => {
+  const failingSince = (line: MessageLine, head: HeldMessage, given: Retry, now: number): number => {
     const { attempts, failingMs } = memory.recall(head.id);
     return attempts === 0 ? 0 : failingMs + (given.attemptMs ?? now - line.since);
   };
@@ -167,7 +167,13 @@ export function createPlanner(options: PlanOptions): Planner {
    * A short delay waits here. A long one is hidden in SQS, where it survives this process, unless a
    * RedrivePolicy counts every receive.
    */
-  const retry = (consumer: Consumer, line: Line, head: HeldMessage, given: Retry, now: number): Plan => {
+  const retry = (
+    consumer: Consumer,
+    line: MessageLine,
+    head: HeldMessage,
+    given: Retry,
+    now: number,
+  ): Action => {
     const { delayMs, endpoint = null, body, id } = given;
     const failingMs = failingSince(line, head, given, now);
     const end = givenUp(consumer, head, failingMs);
@@ -194,7 +200,7 @@ export function createPlanner(options: PlanOptions): Planner {
   };
 
   return {
-    plan(consumer, disposition, line, now) {
+    choose(consumer, disposition, line, now) {
       const head = line.messages[0] as HeldMessage;
       switch (disposition.verb) {
         case "ack":
@@ -215,7 +221,7 @@ export function createPlanner(options: PlanOptions): Planner {
           return retry(consumer, line, head, disposition, now);
       }
     },
-    bury: (consumer, head) =>
+    giveUp: (consumer, head) =>
       dead(consumer, head, { ...received(head), endpoint: null, attempted: false }, true),
   };
 }

@@ -18,7 +18,7 @@ import type { GroupRate } from "./rate.ts";
  *       └──── ended ◀───────────────────────┘
  *      next (deleted)                     any ──drop──▶ gone: SQS hands its messages out again
  */
-export interface Line {
+export interface MessageLine {
   readonly key: string;
   /** In order of sending; the first is the head, the others wait behind it. */
   readonly messages: HeldMessage[];
@@ -34,31 +34,31 @@ export interface Line {
   parkKey: string | null;
 }
 
-export interface Lines {
+export interface MessageLines {
   /**
    * Takes received messages in. A message that is held already was handed out again by SQS: what the line
    * held of it is void. Returns the lines dropped for that, and what they were before.
    */
-  add(messages: readonly HeldMessage[], now: number): { line: Line; was: Line["state"] }[];
+  add(messages: readonly HeldMessage[], now: number): { line: MessageLine; was: MessageLine["state"] }[];
   /** Up to `max` lines whose head may start now: due ones first, then unparked ones, then the rest. */
-  offer(max: number, now: number, closedKeys: ReadonlySet<string>, parkedMax: number): Line[];
-  grant(line: Line, token: string, queue: string, leasedUntil: number, now: number): void;
+  offer(max: number, now: number, closedKeys: ReadonlySet<string>, parkedMax: number): MessageLine[];
+  grant(line: MessageLine, token: string, queue: string, leasedUntil: number, now: number): void;
   /** The line whose head is leased under this token; null when it is not, or its lease has run out. */
-  leased(token: string, now: number): Line | null;
-  settling(line: Line, now: number): void;
-  revert(line: Line): void;
+  leased(token: string, now: number): MessageLine | null;
+  settling(line: MessageLine, now: number): void;
+  revert(line: MessageLine): void;
   /** The head is gone from SQS: the next one may start. */
-  next(line: Line, now: number): void;
-  ready(line: Line, now: number): void;
-  delay(line: Line, dueAt: number, now: number): void;
-  park(line: Line, key: string, now: number): void;
+  next(line: MessageLine, now: number): void;
+  ready(line: MessageLine, now: number): void;
+  delay(line: MessageLine, dueAt: number, now: number): void;
+  park(line: MessageLine, key: string, now: number): void;
   /** The head's job has ended, and only its deletion is left: its body is let go of. */
-  end(line: Line, now: number): void;
+  end(line: MessageLine, now: number): void;
   /** Forgets the line; the caller gives its messages back. */
-  drop(line: Line): HeldMessage[];
-  all(): Iterable<Line>;
+  drop(line: MessageLine): HeldMessage[];
+  all(): Iterable<MessageLine>;
   /** The line this message belongs to. */
-  of(message: HeldMessage): Line | undefined;
+  of(message: HeldMessage): MessageLine | undefined;
   /** Heads that could start at once. */
   readonly readyCount: number;
   readonly delayedCount: number;
@@ -66,24 +66,24 @@ export interface Lines {
   /** What is parked, by key. */
   parkedJobs(): ParkedJobs[];
   readonly endedCount: number;
-  ended(): Iterable<Line>;
+  ended(): Iterable<MessageLine>;
   readonly size: number;
   /** Monotonic ms of the next due delay; Infinity when there is none. */
   nextDueAt(): number;
 }
 
-export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines {
+export function createMessageLines(options: { fifo: boolean; rate: GroupRate }): MessageLines {
   const { fifo, rate } = options;
-  const all = new Map<string, Line>();
-  const tokens = new Map<string, Line>();
-  const readyLines = new Set<Line>();
-  const delayed = new Set<Line>();
-  const parked = new Map<string, Set<Line>>();
-  const ended = new Set<Line>();
+  const all = new Map<string, MessageLine>();
+  const tokens = new Map<string, MessageLine>();
+  const readyLines = new Set<MessageLine>();
+  const delayed = new Set<MessageLine>();
+  const parked = new Map<string, Set<MessageLine>>();
+  const ended = new Set<MessageLine>();
   let parkedCount = 0;
   const keyOf = (message: HeldMessage): string => (fifo ? (message.group ?? "") : message.id);
 
-  const leave = (line: Line): void => {
+  const leave = (line: MessageLine): void => {
     if (line.state === "ready") readyLines.delete(line);
     else if (line.state === "delayed") delayed.delete(line);
     else if (line.state === "ended") ended.delete(line);
@@ -94,7 +94,7 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
     }
     line.parkKey = null;
   };
-  const enter = (line: Line, state: Line["state"], now: number): void => {
+  const enter = (line: MessageLine, state: MessageLine["state"], now: number): void => {
     leave(line);
     line.state = state;
     line.since = now;
@@ -104,9 +104,9 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
     }
   };
 
-  const lines: Lines = {
+  const lines: MessageLines = {
     add(messages, now) {
-      const dropped: { line: Line; was: Line["state"] }[] = [];
+      const dropped: { line: MessageLine; was: MessageLine["state"] }[] = [];
       for (const message of messages) {
         const key = keyOf(message);
         const held = all.get(key);
@@ -117,7 +117,7 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
           held.messages.push(message);
           continue;
         }
-        const line: Line = {
+        const line: MessageLine = {
           key,
           messages: [message],
           state: "gone",
@@ -135,8 +135,8 @@ export function createLines(options: { fifo: boolean; rate: GroupRate }): Lines 
     },
 
     offer(max, now, closedKeys, parkedMax) {
-      const offered: Line[] = [];
-      const take = (line: Line): void => {
+      const offered: MessageLine[] = [];
+      const take = (line: MessageLine): void => {
         const earliest = rate.earliest(line.key);
         if (earliest > now) return lines.delay(line, earliest, now);
         rate.started(line.key, now);
