@@ -1,4 +1,5 @@
 import { createAdminApp, type AdminApp } from "./admin/app.ts";
+import { createTokens } from "./admin/tokens.ts";
 import { startAdminServer, type AdminServer } from "./admin/server.ts";
 import { sleep, systemClock } from "./clock.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -128,8 +129,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const hurry = new AbortController();
   const closing = new AbortController();
 
+  const tokens = createTokens(config.server);
   const admin: AdminApp = createAdminApp({
     config,
+    tokens,
     driver,
     writes,
     queues: queueNames,

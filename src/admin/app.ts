@@ -13,16 +13,21 @@ import { jobRoutes } from "./jobs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
+import { audited, isChange } from "./audit.ts";
 import { readQuery } from "./query.ts";
 import { queueRoutes } from "./queues.ts";
 import type { Reply } from "./reply.ts";
+import { requireReach } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import type { Route } from "./route.ts";
 import { createRouter, type PathMatch } from "./router.ts";
+import { tokenRoutes } from "./token.ts";
 import { wellKnownRoutes } from "./well-known.ts";
 import { workerRoutes } from "./workers.ts";
 
 export interface AdminApp {
+  /** All that is answered. */
+  readonly routes: readonly Route[];
   /** Answers one request; never rejects. */
   answer(incoming: Incoming): Promise<Reply>;
   /** Writes the events that still wait for their batch; for shutdown, once requests are refused. */
@@ -35,11 +40,13 @@ export interface AdminApp {
  * Made once at start: it warns of a missing token.
  */
 export function createAdminApp(deps: AdminDeps): AdminApp {
-  const authorize = createAuthorizer(deps.config.server);
-  const warning = accessWarning(deps.config.server);
+  const { host } = deps.config.server;
+  const authorize = createAuthorizer({ host, tokens: deps.tokens });
+  const warning = accessWarning(host, deps.tokens.current());
   if (warning !== null) deps.log.warn(warning);
   const writer = createEventWriter(deps);
-  const findRoutes = createRouter(allRoutes(deps, writer));
+  const routes = allRoutes(deps, writer);
+  const findRoutes = createRouter(routes);
 
   const series = new Map<string, Series>();
   /** Counts by the path's pattern: the path itself is a client's to invent. */
@@ -54,7 +61,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const handle = (incoming: Incoming, path: string, match: PathMatch | null): Reply | Promise<Reply> => {
     const { headers, method, target } = incoming;
     if (match === null) {
-      authorize(isUnderV1(path) ? "operator" : "open", headers, incoming);
+      authorize({ access: isUnderV1(path) ? "any" : "open" }, headers, incoming);
       throw new RequestError(
         "not_found",
         "no such path: hookline answers GET /health, /metrics and /v1/…, as the README lists them",
@@ -64,18 +71,23 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     const route = byMethod.get(method === "HEAD" ? "GET" : method);
     if (route === undefined) {
       const [any] = byMethod.values();
-      authorize(any?.access === "open" ? "open" : "operator", headers, incoming);
+      authorize({ access: any?.access === "open" ? "open" : "any" }, headers, incoming);
       const allow = [...byMethod.keys()]
         .flatMap((one) => (one === "GET" ? ["GET", "HEAD"] : [one]))
         .join(", ");
       throw new RequestError("method_not_allowed", `this path takes ${allow}`, { allow });
     }
-    authorize(route.access, headers, incoming);
+    const caller = authorize(route, headers, incoming);
+    if (route.access !== "open") requireReach(route.reach ?? {}, caller, match.params, deps.mask);
     const query = readQuery(route.query, target, deps.mask) as never;
-    return route.handle({ ...incoming, params: match.params }, { query });
+    const { params } = match;
+    const request = { ...incoming, params, caller };
+    const answer = (): Reply | Promise<Reply> => route.handle(request, { query });
+    return isChange(route) ? audited(deps.log, route, request, answer) : answer();
   };
 
   return {
+    routes,
     async answer(incoming) {
       const path = incoming.target.split(/[?#]/, 1)[0] as string;
       let match: PathMatch | null = null;
@@ -106,6 +118,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...endpointRoutes(deps),
     ...workerRoutes(deps),
     ...configRoutes(deps),
+    ...tokenRoutes(),
     ...wellKnownRoutes(deps),
   ];
 }

@@ -9,7 +9,7 @@ export function configRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/config",
-      access: "operator",
+      access: "read",
       query: { limit: shortListLimit, cursor: cursorParameter },
       handle: (_request, { query }) =>
         shortListReply(

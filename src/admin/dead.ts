@@ -54,7 +54,7 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/queues/:queue/dead",
-      access: "operator",
+      access: "read",
       query: { limit: limitParameter(50), cursor: cursorParameter },
       async handle(request, { query }) {
         const queue = queueParameter(deps, request);
@@ -65,7 +65,7 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
     route({
       method: "POST",
       path: "/v1/queues/:queue/dead/redrive",
-      access: "operator",
+      access: "operate",
       async handle(request) {
         const queue = queueParameter(deps, request);
         const text = await readJsonText(request, deps.config.server.max_body_bytes);

@@ -11,6 +11,7 @@ import type { SupervisorView } from "../supervisor/child.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
 import type { EndpointMetricsOptions } from "../worker/endpoint-metrics.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
+import type { Tokens } from "./tokens.ts";
 import type { WriteWatch } from "../worker/write-watch.ts";
 
 /** What the process is at right now, beyond what driver and supervisor tell themselves. */
@@ -24,6 +25,8 @@ export interface ProcessState {
 /** Everything the admin API needs of the process; built in src/app.ts. */
 export interface AdminDeps {
   readonly config: Config;
+  /** Who may use /v1. */
+  readonly tokens: Pick<Tokens, "current">;
   readonly driver: QueueDriver;
   /** Enqueues go through it, so that it can tell whether the backend takes them. */
   readonly writes: WriteWatch;

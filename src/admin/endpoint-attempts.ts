@@ -2,6 +2,7 @@ import { attemptsPerEndpoint, type LoggedAttempt } from "../endpoints/log.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers } from "./endpoint-probe.ts";
+import { mayNameQueue } from "./reach.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { maskId } from "./mask-id.ts";
 import { limitParameter } from "./query.ts";
@@ -17,11 +18,14 @@ export function endpointAttemptRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/endpoints/:app/:name/attempts",
-      access: "operator",
+      access: "read",
+      reach: { queues: "own" },
       query: { limit: limitParameter(20, attemptsPerEndpoint) },
       handle(request, { query }) {
         const endpoint = endpointParameter(deps, request);
-        const made = deps.attempts.list(endpoint, query.limit);
+        const made = deps.attempts
+          .list(endpoint, query.limit)
+          .filter(({ queue }) => mayNameQueue(request.caller, queue));
         return jsonReply({
           endpoint: endpoint.label,
           scope: "process",

@@ -9,6 +9,7 @@ import { jsonReply } from "./reply.ts";
 import { pageReply } from "./page.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { requireOpenDriver } from "./queues.ts";
+import { mayNameApp } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { route, type Route } from "./route.ts";
 
@@ -43,7 +44,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     route({
       method: "POST",
       path: `${path}/${verb}`,
-      access: "operator",
+      access: "operate",
+      reach: { queues: "none" },
       async handle(request) {
         const endpoint = endpointParameter(deps, request);
         if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
@@ -66,13 +68,16 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/endpoints",
-      access: "operator",
+      access: "read",
+      reach: { apps: "own", queues: "none" },
       query: { limit: limitParameter(50), cursor: cursorParameter },
-      handle: (_request, { query }) =>
+      handle: ({ caller }, { query }) =>
         pageReply(
           {
             name: "endpoints",
-            entries: deps.gates.all(),
+            entries: deps.gates
+              .all()
+              .filter(({ endpoint }) => mayNameApp(caller, appIds.get(endpoint) ?? "-")),
             keyOf: ({ endpoint }) => JSON.stringify([appIds.get(endpoint) ?? null, endpoint.name]),
             describe: ({ endpoint }) => describe(endpoint),
           },
@@ -82,7 +87,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path,
-      access: "operator",
+      access: "read",
+      reach: { queues: "none" },
       handle: (request) => jsonReply(describe(endpointParameter(deps, request))),
     }),
     switchBy("enable"),
@@ -92,7 +98,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     route({
       method: "POST",
       path: `${path}/test`,
-      access: "operator",
+      access: "operate",
+      reach: { queues: "none" },
       async handle(request) {
         const endpoint = endpointParameter(deps, request);
         const probe = await probeEndpoint(deps, endpoint);

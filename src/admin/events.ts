@@ -10,6 +10,7 @@ import { idempotencyKey } from "./idempotency-key.ts";
 import { maskedStart, quote } from "../masked-start.ts";
 import { createPacer } from "../pacer.ts";
 import { parseJsonBody, readJsonText } from "./request.ts";
+import { mayNameQueue } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
 
@@ -27,7 +28,8 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     route({
       method: "POST",
       path: "/v1/apps/:app/events",
-      access: "operator",
+      access: "enqueue",
+      reach: { queues: "own" },
       async handle(request) {
         const app = requireApp(deps, request);
         requireIntake(deps);
@@ -35,6 +37,12 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
           throw new RequestError(
             "no_event_queue",
             "every queue of queue.queues is raw: events need one that is not",
+          );
+        }
+        if (!mayNameQueue(request.caller, queue)) {
+          throw new RequestError(
+            "forbidden",
+            `the token may not name the queue ${queue}, which takes events`,
           );
         }
         const key = idempotencyKey(request.headers);

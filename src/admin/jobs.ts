@@ -8,8 +8,10 @@ import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from
 import { idempotencyKey } from "./idempotency-key.ts";
 import { queueParameter } from "./queues.ts";
 import { invalidJson, readJsonText } from "./request.ts";
+import { mayNameApp } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { route, type Route } from "./route.ts";
+import type { Caller } from "./tokens.ts";
 
 /** No job of any known form is shorter; bounds what one request can make the answer grow to. */
 const shortestJobBytes = 32;
@@ -35,7 +37,8 @@ export function jobRoutes(deps: AdminDeps): Route[] {
     route({
       method: "POST",
       path: "/v1/queues/:queue/jobs",
-      access: "operator",
+      access: "enqueue",
+      reach: { apps: "own" },
       async handle(request) {
         const queue = queueParameter(deps, request);
         requireIntake(deps);
@@ -63,7 +66,8 @@ export function jobRoutes(deps: AdminDeps): Route[] {
             `${intake.items.length} jobs: send at most ${maxJobs} per request`,
           );
         }
-        return answerFor(deps, await enqueueItems(deps, queue, intake.items));
+        const items = intake.items.map((item) => withinReach(item, request.caller));
+        return answerFor(deps, await enqueueItems(deps, queue, items));
       },
     }),
   ];
@@ -80,6 +84,15 @@ function createRefusals(): (item: Extract<IntakeItem, { ok: false }>) => Request
     known.set(key, refusal);
     return refusal;
   };
+}
+
+/** The item, refused where the caller may not name its app; a job of no app goes to a named endpoint. */
+function withinReach(item: IntakeItem, caller: Caller): IntakeItem {
+  if (!item.ok || caller.apps === null) return item;
+  const app = item.job.routing?.appId || "-";
+  if (mayNameApp(caller, app)) return item;
+  const whose = app === "-" ? "jobs for named endpoints" : "jobs of this app";
+  return { ok: false, id: item.job.id, code: "forbidden", message: `the token may not send ${whose}` };
 }
 
 /** What a sender is told. The router's own words are for an operator who looks at a dead letter. */

@@ -21,6 +21,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   body_incomplete: [400, "The body is incomplete"],
   unauthorized: [401, "A token is required"],
   foreign_origin: [403, "Requests from other origins are refused"],
+  forbidden: [403, "The token does not allow this"],
   token_not_configured: [403, "This needs a configured token"],
   crash_not_allowed: [403, "Rehearsed faults are switched off"],
   not_found: [404, "There is no such resource"],

@@ -15,7 +15,7 @@ export function problemRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/problems",
-      access: "operator",
+      access: "read",
       query: { limit: limitParameter(1000) },
       handle(_request, { query: { limit } }) {
         const problems = deps.problems.list();

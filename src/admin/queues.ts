@@ -4,6 +4,7 @@ import { jsonReply } from "./reply.ts";
 import { quote } from "../masked-start.ts";
 import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
+import { mayNameQueue } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
 
@@ -17,7 +18,7 @@ export function queueRoutes(deps: AdminDeps): Route[] {
     route({
       method: "POST",
       path: `/v1/queues/:queue/${verb}`,
-      access: "operator",
+      access: "operate",
       async handle(request) {
         const name = queueParameter(deps, request);
         requireOpenDriver(deps);
@@ -30,20 +31,20 @@ export function queueRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/queues",
-      access: "operator",
+      access: "read",
+      reach: { apps: "none", queues: "own" },
       query: { limit: shortListLimit, cursor: cursorParameter },
-      handle(_request, { query }) {
+      handle({ caller }, { query }) {
         requireOpenDriver(deps);
-        return shortListReply(
-          { name: "queues", entries: deps.queues, keyOf: (name) => name, describe },
-          query,
-        );
+        const entries = deps.queues.filter((name) => mayNameQueue(caller, name));
+        return shortListReply({ name: "queues", entries, keyOf: (name) => name, describe }, query);
       },
     }),
     route({
       method: "GET",
       path: "/v1/queues/:queue",
-      access: "operator",
+      access: "read",
+      reach: { apps: "none" },
       async handle(request) {
         const name = queueParameter(deps, request);
         requireOpenDriver(deps);

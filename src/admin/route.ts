@@ -1,4 +1,6 @@
 import type { Access } from "./auth.ts";
+import type { Reach } from "./reach.ts";
+import type { Caller } from "./tokens.ts";
 import type { Incoming } from "./incoming.ts";
 import type { QueryOf, QuerySchemas } from "./query.ts";
 import type { Reply } from "./reply.ts";
@@ -7,14 +9,19 @@ import type { Reply } from "./reply.ts";
 export interface AdminRequest extends Incoming {
   /** What stands in the places of the path's parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
+  readonly caller: Caller;
 }
 
 /** One row of the API, as it declares itself. HEAD follows from GET. */
 export interface RouteDeclaration<Query extends QuerySchemas> {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** With parameters, as in `/v1/queues/:queue`; also the `route` label in metrics. */
   readonly path: string;
   readonly access: Access;
+  /** It takes dry runs, which are read: then its handler calls `requireOperate` for what is none. */
+  readonly dryRun?: boolean;
+  /** What it covers beyond the app and queue of its path; absent: all, so that limited tokens are refused. */
+  readonly reach?: Reach;
   /** The query parameters it takes; absent: none, and any is refused. */
   readonly query?: Query;
   /** Answers, or throws: admin/problem.ts turns what it throws into the answer. */

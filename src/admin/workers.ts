@@ -53,7 +53,8 @@ export function workerRoutes(deps: AdminDeps): Route[] {
     route({
       method: "GET",
       path: "/v1/workers",
-      access: "operator",
+      access: "read",
+      reach: { apps: "none" },
       query: { limit: shortListLimit, cursor: cursorParameter },
       handle: (_request, { query }) =>
         shortListReply(
@@ -66,7 +67,7 @@ export function workerRoutes(deps: AdminDeps): Route[] {
           query,
         ),
     }),
-    ...act("restart", "operator"),
+    ...act("restart", "operate"),
     ...act("crash", "token"),
     ...act("stall", "token"),
   ];

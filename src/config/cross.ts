@@ -4,6 +4,7 @@ import { checkApps, checkRetryPolicy } from "./cross-apps.ts";
 import { checkBackends } from "./cross-backends.ts";
 import { checkEgress } from "./cross-egress.ts";
 import { checkQueues } from "./cross-queues.ts";
+import { checkTokens } from "./cross-tokens.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
 
 /** Checks that need more than one key (contract §1.7: contradictions are errors too). */
@@ -15,6 +16,7 @@ export function checkAcross(view: CrossView): { issues: Finding[]; warnings: str
     warn: (message) => warnings.push(message),
   };
   checkServer(view, findings);
+  checkTokens(view, findings);
   const retry = view.input.webhooks?.retry;
   if (retry !== undefined) {
     const effective = { ...view.config.webhooks?.retry };
@@ -29,12 +31,9 @@ export function checkAcross(view: CrossView): { issues: Finding[]; warnings: str
 
 function checkServer({ config, sourceOf }: CrossView, { issue, warn }: CrossFindings): void {
   const { server, supervisor } = config;
-  const token = server?.token;
-  if (typeof token === "string" && token.length < 16) {
-    warn("server.token has fewer than 16 characters: take a longer, random one");
-  }
-  if (token === null && supervisor?.allow_crash === true) {
-    warn("supervisor.allow_crash has no effect without server.token: crash and stall always need a token");
+  const mayOperate = server?.token !== null || server.tokens?.some((one) => one?.scope === "operate");
+  if (mayOperate === false && supervisor?.allow_crash === true) {
+    warn("supervisor.allow_crash has no effect without a token that may operate: crash and stall need one");
   }
   const [first, longest] = [supervisor?.restart_delay_ms, supervisor?.max_restart_delay_ms];
   const part = (key: string, value: number) => {

@@ -7,6 +7,7 @@ export const envNames: Readonly<Record<string, string>> = {
   HOOKLINE_HOST: "server.host",
   HOOKLINE_PORT: "server.port",
   HOOKLINE_TOKEN: "server.token",
+  HOOKLINE_TOKENS: "server.tokens",
   HOOKLINE_APPS: "apps",
   HOOKLINE_ENDPOINTS: "endpoints",
 

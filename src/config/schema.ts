@@ -1,10 +1,11 @@
 import * as v from "valibot";
-import { choice, flag, host, integer, milliseconds, secretValue, textLike } from "./kinds.ts";
+import { choice, flag, host, integer, milliseconds } from "./kinds.ts";
 import { databaseSchema } from "./schema-database.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
 import { queueSchema } from "./schema-queue.ts";
 import { retrySchema } from "./schema-retry.ts";
+import { bearerToken, tokenSchema } from "./schema-tokens.ts";
 
 /**
  * The user's contract (contract §2): every key, its default, range and unit. The other schema-*.ts files
@@ -15,17 +16,15 @@ const serverSchema = v.strictObject({
   host: v.optional(host("Address the admin API listens on."), "127.0.0.1"),
   port: v.optional(integer({ min: 0, max: 65_535 }, "Port of the admin API; 0 = any free one."), 9640),
   token: v.optional(
-    v.nullable(
-      v.pipe(
-        textLike(
-          /^[\x21-\x7e]+$/,
-          "visible ASCII without spaces",
-          "Bearer token of /v1; null = see the README on access without a token.",
-        ),
-        v.metadata(secretValue),
-      ),
-    ),
+    v.nullable(bearerToken("Bearer token of /v1; null = see the README on access without a token.")),
     null,
+  ),
+  tokens: v.optional(
+    v.pipe(
+      v.array(tokenSchema, "an array of tokens"),
+      v.description("Bearer tokens with less than all rights, or several that are good at once."),
+    ),
+    [],
   ),
   max_body_bytes: v.optional(
     integer({ min: 1, max: 1_073_741_824 }, "Larger requests are answered 413."),

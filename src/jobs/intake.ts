@@ -47,6 +47,8 @@ export interface Obstacle {
 export type IntakeCode =
   | Obstacle["code"]
   | "malformed"
+  /** Not given here: the caller finds it. */
+  | "forbidden"
   | "unknown_app"
   | "bad_signature"
   | "format_not_accepted"

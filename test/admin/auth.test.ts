@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { accessWarning, createAuthorizer, isLoopback, type Access } from "../../src/admin/auth.ts";
+import { accessWarning, createAuthorizer, type Access } from "../../src/admin/auth.ts";
+import { isLoopback } from "../../src/admin/local-client.ts";
+import { createTokens } from "../../src/admin/tokens.ts";
 import type { Incoming } from "../../src/admin/incoming.ts";
 import { RequestError } from "../../src/admin/request-error.ts";
 
@@ -20,7 +22,10 @@ interface Case {
 
 function ask(one: Case): string | null {
   const host = one.host ?? "127.0.0.1";
-  const authorize = createAuthorizer({ host, token: one.token ?? null });
+  const authorize = createAuthorizer({
+    host,
+    tokens: createTokens({ token: one.token ?? null, tokens: [] }),
+  });
   const incoming: Peer = {
     address: "127.0.0.1",
     localPort: 9640,
@@ -28,7 +33,11 @@ function ask(one: Case): string | null {
     ...one.peer,
   };
   try {
-    authorize(one.access ?? "operator", new Headers({ host: "127.0.0.1:9640", ...one.headers }), incoming);
+    authorize(
+      { access: one.access ?? "operate" },
+      new Headers({ host: "127.0.0.1:9640", ...one.headers }),
+      incoming,
+    );
     return null;
   } catch (error) {
     if (error instanceof RequestError) return error.code;
@@ -227,7 +236,8 @@ test("loopback is told by the whole address", () => {
 });
 
 test("a missing token is warned of, in the words of what it means", () => {
-  expect(accessWarning({ host: "127.0.0.1", token: null })).toContain("every local user");
-  expect(accessWarning({ host: "0.0.0.0", token: null })).toContain("401");
-  expect(accessWarning({ host: "127.0.0.1", token })).toBeNull();
+  const none = createTokens({ token: null, tokens: [] }).current();
+  expect(accessWarning("127.0.0.1", none)).toContain("every local user");
+  expect(accessWarning("0.0.0.0", none)).toContain("401");
+  expect(accessWarning("127.0.0.1", createTokens({ token, tokens: [] }).current())).toBeNull();
 });

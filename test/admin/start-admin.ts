@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { createAdminApp } from "../../src/admin/app.ts";
 import type { AdminDeps, ProcessState } from "../../src/admin/deps.ts";
+import { createTokens } from "../../src/admin/tokens.ts";
 import { startAdminServer } from "../../src/admin/server.ts";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
@@ -91,8 +92,10 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const attempts = createAttemptLog({ now: () => clock.now() });
   const transports = createTransports({ config, mask });
   const closing = new AbortController();
+  const tokens = createTokens(config.server);
   const deps: AdminDeps = {
     config,
+    tokens,
     driver,
     writes,
     queues,
@@ -143,6 +146,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
   return {
     ...server,
     app,
+    tokens,
     driver,
     memory,
     directory,

@@ -12,7 +12,13 @@ describe("precedence", () => {
       env: { HOOKLINE_PORT: "2", QUEUE_DRIVER: "none" },
       sets: ["server.port=3"],
     });
-    expect(loaded.config.server).toEqual({ host: "10.0.0.1", port: 3, token: null, max_body_bytes: 11 });
+    expect(loaded.config.server).toEqual({
+      host: "10.0.0.1",
+      port: 3,
+      token: null,
+      tokens: [],
+      max_body_bytes: 11,
+    });
     expect(loaded.sourceOf("server.host")).toBe("file hookline.json");
     expect(loaded.sourceOf("server.port")).toBe("flag --set");
     expect(loaded.sourceOf("server.token")).toBe("default");
