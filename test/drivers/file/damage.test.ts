@@ -112,7 +112,7 @@ describe("a store that was closed", () => {
         }
       }
       expect(refused).toBeGreaterThan(tried.length / 2);
-    }, 120_000);
+    }, 900_000);
   }
 
   test("without a segment in the middle, or with another store's, refuses to start", async () => {
@@ -163,7 +163,7 @@ test("every prefix of a journal is a store that says what it said then", async (
     await driver.close();
   }
   expect(seen.size).toBeGreaterThan(8);
-}, 120_000);
+}, 900_000);
 
 test("no damage makes a record out of what is none", async () => {
   using good = temporaryFolder();
@@ -188,4 +188,4 @@ test("no damage makes a record out of what is none", async () => {
     const { jobs } = JSON.parse(found) as { jobs: [string, unknown, number][] };
     for (const [id] of jobs) expect(whole.has(id)).toBe(true);
   }
-}, 600_000);
+}, 1_800_000);

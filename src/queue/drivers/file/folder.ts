@@ -33,7 +33,7 @@ const volatile = new Set([0x01021994, 0x858458f6]);
 /**
  * Makes the folder of a store where there is none, and sees that it can be used.
  *
- * @throws ConfigError for a folder that cannot be written, or is on a network or FUSE file system.
+ * @throws ConfigError for a folder that cannot be written, belongs to another user, or is on a network or FUSE file system.
  */
 export async function prepareFolder(
   folder: string,
@@ -51,6 +51,7 @@ export async function prepareFolder(
   } catch (error) {
     throw refused(`${folder} cannot be used: ${(error as Error).message}`);
   }
+  await refuseForeign(folder);
   const { type } = await fs.promises.statfs(folder);
   const kind = remote[type >>> 0];
   if (kind !== undefined && !allowNetworkFs) {
@@ -59,6 +60,24 @@ export async function prepareFolder(
     );
   }
   return { isVolatile: volatile.has(type >>> 0) };
+}
+
+/**
+ * Refuses a store of another user. Root could open it, and would leave files behind that its owner cannot open.
+ *
+ * The folder itself may be somebody else's: what a volume's root belongs to, nobody here has chosen.
+ */
+async function refuseForeign(folder: string): Promise<void> {
+  const path = join(folder, "store.json");
+  const owner = await fs.promises.stat(path).then(
+    ({ uid }) => uid,
+    () => null,
+  );
+  const own = process.geteuid?.() ?? null;
+  if (owner === null || own === null || owner === own) return;
+  throw refused(
+    `${folder} belongs to the user ${owner}, and this process runs as ${own}: start it as that user, or give the files to this one with chown -R`,
+  );
 }
 
 /** The id of the store in a folder; a new one where there is no store yet. */

@@ -22,12 +22,13 @@ const held = new Set<unknown>();
  */
 export async function lockStore(folder: string): Promise<StoreLock> {
   const { DatabaseSync } = await import("node:sqlite");
-  const database = new DatabaseSync(join(folder, "lock"));
+  const path = join(folder, "lock");
+  const database = openDatabase(DatabaseSync, path);
   try {
     database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if (!/lock|busy/i.test(String(error))) throw error;
+    if (!/is locked|busy/i.test(String(error))) throw refused(`${path} cannot be locked: ${String(error)}`);
     throw refused(
       `${folder} is in use by ${describeOwner(folder)}: stop it, or give this process a folder of its own`,
     );
@@ -41,6 +42,14 @@ export async function lockStore(folder: string): Promise<StoreLock> {
       database.close();
     },
   };
+}
+
+function openDatabase<T>(Database: new (path: string) => T, path: string): T {
+  try {
+    return new Database(path);
+  } catch (error) {
+    throw refused(`${path} cannot be opened: ${String(error)}`);
+  }
 }
 
 function describeOwner(folder: string): string {

@@ -5,6 +5,7 @@ import { createBodies } from "./bodies.ts";
 import type { Bodies } from "./bodies.ts";
 import { createCleaner } from "./clean.ts";
 import type { Cleaner } from "./clean.ts";
+import { refused } from "./damage.ts";
 import type { Files } from "./files.ts";
 import { prepareFolder, readStoreId } from "./folder.ts";
 import { createJournal } from "./journal.ts";
@@ -76,6 +77,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     return await openLocked(options, isVolatile, () => lock.release());
   } catch (error) {
     lock.release();
+    const { code = "" } = error as { code?: string };
+    if (["EACCES", "EPERM", "EROFS"].includes(code)) {
+      throw refused(`${folder} cannot be used: ${(error as Error).message}`);
+    }
     throw error;
   }
 
