@@ -1,5 +1,5 @@
 import { suggest } from "../suggest.ts";
-import { envNames, fallbackEnvNames, soketiEnvNames } from "./env-names.ts";
+import { envNames } from "./env-names.ts";
 
 /** How names begin that are ours, Sockudo's or Soketi's (contract §2); HOOKLINE_ is read more strictly (env.ts). */
 const prefixes = ["QUEUE_", "WEBHOOK_", "DATABASE_REDIS_", "SOKETI_QUEUE_", "REDIS_CLUSTER_"];
@@ -18,8 +18,6 @@ const withoutCounterpart: ReadonlySet<string> = new Set([
   "SOKETI_QUEUE_REDIS_OPTIONS",
 ]);
 
-const known = [...Object.keys(envNames), ...Object.keys(fallbackEnvNames), ...Object.keys(soketiEnvNames)];
-
 /** Whether a name begins like ours, so that one which leads to no key is surely a mistake or a misunderstanding. */
 export function beginsLikeOurs(name: string): boolean {
   return prefixes.some((prefix) => name.startsWith(prefix));
@@ -37,7 +35,7 @@ export function unreadName(name: string, shown: string): string {
     const whose = key.startsWith("SOKETI_") ? "Soketi" : "Sockudo";
     return `${shown} is not read: hookline has nothing like this setting of ${whose}'s`;
   }
-  const nearest = suggest(key, known);
+  const nearest = suggest(key, [...envNames.keys()]);
   const meant = nearest === null ? "" : `; did you mean ${nearest}?`;
   return `${shown} is not read: hookline knows no variable of this name${meant}`;
 }

@@ -1,7 +1,7 @@
 import { suggest } from "../suggest.ts";
 import { admit } from "./admit.ts";
 import { beginsLikeOurs, readSoketiDriver, unreadName } from "./env-foreign.ts";
-import { envNames, fallbackEnvNames, isServiceLink, otherEnvNames, soketiEnvNames } from "./env-names.ts";
+import { envNames, isServiceLink, otherEnvNames } from "./env-names.ts";
 import { readTextFile } from "./file.ts";
 import { configSchema } from "./schema.ts";
 import type { Finding } from "./issues.ts";
@@ -9,6 +9,7 @@ import { isObject } from "./layers.ts";
 import { quoteSecretFileName } from "./showable.ts";
 import { knownPaths, nodeAt, objectNode, type SchemaNode } from "./schema-tree.ts";
 import { resolvePath } from "./key-path.ts";
+import type { EnvRank } from "./setting.ts";
 import { readText } from "./value-text.ts";
 
 /** The process's variables, as in process.env. */
@@ -34,7 +35,7 @@ interface Variable {
   readonly name: string;
   readonly path: readonly string[];
   /** Read only where nothing of a higher rank sets the key. */
-  readonly rank: "own" | "fallback" | "soketi";
+  readonly rank: EnvRank;
 }
 
 /**
@@ -112,23 +113,13 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
 const withoutFile = (name: string): string =>
   name.endsWith("_FILE") ? name.slice(0, -"_FILE".length) : name;
 
-/** The tables of short names, each with the rank of what it names. */
-const tables: readonly (readonly [Variable["rank"], Readonly<Record<string, string>>])[] = [
-  ["own", envNames],
-  ["fallback", fallbackEnvNames],
-  ["soketi", soketiEnvNames],
-];
-
-const isCompatible = (name: string): boolean =>
-  tables.some(([, table]) => Object.hasOwn(table, withoutFile(name)));
+const isCompatible = (name: string): boolean => envNames.has(withoutFile(name));
 
 /** The key a name stands for; null when it stands for none. */
 function findVariable(name: string, at: (path: readonly string[]) => unknown): Variable | null {
   const key = withoutFile(name);
-  for (const [rank, table] of tables) {
-    const known = Object.hasOwn(table, key) ? table[key] : undefined;
-    if (known !== undefined) return { name, path: known.split("."), rank };
-  }
+  const known = envNames.get(key);
+  if (known !== undefined) return { name, ...known };
   if (!key.startsWith("HOOKLINE_")) return null;
   const parts = key.slice("HOOKLINE_".length).split("__");
   const path = resolvePath(parts, at, {
@@ -220,9 +211,10 @@ function unknownName(name: string, at: (path: readonly string[]) => unknown): st
 function nearestName(name: string): string {
   const key = withoutFile(name);
   const rest = key.slice("HOOKLINE_".length);
-  if (Object.hasOwn(envNames, rest) || Object.hasOwn(fallbackEnvNames, rest))
-    return `, did you mean ${rest}?`;
+  const short = envNames.get(rest);
+  if (short !== undefined && short.rank !== "soketi") return `, did you mean ${rest}?`;
   const general = knownPaths(configSchema).map((path) => `HOOKLINE_${path.join("__").toUpperCase()}`);
-  const nearest = suggest(key, [...otherEnvNames, ...Object.keys(envNames), ...general]);
+  const ownNames = [...envNames].filter(([, { rank }]) => rank === "own").map(([own]) => own);
+  const nearest = suggest(key, [...otherEnvNames, ...ownNames, ...general]);
   return nearest === null ? "" : `, did you mean ${nearest}?`;
 }

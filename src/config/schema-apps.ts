@@ -16,6 +16,7 @@ import {
   text,
   textLike,
 } from "./kinds.ts";
+import { setting } from "./setting.ts";
 import { eventTypeProblem } from "./event-type.ts";
 import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./schema-database.ts";
@@ -30,10 +31,10 @@ const functionName = (description: string) =>
   textLike(/^[A-Za-z0-9_.:$-]{1,256}$/, "a Lambda function's name or ARN", description);
 
 const lambdaSchema = v.strictObject({
-  function_name: v.optional(functionName("Name or ARN of the function.")),
-  region: v.optional(v.nullable(region("AWS region; null = queue.sqs.region.")), null),
-  async: v.optional(flag("true: invoke as Event, without waiting for its end."), false),
-  client_options: v.optional(v.record(v.string(), secretAnything, "an object"), {}),
+  function_name: setting(functionName("Name or ARN of the function.")),
+  region: setting(v.nullable(region("AWS region; null = queue.sqs.region.")), { default: null }),
+  async: setting(flag("true: invoke as Event, without waiting for its end."), { default: false }),
+  client_options: setting(v.record(v.string(), secretAnything, "an object"), { default: {} }),
 });
 
 const headersSchema = v.record(
@@ -43,17 +44,17 @@ const headersSchema = v.record(
 );
 
 const filterSchema = v.strictObject({
-  channel_prefix: v.optional(text("What the channel's name must begin with.")),
-  channel_suffix: v.optional(text("What the channel's name must end with.")),
-  channel_pattern: v.optional(
+  channel_prefix: setting(text("What the channel's name must begin with.")),
+  channel_suffix: setting(text("What the channel's name must end with.")),
+  channel_pattern: setting(
     checkedText(
       "a regular expression",
       patternProblem,
       "Regular expression in RE2's syntax (no lookaround, no backreferences) for the first 256 characters of the channel's name.",
     ),
   ),
-  channel_name_starts_with: v.optional(text("Soketi's name of channel_prefix.")),
-  channel_name_ends_with: v.optional(text("Soketi's name of channel_suffix.")),
+  channel_name_starts_with: setting(text("Soketi's name of channel_prefix.")),
+  channel_name_ends_with: setting(text("Soketi's name of channel_suffix.")),
 });
 
 function patternProblem(pattern: string): string | null {
@@ -85,7 +86,7 @@ const signingKeySchema = v.strictObject({
     v.description("whsec_… (HMAC-SHA256) or whsk_… (ed25519), as Standard Webhooks writes them."),
     v.metadata(secretValue),
   ),
-  not_after: v.optional(
+  not_after: setting(
     v.nullable(
       checkedText(
         "a time as in 2027-01-31T00:00:00Z",
@@ -96,32 +97,32 @@ const signingKeySchema = v.strictObject({
         "No longer used from this time on (ISO 8601).",
       ),
     ),
-    null,
+    { default: null },
   ),
 });
 
 const sharedEntries = {
-  url: v.optional(
+  url: setting(
     v.pipe(
       checkedText("an http:// or https:// URL", receiverUrlProblem, "Where deliveries are POSTed to."),
       v.metadata(secretUrl),
     ),
   ),
-  lambda_function: v.optional(functionName("Name or ARN of a Lambda function that is invoked instead.")),
-  lambda: v.optional(lambdaSchema),
-  headers: v.optional(headersSchema, {}),
-  retry: v.optional(ownRetrySchema, {}),
-  request_timeout_ms: v.optional(milliseconds(1, "As webhooks.request_timeout_ms, for this one.")),
+  lambda_function: setting(functionName("Name or ARN of a Lambda function that is invoked instead.")),
+  lambda: setting(lambdaSchema),
+  headers: setting(headersSchema, { default: {} }),
+  retry: setting(ownRetrySchema, { default: {} }),
+  request_timeout_ms: setting(milliseconds(1, "As webhooks.request_timeout_ms, for this one.")),
   ...limitEntries,
-  signing: v.optional(choice(["pusher", "standard", "both", "none"], "Signature headers.")),
-  signing_keys: v.optional(v.array(signingKeySchema, "an array of signing keys"), []),
-  tls: v.optional(v.nullable(tlsSchema), null),
-  proxy: v.optional(v.nullable(proxyUrl), null),
+  signing: setting(choice(["pusher", "standard", "both", "none"], "Signature headers.")),
+  signing_keys: setting(v.array(signingKeySchema, "an array of signing keys"), { default: [] }),
+  tls: setting(v.nullable(tlsSchema), { default: null }),
+  proxy: setting(v.nullable(proxyUrl), { default: null }),
 };
 
 const endpointEntries = v.strictObject(sharedEntries);
 const webhookEntries = v.strictObject({
-  name: v.optional(
+  name: setting(
     receiverName('Unique in its app. One webhook of an app may be without; it is called "webhook".'),
   ),
   ...sharedEntries,
@@ -135,7 +136,7 @@ const webhookEntries = v.strictObject({
       "channel_occupied, channel_vacated, member_added, member_removed, client_event, cache_miss, subscription_count, or others. * alone between dots stands for one segment, at the end for one or more.",
     ),
   ),
-  filter: v.optional(filterSchema, {}),
+  filter: setting(filterSchema, { default: {} }),
 });
 
 /** Where it goes, in one spelling: Soketi's `lambda_function` beside `lambda` becomes `lambda.function_name`. */
@@ -182,22 +183,22 @@ export const appSchema = v.strictObject({
   id: checkedText("1 to 128 visible ASCII characters without /", appIdProblem, "Unique id."),
   key: secretText("Public key, sent as x-pusher-key; unique."),
   secret: secretText("Signs deliveries."),
-  previous_secrets: v.optional(
+  previous_secrets: setting(
     v.pipe(
       v.array(secretText("An earlier secret."), "an array of secrets"),
       v.description("Still accepted in the check of Soketi's signatures."),
     ),
-    [],
+    { default: [] },
   ),
-  accept: v.optional(
+  accept: setting(
     v.pipe(
       v.array(choice(["soketi", "sockudo", "native"], "A form of job."), "an array of job forms"),
       v.minLength(1, "at least one job form"),
       v.description("Forms of job that this app takes."),
     ),
-    ["soketi", "sockudo", "native"],
+    { default: ["soketi", "sockudo", "native"] },
   ),
-  webhooks: v.optional(v.array(webhookSchema, "an array of webhooks"), []),
+  webhooks: setting(v.array(webhookSchema, "an array of webhooks"), { default: [] }),
 });
 
 /** Named receivers for raw and generic jobs. */

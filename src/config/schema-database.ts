@@ -10,6 +10,7 @@ import {
   secretValue,
   text,
 } from "./kinds.ts";
+import { setting } from "./setting.ts";
 import { pemProblem } from "./pem.ts";
 import { redisUrlProblem } from "./urls.ts";
 
@@ -27,7 +28,7 @@ const sentinel = v.pipe(
     ),
     v.strictObject({
       host: host("Host name or IP address."),
-      port: v.optional(integer({ min: 1, max: 65_535 }, "Port."), 26_379),
+      port: setting(integer({ min: 1, max: 65_535 }, "Port."), { default: 26_379 }),
     }),
   ]),
   v.description("A Sentinel: host:port or {host, port}."),
@@ -43,7 +44,7 @@ export const clusterNode = v.pipe(
     v.pipe(
       v.strictObject({
         host: host("Host name or IP address."),
-        port: v.optional(integer({ min: 1, max: 65_535 }, "Port."), 6379),
+        port: setting(integer({ min: 1, max: 65_535 }, "Port."), { default: 6379 }),
       }),
       v.transform(({ host, port }) => `redis://${host.includes(":") ? `[${host}]` : host}:${port}`),
     ),
@@ -56,46 +57,80 @@ const pem = (label: "CERTIFICATE" | "PRIVATE KEY", description: string) =>
 
 /** TLS of one connection: to Redis, or to a receiver. */
 export const tlsSchema = v.strictObject({
-  ca: v.optional(
-    v.nullable(pem("CERTIFICATE", "Certificates to trust, in PEM, instead of the usual ones.")),
-    null,
-  ),
-  cert: v.optional(v.nullable(pem("CERTIFICATE", "Client certificate, in PEM.")), null),
-  key: v.optional(
+  ca: setting(v.nullable(pem("CERTIFICATE", "Certificates to trust, in PEM, instead of the usual ones.")), {
+    default: null,
+  }),
+  cert: setting(v.nullable(pem("CERTIFICATE", "Client certificate, in PEM.")), { default: null }),
+  key: setting(
     v.nullable(
       v.pipe(pem("PRIVATE KEY", "Private key of the client certificate, in PEM."), v.metadata(secretValue)),
     ),
-    null,
+    { default: null },
   ),
-  min_version: v.optional(
-    v.nullable(choice(["TLSv1.2", "TLSv1.3"], "Oldest TLS version that is spoken.")),
-    null,
-  ),
+  min_version: setting(v.nullable(choice(["TLSv1.2", "TLSv1.3"], "Oldest TLS version that is spoken.")), {
+    default: null,
+  }),
 });
 
 /** `database.redis`: used where queue.redis.url_override is null. */
 export const databaseSchema = v.strictObject({
-  redis: v.optional(
+  redis: setting(
     v.strictObject({
-      host: v.optional(host("Host of the Redis server."), "127.0.0.1"),
-      port: v.optional(integer({ min: 1, max: 65_535 }, "Port of the Redis server."), 6379),
-      db: v.optional(integer({ min: 0 }, "Database number."), 0),
-      username: v.optional(v.nullable(text("ACL user.")), null),
-      password: v.optional(v.nullable(secretText("Password.")), null),
-      name: v.optional(text("Name of the master that the Sentinels watch."), "mymaster"),
-      sentinels: v.optional(v.array(sentinel, "an array of Sentinels"), []),
-      sentinel_password: v.optional(v.nullable(secretText("Password of the Sentinels.")), null),
-      cluster_nodes: v.optional(v.array(clusterNode, "an array of nodes"), []),
-      tls: v.optional(
+      host: setting(host("Host of the Redis server."), {
+        env: "DATABASE_REDIS_HOST",
+        envSoketi: "SOKETI_DB_REDIS_HOST",
+        default: "127.0.0.1",
+      }),
+      port: setting(integer({ min: 1, max: 65_535 }, "Port of the Redis server."), {
+        env: "DATABASE_REDIS_PORT",
+        envSoketi: "SOKETI_DB_REDIS_PORT",
+        default: 6379,
+      }),
+      db: setting(integer({ min: 0 }, "Database number."), {
+        env: "DATABASE_REDIS_DB",
+        envSoketi: "SOKETI_DB_REDIS_DB",
+        default: 0,
+      }),
+      username: setting(v.nullable(text("ACL user.")), {
+        env: "DATABASE_REDIS_USERNAME",
+        envSoketi: "SOKETI_DB_REDIS_USERNAME",
+        default: null,
+      }),
+      password: setting(v.nullable(secretText("Password.")), {
+        env: "DATABASE_REDIS_PASSWORD",
+        envSoketi: "SOKETI_DB_REDIS_PASSWORD",
+        default: null,
+      }),
+      name: setting(text("Name of the master that the Sentinels watch."), {
+        env: "DATABASE_REDIS_NAME",
+        envSoketi: "SOKETI_DB_REDIS_INSTANCE_NAME",
+        default: "mymaster",
+      }),
+      sentinels: setting(v.array(sentinel, "an array of Sentinels"), {
+        env: "DATABASE_REDIS_SENTINELS",
+        envSoketi: "SOKETI_DB_REDIS_SENTINELS",
+        default: [],
+      }),
+      sentinel_password: setting(v.nullable(secretText("Password of the Sentinels.")), {
+        env: "DATABASE_REDIS_SENTINEL_PASSWORD",
+        envSoketi: "SOKETI_DB_REDIS_SENTINEL_PASSWORD",
+        default: null,
+      }),
+      cluster_nodes: setting(v.array(clusterNode, "an array of nodes"), {
+        env: "DATABASE_REDIS_CLUSTER_NODES",
+        envSoketi: "SOKETI_DB_REDIS_CLUSTER_NODES",
+        default: [],
+      }),
+      tls: setting(
         v.pipe(
           v.nullable(v.union([flag("true: TLS with the usual certificates."), tlsSchema])),
           v.description(
             "TLS for host, Sentinel and cluster connections; true, or its settings. null = none.",
           ),
         ),
-        null,
+        { env: "DATABASE_REDIS_TLS", default: null },
       ),
     }),
-    {},
+    { default: {} },
   ),
 });

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { checkedText, flag, integer, secretAddress } from "./kinds.ts";
+import { setting } from "./setting.ts";
 import { networkProblem, proxyUrlProblem } from "./urls.ts";
 
 const network = checkedText(
@@ -16,13 +17,15 @@ export const proxyUrl = v.pipe(
 
 /** Where deliveries may go (issue "Endpoints that do not harm each other", part 6). */
 export const egressSchema = v.strictObject({
-  deny: v.optional(v.pipe(v.array(network), v.description("Never delivered to.")), []),
-  allow: v.optional(
+  deny: setting(v.pipe(v.array(network), v.description("Never delivered to.")), { default: [] }),
+  allow: setting(
     v.pipe(v.array(network), v.description("Delivered to although a rule, a built-in one too, denies it.")),
-    [],
+    { default: [] },
   ),
-  deny_private: v.optional(flag("Deny every private, loopback, link-local and special address."), false),
-  ports: v.optional(
+  deny_private: setting(flag("Deny every private, loopback, link-local and special address."), {
+    default: false,
+  }),
+  ports: setting(
     v.pipe(
       v.nullable(
         v.pipe(
@@ -32,7 +35,7 @@ export const egressSchema = v.strictObject({
       ),
       v.description("The only ports that are delivered to; null = any."),
     ),
-    null,
+    { default: null },
   ),
-  proxy: v.optional(v.nullable(proxyUrl), null),
+  proxy: setting(v.nullable(proxyUrl), { default: null }),
 });

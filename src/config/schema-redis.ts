@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { checkedText, flag, integer, milliseconds, secretAddress } from "./kinds.ts";
+import { setting } from "./setting.ts";
 import { clusterNode } from "./schema-database.ts";
 import { redisUrlProblem } from "./urls.ts";
 
@@ -26,12 +27,12 @@ const prefix = v.pipe(
 
 /** `queue.redis`. */
 export const redisSchema = v.strictObject({
-  concurrency: v.optional(
+  concurrency: setting(
     integer({ min: 1 }, "Attempts in flight per queue, plus one for each endpoint that has none in flight."),
-    5,
+    { env: "QUEUE_REDIS_CONCURRENCY", envSoketi: "SOKETI_QUEUE_REDIS_CONCURRENCY", default: 5 },
   ),
-  prefix: v.optional(prefix, "sockudo_queue:"),
-  url_override: v.optional(
+  prefix: setting(prefix, { env: "QUEUE_REDIS_PREFIX", default: "sockudo_queue:" }),
+  url_override: setting(
     v.nullable(
       v.pipe(
         checkedText(
@@ -42,33 +43,36 @@ export const redisSchema = v.strictObject({
         v.metadata(secretAddress),
       ),
     ),
-    null,
+    { env: "QUEUE_REDIS_URL", envFallback: "REDIS_URL", default: null },
   ),
-  cluster_mode: v.optional(
-    flag("As redis-cluster; seeds = database.redis.cluster_nodes, else the URL."),
-    false,
-  ),
-  write_for_sockudo: v.optional(
+  cluster_mode: setting(flag("As redis-cluster; seeds = database.redis.cluster_nodes, else the URL."), {
+    envSoketi: "SOKETI_QUEUE_REDIS_CLUSTER_MODE",
+    default: false,
+  }),
+  write_for_sockudo: setting(
     flag("Own jobs go to the producers' list in Sockudo's full form, app_secret included."),
-    false,
+    { default: false },
   ),
-  look_for_others: v.optional(
+  look_for_others: setting(
     flag("Look for jobs that Sockudo or Soketi left where nothing drains them, and warn of them."),
-    true,
+    { default: true },
   ),
-  wait_replicas: v.optional(integer({ min: 0 }, "Enqueue waits for so many replicas (WAIT)."), 0),
+  wait_replicas: setting(integer({ min: 0 }, "Enqueue waits for so many replicas (WAIT)."), { default: 0 }),
 });
 
 /** `queue.redis_cluster`. */
 export const redisClusterSchema = v.strictObject({
-  concurrency: v.optional(
+  concurrency: setting(
     integer({ min: 1 }, "Attempts in flight per queue, plus one for each endpoint that has none in flight."),
-    5,
+    { env: "REDIS_CLUSTER_QUEUE_CONCURRENCY", default: 5 },
   ),
-  prefix: v.optional(prefix, "sockudo_queue:"),
-  nodes: v.optional(
-    v.pipe(v.array(clusterNode, "an array of node URLs"), v.minLength(1, "at least one node")),
-    ["redis://127.0.0.1:6379"],
-  ),
-  request_timeout_ms: v.optional(milliseconds(1, "Longest wait for one command."), 5000),
+  prefix: setting(prefix, { env: "REDIS_CLUSTER_QUEUE_PREFIX", default: "sockudo_queue:" }),
+  nodes: setting(v.pipe(v.array(clusterNode, "an array of node URLs"), v.minLength(1, "at least one node")), {
+    env: "REDIS_CLUSTER_NODES",
+    default: ["redis://127.0.0.1:6379"],
+  }),
+  request_timeout_ms: setting(milliseconds(1, "Longest wait for one command."), {
+    env: "REDIS_CLUSTER_QUEUE_REQUEST_TIMEOUT_MS",
+    default: 5000,
+  }),
 });

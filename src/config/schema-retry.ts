@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { choice, integer, milliseconds, share } from "./kinds.ts";
+import { setting } from "./setting.ts";
 
 /**
  * Delays of the schedule that Standard Webhooks 1.0.0 recommends ("Operational considerations"): ten attempts,
@@ -33,24 +34,36 @@ const statuses = (description: string) =>
 
 /** Every key of a retry policy, with its default; a new one is added here only. */
 const retryEntries = {
-  max_attempts: v.optional(integer({ min: 1 }, "Attempts in all, the first included."), 12),
-  initial_backoff_ms: v.optional(milliseconds(0, "Delay after the first attempt; doubles."), 1000),
-  max_backoff_ms: v.optional(milliseconds(0, "Longest delay, Retry-After included."), 3_600_000),
-  jitter: v.optional(share("The delay is spread by plus or minus this share."), 0.2),
-  schedule_ms: v.optional(schedule, null),
-  max_age_ms: v.optional(
+  max_attempts: setting(integer({ min: 1 }, "Attempts in all, the first included."), {
+    env: "QUEUE_MAX_ATTEMPTS",
+    default: 12,
+  }),
+  initial_backoff_ms: setting(milliseconds(0, "Delay after the first attempt; doubles."), {
+    env: "QUEUE_RETRY_BASE_DELAY_MS",
+    default: 1000,
+  }),
+  max_backoff_ms: setting(milliseconds(0, "Longest delay, Retry-After included."), {
+    env: "QUEUE_RETRY_MAX_DELAY_MS",
+    default: 3_600_000,
+  }),
+  jitter: setting(share("The delay is spread by plus or minus this share."), {
+    env: "QUEUE_RETRY_JITTER",
+    default: 0.2,
+  }),
+  schedule_ms: setting(schedule, { default: null }),
+  max_age_ms: setting(
     v.pipe(
       v.nullable(milliseconds(1, "Milliseconds.")),
       v.description("No retry starts later than this after the job was enqueued; null = no limit."),
     ),
-    null,
+    { default: null },
   ),
-  retry_on: v.optional(statuses("Statuses that are retried although by default they are not."), []),
-  dead_on: v.optional(
+  retry_on: setting(statuses("Statuses that are retried although by default they are not."), { default: [] }),
+  dead_on: setting(
     statuses(
       "Statuses that are dead-lettered at once although by default they are retried; wins over retry_on.",
     ),
-    [],
+    { default: [] },
   ),
 };
 type RetryEntries = typeof retryEntries;

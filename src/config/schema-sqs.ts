@@ -10,6 +10,7 @@ import {
   secretAddress,
   secretAnything,
 } from "./kinds.ts";
+import { setting } from "./setting.ts";
 import { httpUrlProblem, queueAddressProblem } from "./urls.ts";
 
 const placeholders = ["app_id", "channel", "queue", "event", "group"];
@@ -36,9 +37,15 @@ const url = (description: string) =>
 /** `queue.sqs`. `fifo` left out follows from queue_url. */
 export const sqsSchema = v.pipe(
   v.strictObject({
-    region: v.optional(region("AWS region."), "us-east-1"),
-    endpoint_url: v.optional(url("URL of a local emulator."), null),
-    queue_url: v.optional(
+    region: setting(region("AWS region."), {
+      env: ["QUEUE_SQS_REGION", "SOKETI_QUEUE_SQS_REGION"],
+      default: "us-east-1",
+    }),
+    endpoint_url: setting(url("URL of a local emulator."), {
+      env: ["QUEUE_SQS_ENDPOINT_URL", "SOKETI_QUEUE_SQS_ENDPOINT"],
+      default: null,
+    }),
+    queue_url: setting(
       v.nullable(
         v.pipe(
           checkedText(
@@ -49,55 +56,72 @@ export const sqsSchema = v.pipe(
           v.metadata(secretAddress),
         ),
       ),
-      null,
+      { env: "SOKETI_QUEUE_SQS_URL", default: null },
     ),
-    queue_url_prefix: v.optional(url("URL of a queue = prefix + name (+ .fifo)."), null),
-    client_options: v.optional(
+    queue_url_prefix: setting(url("URL of a queue = prefix + name (+ .fifo)."), {
+      env: "QUEUE_SQS_URL_PREFIX",
+      default: null,
+    }),
+    client_options: setting(
       v.pipe(
         v.record(v.string(), secretAnything, "an object"),
         v.description("To the SQS client; names of SDK v2 (accessKeyId, maxRetries, …) are mapped."),
       ),
-      {},
+      { env: "SOKETI_QUEUE_SQS_CLIENT_OPTIONS", default: {} },
     ),
-    visibility_timeout: v.optional(integer({ min: 1, max: 43_200 }, "Seconds; this driver's lease."), 30),
-    max_messages: v.optional(integer({ min: 1, max: 10 }, "Messages per receive."), 10),
-    process_batch: v.optional(flag("Accepted for Soketi's sake; max_messages is the receive size."), true),
-    wait_time_seconds: v.optional(integer({ min: 0, max: 20 }, "Long poll, in seconds."), 5),
-    polling_wait_time_ms: v.optional(
-      milliseconds(0, "Pause between polls, which then run one at a time."),
-      0,
-    ),
-    concurrency: v.optional(
+    visibility_timeout: setting(integer({ min: 1, max: 43_200 }, "Seconds; this driver's lease."), {
+      env: "QUEUE_SQS_VISIBILITY_TIMEOUT",
+      default: 30,
+    }),
+    max_messages: setting(integer({ min: 1, max: 10 }, "Messages per receive."), {
+      env: ["QUEUE_SQS_MAX_MESSAGES", "SOKETI_QUEUE_SQS_BATCH_SIZE"],
+      default: 10,
+    }),
+    process_batch: setting(flag("Accepted for Soketi's sake; max_messages is the receive size."), {
+      env: "SOKETI_QUEUE_SQS_PROCESS_BATCH",
+      default: true,
+    }),
+    wait_time_seconds: setting(integer({ min: 0, max: 20 }, "Long poll, in seconds."), {
+      env: "QUEUE_SQS_WAIT_TIME_SECONDS",
+      default: 5,
+    }),
+    polling_wait_time_ms: setting(milliseconds(0, "Pause between polls, which then run one at a time."), {
+      env: "SOKETI_QUEUE_SQS_POLLING_WAIT_TIME_MS",
+      default: 0,
+    }),
+    concurrency: setting(
       integer(
         { min: 1 },
         "Attempts in flight per queue, plus one for each endpoint that has none in flight.",
       ),
-      5,
+      { env: "QUEUE_SQS_CONCURRENCY", default: 5 },
     ),
-    fifo: v.optional(flag("FIFO queues; by default true when queue_url ends in .fifo.")),
-    message_group_id: v.optional(
+    fifo: setting(flag("FIFO queues; by default true when queue_url ends in .fifo."), {
+      env: "QUEUE_SQS_FIFO",
+    }),
+    message_group_id: setting(
       checkedText("a string", templateProblem, "Template of {app_id}, {channel}, {queue}, {event}, {group}."),
-      "default",
+      { env: "QUEUE_SQS_MESSAGE_GROUP_ID", default: "default" },
     ),
-    deduplication: v.optional(
+    deduplication: setting(
       choice(["id", "content"], "MessageDeduplicationId: the job's id, or the SHA-256 of its body."),
-      "id",
+      { default: "id" },
     ),
-    fifo_on_failure: v.optional(
+    fifo_on_failure: setting(
       choice(
         ["block", "dead"],
         "block: retried in place, its group waits. dead: dead-lettered at the first failure.",
       ),
-      "block",
+      { default: "block" },
     ),
-    group_rate_limit: v.optional(
+    group_rate_limit: setting(
       v.pipe(
         v.nullable(v.strictObject({ per_second: rate("Attempts a second.") })),
         v.description("Attempts a second for each FIFO group; null = no limit."),
       ),
-      null,
+      { default: null },
     ),
-    auto_create: v.optional(flag("Create a queue that is missing."), true),
+    auto_create: setting(flag("Create a queue that is missing."), { default: true }),
   }),
   v.transform((sqs) => ({ ...sqs, fifo: sqs.fifo ?? sqs.queue_url?.endsWith(".fifo") ?? false })),
 );

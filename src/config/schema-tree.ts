@@ -1,4 +1,5 @@
 import type { Secrecy } from "./kinds.ts";
+import type { EnvMetadata, EnvRank } from "./setting.ts";
 
 /** A valibot schema as the loader looks into it: only what it reads. Pipes carry the fields of their first schema. */
 export interface SchemaNode {
@@ -68,6 +69,21 @@ export function secrecyOf(node: SchemaNode): Secrecy | null {
   if (node.wrapped !== undefined) return secrecyOf(node.wrapped);
   if (node.type !== "union") return null;
   return (node.options as SchemaNode[]).map(secrecyOf).find((kind) => kind !== null) ?? null;
+}
+
+/** The names of its own that the environment has for a key (setting.ts). */
+export function envMetadataOf(node: SchemaNode): (readonly [name: string, rank: EnvRank])[] {
+  const inside = node.wrapped === undefined ? [] : envMetadataOf(node.wrapped);
+  const own = (node.pipe ?? []).flatMap((action) => {
+    const { type, metadata } = action as { type: string; metadata?: EnvMetadata };
+    if (type !== "metadata" || metadata === undefined) return [];
+    return [
+      ...(metadata["x-env"] ?? []).map((name) => [name, "own"] as const),
+      ...(metadata["x-env-fallback"] ?? []).map((name) => [name, "fallback"] as const),
+      ...(metadata["x-env-soketi"] ?? []).map((name) => [name, "soketi"] as const),
+    ];
+  });
+  return [...own, ...inside];
 }
 
 /**

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { envNames } from "../../src/config/env-names.ts";
 import { configSchema } from "../../src/config/schema.ts";
-import { knownPaths, nodeAt } from "../../src/config/schema-tree.ts";
+import { envMetadataOf, knownPaths, nodeAt, type SchemaNode } from "../../src/config/schema-tree.ts";
 import { certificates } from "../support/certificates.ts";
 import { app, inDirectory, issuesOf, load } from "./support.ts";
 
@@ -14,11 +14,14 @@ async function valueOf(path: string, env: Record<string, string>, file: unknown 
 }
 
 describe("names", () => {
-  test("every name of the table leads to a key", () => {
-    const lost = Object.entries(envNames).filter(
-      ([, path]) => nodeAt(configSchema, path.split(".")) === undefined,
+  test("no name stands for two keys, and none is spelled like another key's general name", () => {
+    const stated = knownPaths(configSchema).flatMap((path) =>
+      envMetadataOf(nodeAt(configSchema, path) as SchemaNode).map(([name]) => name),
     );
-    expect(lost).toEqual([]);
+    expect(stated.length).toBeGreaterThan(70);
+    expect(stated.filter((name, index) => stated.indexOf(name) !== index)).toEqual([]);
+    expect([...envNames.keys()]).toEqual(stated);
+    expect(stated.filter((name) => name.includes("__"))).toEqual([]);
   });
 
   test.each([

@@ -400,6 +400,7 @@ describe("JSON Schema", () => {
       maximum: 65_535,
       default: 9640,
       description: "Port of the admin API; 0 = any free one.",
+      "x-env": ["HOOKLINE_PORT"],
     });
   });
 
