@@ -1,7 +1,8 @@
 import { createAdminApp, type AdminApp } from "./admin/app.ts";
 import { createTokens } from "./admin/tokens.ts";
 import { startAdminServer, type AdminServer } from "./admin/server.ts";
-import { sleep, systemClock } from "./clock.ts";
+import { systemClock } from "./clock.ts";
+import { orAborted, sleep } from "./wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createDirectory } from "./delivery/directory.ts";
 import { createTransports } from "./delivery/transports.ts";
@@ -19,7 +20,7 @@ import { retryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { childKind } from "./supervisor/child.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
-import { deadlineIn, untilAborted } from "./supervisor/shutdown.ts";
+import { deadlineIn } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
 import { createAttempter } from "./worker/attempt.ts";
 import { createAttemptLog } from "./endpoints/log.ts";
@@ -208,7 +209,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     closing.abort();
     if (hasRun) log.info("draining", { timeout_ms: totalMs });
     try {
-      await Promise.race([admin.flush(), untilAborted(hard.signal)]);
+      await orAborted(admin.flush(), hard.signal);
       await consumption.drain(soft.signal, hard.signal);
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
@@ -220,7 +221,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         driver.close(),
         server?.stop(Math.min(500, totalMs)),
       ]);
-      await Promise.race([closed, untilAborted(end.signal)]);
+      await orAborted(closed, end.signal);
       if (hasRun) log.info("stopped", { ...report });
       return report;
     } finally {

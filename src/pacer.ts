@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { endOfTick } from "./wait.ts";
 
 /** The longest that one request keeps the others waiting, in ms. */
 const turnMs = 10;
@@ -11,7 +11,7 @@ export function createPacer(): () => Promise<void> {
   let since = performance.now();
   return async () => {
     if (performance.now() - since < turnMs) return;
-    await new Promise((resolve) => setImmediate(resolve));
+    await endOfTick();
     since = performance.now();
   };
 }

@@ -1,6 +1,7 @@
 import type { Config } from "./config/schema.ts";
 import type { Metric, Metrics, Series } from "./metrics.ts";
 import type { QueueDriver } from "./queue/driver.ts";
+import { orAborted, orLate } from "./wait.ts";
 
 /**
  * What became of the jobs, counted since the process started; the last log line.
@@ -72,19 +73,6 @@ const graceMs = 100;
 
 /** The promise's value, or null when it fails or outlasts the signal: a report must not hold the shutdown. */
 async function withinSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let startGrace = (): void => undefined;
-  const late = new Promise<null>((resolve) => {
-    startGrace = () => {
-      timer = setTimeout(() => resolve(null), graceMs);
-    };
-    if (signal.aborted) startGrace();
-    else signal.addEventListener("abort", startGrace, { once: true });
-  });
-  try {
-    return await Promise.race([promise.catch(() => null), late]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", startGrace);
-  }
+  const answer = promise.catch(() => null);
+  return (await orAborted(answer, signal)) ?? orLate(answer, graceMs);
 }

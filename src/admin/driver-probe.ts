@@ -1,4 +1,5 @@
-import { withDeadline, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import { within } from "../wait.ts";
 import { describeError } from "../log.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 
@@ -19,7 +20,7 @@ export function createDriverProbe(driver: QueueDriver, clock: Clock): DriverProb
   let running: Promise<string | null> | null = null;
 
   const ping = async (): Promise<string | null> => {
-    const problem = await withDeadline((signal) => driver.ping(signal), timeoutMs).then(
+    const problem = await within(timeoutMs, (signal) => driver.ping(signal)).then(
       () => null,
       (error: unknown) => describeError(error).message,
     );

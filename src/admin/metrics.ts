@@ -1,5 +1,5 @@
 import process from "node:process";
-import { withDeadline } from "../clock.ts";
+import { within } from "../wait.ts";
 import { problemKinds } from "../problems/kinds.ts";
 import { countByKind } from "../problems/list.ts";
 import type { ParkedJobs, QueueStats } from "../queue/driver.ts";
@@ -70,7 +70,7 @@ function setProblemMetrics({ metrics, problems }: AdminDeps): void {
 
 /** A queue's depths; NaN where the backend does not answer, because an old number would be a lie. */
 async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
-  const stats: QueueStats | null = await withDeadline(() => deps.driver.stats(queue), statsTimeoutMs).catch(
+  const stats: QueueStats | null = await within(statsTimeoutMs, () => deps.driver.stats(queue)).catch(
     () => null,
   );
   const { depth, oldestReadyAge, queuePaused } = deps.metrics;
@@ -89,7 +89,7 @@ async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
 async function refreshDeadBytes({ driver, metrics }: AdminDeps, queue: string): Promise<void> {
   if (driver.deadCounts === undefined) return;
   try {
-    const counts = await withDeadline(async () => driver.deadCounts?.(queue) ?? null, statsTimeoutMs);
+    const counts = await within(statsTimeoutMs, async () => driver.deadCounts?.(queue) ?? null);
     if (counts !== null) metrics.deadBytes.labels({ queue }).set(counts.bytes);
   } catch {
     metrics.deadBytes.labels({ queue }).set(Number.NaN);
@@ -101,7 +101,7 @@ async function refreshEndpoints(deps: AdminDeps): Promise<void> {
   const { driver, queues } = deps;
   const asked = queues.map(async (queue): Promise<readonly ParkedJobs[]> => {
     if (driver.parkedJobs === undefined) return [];
-    return withDeadline(() => driver.parkedJobs?.(queue) ?? Promise.resolve([]), statsTimeoutMs);
+    return within(statsTimeoutMs, () => driver.parkedJobs?.(queue) ?? Promise.resolve([]));
   });
   const parked = await Promise.all(asked).catch(() => null);
   setEndpointMetrics(deps.endpointMetrics, parked === null ? null : parked.flat());

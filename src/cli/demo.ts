@@ -13,6 +13,7 @@ import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { endSignals } from "./end-signals.ts";
 import { askServer, describeRefusal } from "./server.ts";
+import { orLate } from "../wait.ts";
 
 /** Far more than it takes; past it something is wrong with this machine, and the demo says so. */
 const timeoutMs = 15_000;
@@ -40,7 +41,6 @@ export const demo: RunCommand = async (args, io) => {
   });
   const loaded = await loadDemoConfig(receiver.url);
   const hookline = await createHookline({ loaded, write: (line) => io.stderr.writeData(line) });
-  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const { url } = await hookline.start();
     io.stdout.write(introduction(version, url, receiver.url));
@@ -50,14 +50,11 @@ export const demo: RunCommand = async (args, io) => {
       const answer = await askServer({ url, token: null }, { method: "POST", path, body });
       if (answer.status !== 202) throw new Error(`the demo's event was refused: ${describeRefusal(answer)}`);
     }
-    const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), timeoutMs);
-    });
     const failed = hookline.failed.then((error) => {
       throw error;
     });
-    const outcome = await Promise.race([finished.promise, interrupted.promise, late, failed]);
-    if (outcome === "late") {
+    const outcome = await orLate(Promise.race([finished.promise, interrupted.promise, failed]), timeoutMs);
+    if (outcome === null) {
       io.reportError(`only ${verified} of ${demoEvents.length} deliveries came in ${timeoutMs} ms`);
       return 1;
     }
@@ -68,7 +65,6 @@ export const demo: RunCommand = async (args, io) => {
     }
     return 0;
   } finally {
-    clearTimeout(timer);
     await hookline.stop();
     await receiver.close();
   }

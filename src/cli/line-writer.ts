@@ -1,4 +1,5 @@
 import { showInLine, showLines } from "../terminal.ts";
+import { createBell } from "../wait.ts";
 
 /** Text on its way to a stream, written without ever blocking the process. */
 export interface LineWriter {
@@ -61,19 +62,14 @@ export function createLineWriter(
   let isBroken = false;
   let isUsed = false;
   let failure: Error | null = null;
-  let onIdle: (() => void)[] = [];
+  const idleness = createBell();
 
-  const settle = (): void => {
-    const waiting = onIdle;
-    onIdle = [];
-    for (const resolve of waiting) resolve();
-  };
   const breakOff = (error: Error): void => {
     isBroken = true;
     if ((error as { code?: unknown }).code !== "EPIPE") failure ??= error;
     pending = [];
     pendingChars = 0;
-    settle();
+    idleness.ring();
   };
   const writeNext = (): void => {
     if (isBroken) return;
@@ -83,7 +79,7 @@ export function createLineWriter(
     }
     if (pending.length === 0) {
       isWriting = false;
-      settle();
+      idleness.ring();
       return;
     }
     isWriting = true;
@@ -134,14 +130,7 @@ export function createLineWriter(
       if (isTerminal) take("\u001b[2J\u001b[H");
     },
     flush(timeoutMs) {
-      if (!isWriting || isBroken) return Promise.resolve();
-      return new Promise((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        onIdle.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      return isWriting && !isBroken ? idleness.wait(timeoutMs) : Promise.resolve();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { sleep } from "../clock.ts";
+import { sleep } from "../wait.ts";
 import { deadName, isFifoName, isQueueName } from "../queue/drivers/sqs/address.ts";
 import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { creationAttributes } from "../queue/drivers/sqs/queues.ts";

@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import type { CommandIo } from "../cli/command.ts";
 import { askServer, describeRefusal } from "../cli/server.ts";
+import { orLate } from "../wait.ts";
 import { startDemoServer, type DemoServer } from "./child.ts";
 import { startDemoReceiver, type DemoDelivery } from "./receiver.ts";
 import { deliveryLine, demoApp } from "./text.ts";
@@ -21,11 +21,11 @@ export async function demoDurable(io: CommandIo): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "hookline-demo-"));
   let server: DemoServer | null = null;
   const seen = new Map<string, number>();
-  const finished = Promise.withResolvers<void>();
+  const finished = Promise.withResolvers<"finished">();
   const take = (delivery: DemoDelivery): void => {
     io.stdout.write(deliveryLine(delivery));
     if (delivery.status === 200) seen.set(delivery.webhookId, (seen.get(delivery.webhookId) ?? 0) + 1);
-    if (seen.size === count) finished.resolve();
+    if (seen.size === count) finished.resolve("finished");
   };
   const receiverOptions = { ...demoApp, fails: () => false, onDelivery: take };
   // It listens once to get a port, and is then down.
@@ -52,8 +52,7 @@ Posting ${count} events:
     receiver = await startDemoReceiver({ ...receiverOptions, port: Number(new URL(probe.url).port) });
     server = await startDemoServer(config);
     io.stdout.write(`Started again as pid ${server.pid}, and the receiver is up. What it gets:\n`);
-    const isLate = await Promise.race([finished.promise, pause(timeoutMs, "late", { ref: false })]);
-    if (isLate === "late") {
+    if ((await orLate(finished.promise, timeoutMs)) === null) {
       io.reportError(`only ${seen.size} of ${count} deliveries came in ${timeoutMs} ms`);
       return 1;
     }

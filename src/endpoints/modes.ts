@@ -1,4 +1,4 @@
-import { sleep } from "../clock.ts";
+import { sleep } from "../wait.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { SharedState } from "../queue/driver.ts";

@@ -20,9 +20,3 @@ export function deadlineIn(ms: number, hurry: AbortSignal): Deadline {
     },
   };
 }
-
-/** Resolves when the signal aborts; at once when it has. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { sleep } from "../clock.ts";
+import { sleep } from "../wait.ts";
 import { RestartIntensityError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ChildRequest, ChildSpec, ChildState, ChildStatus, SupervisorView } from "./child.ts";

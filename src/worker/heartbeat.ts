@@ -1,4 +1,5 @@
-import { sleep, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import { sleep } from "../wait.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";

@@ -1,4 +1,5 @@
-import { sleep, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import { endOfTick, sleep } from "../wait.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -137,8 +138,4 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       }
     }
   };
-}
-
-function endOfTick(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -7,7 +7,7 @@ import { unknownHere } from "../delivery/router.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Disposition, QueueDriver } from "../queue/driver.ts";
-import { untilAborted } from "../supervisor/shutdown.ts";
+import { orAborted } from "../wait.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
 import type { BackendHealth } from "./backend-health.ts";
@@ -243,7 +243,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       await scheduler.idle(softDeadline);
       for (const lease of held.values()) lease.cut?.cut();
       await scheduler.idle(hardDeadline);
-      await Promise.race([stopped, untilAborted(hardDeadline)]);
+      await orAborted(stopped, hardDeadline);
       await settler.idle(hardDeadline);
     },
   };

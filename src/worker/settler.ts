@@ -1,4 +1,4 @@
-import { sleep } from "../clock.ts";
+import { createBell, endOfTick, sleep } from "../wait.ts";
 import { DriverUnavailableError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics, Series } from "../metrics.ts";
@@ -44,8 +44,8 @@ export function createSettler(options: SettlerOptions): Settler {
   const lost = metrics.lost.labels({ queue });
   let pending: Pending[] = [];
   let flushing: readonly Pending[] = [];
-  let wake: (() => void) | null = null;
-  let idlers: (() => void)[] = [];
+  const work = createBell();
+  const idleness = createBell();
 
   const count = (verb: string): void => {
     let series = counters.get(verb);
@@ -103,22 +103,7 @@ export function createSettler(options: SettlerOptions): Settler {
     }
   };
 
-  const woken = (timeoutMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(() => wake?.(), timeoutMs);
-      wake = () => {
-        clearTimeout(timer);
-        wake = null;
-        resolve();
-      };
-    });
-
-  const announceIdle = (): void => {
-    if (pending.length > 0 || flushing.length > 0) return;
-    const waiting = idlers;
-    idlers = [];
-    for (const resolve of waiting) resolve();
-  };
+  const isIdle = (): boolean => pending.length === 0 && flushing.length === 0;
 
   return {
     settle(held, disposition) {
@@ -130,20 +115,20 @@ export function createSettler(options: SettlerOptions): Settler {
       const settlement =
         disposition.verb === "ack" ? { verb: disposition.verb, lease } : { ...disposition, lease };
       pending.push({ held, settlement });
-      wake?.();
+      work.ring();
     },
 
     async run(context) {
       const backoff = createBackoff({ initialMs: 50, maxMs: 2_000 });
-      context.signal.addEventListener("abort", () => wake?.(), { once: true });
       // A call that never answers ends with its run, and its settlements go with the next one.
       context.onEnd(putBack);
       while (!context.signal.aborted) {
         await context.checkpoint();
         if (pending.length === 0) {
-          await woken(options.waitMs);
+          await work.wait(options.waitMs, context.signal);
           continue;
         }
+        // What is ready to settle now goes with this batch.
         await (lingerMs > 0 ? sleep(lingerMs, context.signal) : endOfTick());
         try {
           await flush();
@@ -154,21 +139,12 @@ export function createSettler(options: SettlerOptions): Settler {
           health.fault("settle", error);
           await sleep(backoff.next(), context.signal);
         }
-        announceIdle();
+        if (isIdle()) idleness.ring();
       }
     },
 
-    idle(signal) {
-      if (signal.aborted || (pending.length === 0 && flushing.length === 0)) return Promise.resolve();
-      return new Promise((resolve) => {
-        idlers.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+    async idle(signal) {
+      while (!isIdle() && !signal.aborted) await idleness.wait(Infinity, signal);
     },
   };
-}
-
-/** Lets everything that is ready to settle now do so before the batch is closed. */
-function endOfTick(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

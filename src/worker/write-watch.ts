@@ -1,4 +1,5 @@
-import { sleep, withDeadline, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import { sleep, within } from "../wait.ts";
 import { DriverUnavailableError, QueueFullError, StorageFullError } from "../errors.ts";
 import { describeError } from "../log.ts";
 import type { EnqueueResult, NewJob, QueueDriver } from "../queue/driver.ts";
@@ -64,7 +65,7 @@ export function createWriteWatch(options: WriteWatchOptions): WriteWatch {
 
   const probeOne = async (queue: string): Promise<void> => {
     try {
-      await withDeadline(async (signal) => driver.probeWrite?.(queue, signal), probeTimeoutMs);
+      await within(probeTimeoutMs, async (signal) => driver.probeWrite?.(queue, signal));
       accepted(queue);
     } catch (error) {
       refused(queue, error as Error);

@@ -1,14 +1,15 @@
 import { expect, test } from "bun:test";
-import { deadlineIn, untilAborted } from "../../src/supervisor/shutdown.ts";
+import { deadlineIn } from "../../src/supervisor/shutdown.ts";
+import { createBell } from "../../src/wait.ts";
 
 test("a deadline is over when its time is, and at once when somebody hurries", async () => {
   const hurry = new AbortController();
   const soon = deadlineIn(5, hurry.signal);
   const late = deadlineIn(3_600_000, hurry.signal);
-  await untilAborted(soon.signal);
+  await createBell().wait(Infinity, soon.signal);
   expect([soon.signal.aborted, late.signal.aborted]).toEqual([true, false]);
   hurry.abort();
-  await untilAborted(late.signal);
+  await createBell().wait(Infinity, late.signal);
   // A second SIGTERM that came before the first step of the drain.
   const after = deadlineIn(3_600_000, hurry.signal);
   expect(after.signal.aborted).toBe(true);

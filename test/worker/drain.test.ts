@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHookline } from "../../src/app.ts";
-import { sleep } from "../../src/clock.ts";
+import { sleep } from "../../src/wait.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
 import { load } from "../config/support.ts";
 import { answer, hang, startReceiver } from "../support/receiver.ts";

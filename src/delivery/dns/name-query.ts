@@ -1,5 +1,5 @@
 import type { promises as dns } from "node:dns";
-import { sleep } from "../../clock.ts";
+import { orLate } from "../../wait.ts";
 import type { Resolution } from "./resolution.ts";
 
 /** What a name server said, and how long it holds. */
@@ -26,9 +26,7 @@ export async function askBothFamilies(resolver: dns.Resolver, name: string): Pro
     if ("records" in second) return success(second.records);
     return failure(four.code === "ENOTFOUND" ? second.code : four.code);
   }
-  const done = new AbortController();
-  const second = await Promise.race([six, sleep(secondFamilyDelayMs, done.signal).then(() => null)]);
-  done.abort();
+  const second = await orLate(six, secondFamilyDelayMs);
   return success(
     second !== null && "records" in second ? [...four.records, ...second.records] : four.records,
   );

@@ -1,5 +1,6 @@
 import { promises as dns } from "node:dns";
-import { type Clock, sleep } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
+import { orLate } from "../../wait.ts";
 import { hasEmptyPart, withoutEndDots } from "../host-name.ts";
 import { createHostsFile, createRereader } from "./hosts-file.ts";
 import { type Answer, askBothFamilies, failure } from "./name-query.ts";
@@ -90,15 +91,8 @@ export function createResolver(options: ResolverOptions): Resolver {
     return failure(code);
   };
 
-  const askInTime = async (name: string): Promise<Answer> => {
-    const done = new AbortController();
-    const late = sleep(timeoutMs, done.signal).then(() => failure("ETIMEOUT"));
-    try {
-      return await Promise.race([ask(name), late]);
-    } finally {
-      done.abort();
-    }
-  };
+  const askInTime = async (name: string): Promise<Answer> =>
+    (await orLate(ask(name), timeoutMs)) ?? failure("ETIMEOUT");
 
   const remember = (name: string, answer: Answer): Resolution => {
     cache.delete(name);

@@ -1,4 +1,4 @@
-import { sleep } from "../../clock.ts";
+import { sleep } from "../../wait.ts";
 import type { DriverCapabilities, QueueDriver } from "../driver.ts";
 
 const capabilities: DriverCapabilities = {

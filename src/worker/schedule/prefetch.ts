@@ -1,4 +1,5 @@
 import type { LeaseOptions } from "../../queue/driver.ts";
+import { createBell } from "../../wait.ts";
 import { freePlaces, lookAtPace, setParked, unwatchPace, watchPace, type Lane } from "./lane.ts";
 
 /** What a lease call asks for. */
@@ -80,7 +81,7 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
   const watched = new Set<Lane>();
   let timer: ReturnType<typeof setInterval> | null = null;
   let isTrimmed = false;
-  let wake: (() => void) | null = null;
+  const opening = createBell();
   let tellOpen: (key: string) => void = () => undefined;
 
   const part = (): number => Math.max(1, Math.ceil(capacity / Math.max(1, crowded.size)));
@@ -91,6 +92,11 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
   const space = (): number => {
     if (isSole) for (const lane of lanes.values()) if (lane.isClosed) return 0;
     return Math.max(0, capacity - counted);
+  };
+
+  /** Space is counted while somebody waits for it only. */
+  const tellRoom = (): void => {
+    if (opening.isAwaited && space() >= worthACall) opening.ring();
   };
 
   const trimAll = (): void => {
@@ -107,7 +113,7 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
     // Windows change here only, so that trimming more often would find nothing.
     isTrimmed = false;
     known = null;
-    if (wake !== null) trimAll();
+    if (opening.isAwaited) trimAll();
     if (watched.size === 0) stopLooking();
   };
   const watch = (lane: Lane): void => {
@@ -159,14 +165,14 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
         counted += lane.weight - weightBefore;
         if (lane.weight === 0) crowded.delete(lane);
         else crowded.add(lane);
-        if (lane.weight < weightBefore) wake?.();
+        if (lane.weight < weightBefore) tellRoom();
       }
       if (lane.waiting.length > 0 && !lane.isWatched) watch(lane);
       if (lane.mayHaveParked) {
         known = null;
         if (!lane.isClosed && !isSupplied(lane)) tellOpen(lane.key);
       }
-      if (isSole) wake?.();
+      if (isSole) tellRoom();
     },
 
     next() {
@@ -192,22 +198,8 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
     },
 
     room(signal) {
-      const isEnough = (): boolean => space() >= worthACall;
-      if (!isEnough() && !isTrimmed) trimAll();
-      if (isEnough() || signal.aborted) return Promise.resolve();
-      return new Promise((resolve) => {
-        const end = (): void => {
-          wake = null;
-          clearTimeout(longest);
-          signal.removeEventListener("abort", end);
-          resolve();
-        };
-        const longest = setTimeout(end, longestWaitMs);
-        signal.addEventListener("abort", end, { once: true });
-        wake = () => {
-          if (isEnough()) end();
-        };
-      });
+      if (space() < worthACall && !isTrimmed) trimAll();
+      return space() < worthACall ? opening.wait(longestWaitMs, signal) : Promise.resolve();
     },
 
     onOpen(listener) {

@@ -1,5 +1,6 @@
 import type { Outcome } from "../../delivery/outcome.ts";
 import type { Delivery } from "../delivery.ts";
+import { createBell } from "../../wait.ts";
 import { createWaiters } from "../waiters.ts";
 import type { Gate, Verdict } from "../../endpoints/gate.ts";
 import {
@@ -96,16 +97,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     gated: new Set(),
   };
   const takers = createWaiters<Grant | null>();
-  const forIdle = createWaiters<null>();
+  const idleness = createBell();
   /** Started, and not yet taken by a loop. */
   const granted: Grant[] = [];
   /** Endpoints with work. */
   let active = 0;
   let share = slots.total;
   let running = 0;
-  /** Somebody waits for the last attempt to end. */
-  let isIdleAwaited = false;
   let isDrained = false;
+  const isIdle = (): boolean => running === 0;
 
   /** What the slots see of this queue. */
   const user: { -readonly [Field in keyof SlotUser]: SlotUser[Field] } = {
@@ -241,7 +241,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         lane.gate.ended(outcome);
         place(lane);
         slots.release(slot);
-        if (isIdleAwaited && running === 0) forIdle.handAll(null);
+        if (isIdle()) idleness.ring();
       },
     };
     if (takers.hand(one)) return;
@@ -308,9 +308,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
 
     async idle(signal) {
-      if (running === 0) return;
-      isIdleAwaited = true;
-      await forIdle.wait({ signal, waitMs: 2_147_483_647, otherwise: null, aborted: null });
+      while (!isIdle() && !signal.aborted) await idleness.wait(Infinity, signal);
     },
     get running() {
       return running;

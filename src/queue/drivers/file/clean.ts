@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Files } from "./files.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import { DriverUnavailableError, StorageFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";

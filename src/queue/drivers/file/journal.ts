@@ -6,6 +6,7 @@ import { createSegment, segmentBytes, segmentPath } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 import { createWriter } from "./writer.ts";
 import type { Group, Waiter, WriterOptions } from "./writer.ts";
+import { createBell } from "../../../wait.ts";
 
 /**
  * Appends records, in groups.
@@ -98,7 +99,7 @@ export function createJournal(options: JournalOptions): Journal {
   let isRollDue = false;
   let lazySync: ReturnType<typeof setTimeout> | null = null;
   let failure: Error | null = null;
-  let roomWaiters: (() => void)[] = [];
+  const opening = createBell();
 
   const isSafe = (): boolean => (fsync === "always" ? syncedLsn : writtenLsn) >= contentLsn;
 
@@ -179,9 +180,7 @@ export function createJournal(options: JournalOptions): Journal {
         gathering = null;
         end = group.base + group.pen.length;
         writing = group;
-        const ready = roomWaiters;
-        roomWaiters = [];
-        for (const resolve of ready) resolve();
+        opening.ring();
         await write(group);
         for (const waiter of group.waiters) waiter.done();
         group.pen.clear(keptBuffer);
@@ -217,7 +216,7 @@ export function createJournal(options: JournalOptions): Journal {
     if (lazySync !== null) clearTimeout(lazySync);
     options.onFailure(error);
     for (const group of [writing, gathering]) for (const waiter of group?.waiters ?? []) waiter.fail(error);
-    for (const resolve of roomWaiters) resolve();
+    opening.ring();
   };
 
   const wait = (waiter: Waiter): void => {
@@ -258,7 +257,7 @@ export function createJournal(options: JournalOptions): Journal {
     whenSafe: (then) => wait({ done: then, fail: () => undefined }),
     safe,
     async room() {
-      while (isCrowded()) await new Promise<void>((resolve) => roomWaiters.push(resolve));
+      while (isCrowded()) await opening.wait(Infinity);
     },
     peek(segment, offset, length) {
       for (const group of [gathering, writing]) {

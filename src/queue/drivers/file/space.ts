@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../clock.ts";
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import { writeAll } from "./files.ts";

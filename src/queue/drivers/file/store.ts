@@ -1,4 +1,4 @@
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import { createBodies } from "./bodies.ts";

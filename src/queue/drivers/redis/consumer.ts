@@ -1,6 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
+import { createBell, orAborted, sleep } from "../../../wait.ts";
 import type { DriverEvents, Lease, LeaseOptions } from "../../driver.ts";
 import type { PauseNote } from "../../pause-note.ts";
 import { maxBatch } from "./limits.ts";
@@ -76,7 +77,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const { queue, keys } = link;
   const nextArguments = createLookArguments(options.process);
   const wakeChannel = `${keys.waiters}:${options.process}`;
-  const listeners = new Set<() => void>();
+  const newsBell = createBell();
+  const closing = new AbortController();
   /** Leases being given back, and farewells, that close waits for. */
   const loose = new Set<Promise<unknown>>();
 
@@ -101,7 +103,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const hear = (): void => {
     news += 1;
-    for (const listener of listeners) listener();
+    newsBell.ring();
   };
 
   const attach = (server: RedisServer): void => {
@@ -139,7 +141,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const at = clock.monotonic() + ms;
     if (!(at < lookAgainAt)) return;
     lookAgainAt = at;
-    for (const listener of listeners) listener();
+    newsBell.ring();
   };
 
   const pushes = createPushWait({
@@ -251,41 +253,29 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   /** Resolves at the next news, the end of a blocked wait, `untilAt`, or the signal. */
   const waitForNews = async (untilAt: number, signal: AbortSignal): Promise<void> => {
-    const heard = news;
+    if (closed) return;
     const ms = Math.max(untilAt - clock.monotonic(), 0);
     const paused = pausedUntil !== null;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        listeners.delete(end);
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      listeners.add(end);
-      signal.addEventListener("abort", end, { once: true });
-      if (signal.aborted || closed || heard !== news) return end();
-      // A block of a few milliseconds costs more than it can gain.
-      if (paused || ms < 20 || !options.blocks()) return;
-      pushes.next(ms).then(
-        () => {
-          waitFailures = 0;
-          end();
-        },
-        () => failedWait(end),
-      );
-    });
+    const rung = newsBell.wait(ms, signal);
+    // A block of a few milliseconds costs more than it can gain.
+    if (!paused && ms >= 20 && options.blocks()) {
+      pushes.next(ms).then(() => {
+        waitFailures = 0;
+        newsBell.ring();
+      }, failedWait);
+    }
+    await rung;
   };
 
   /**
    * The blocked wait failed: pause, then look. The look says whether Redis is there at all; with memory full
    * (BLMOVE may need some) or the one connection cut, consuming goes on by looks alone.
    */
-  const failedWait = (end: () => void): void => {
-    if (closed) return end();
+  const failedWait = (): void => {
     waitFailures += 1;
     drainedAt = 0;
-    setTimeout(end, Math.min(fullMemoryPauseMs, 20 * waitFailures ** 2));
+    const ms = Math.min(fullMemoryPauseMs, 20 * waitFailures ** 2);
+    void sleep(ms, closing.signal).then(() => newsBell.ring());
   };
 
   return {
@@ -339,6 +329,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
     async close() {
       closed = true;
+      closing.abort();
       clearTimeout(leaveTimer);
       pushes.close();
       hear();
@@ -347,13 +338,4 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       attached?.subscription.stop();
     },
   };
-}
-
-/** The promise's value, or null as soon as the signal aborts; a rejection after that is nobody's. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => resolve(null);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
-  });
 }

@@ -1,3 +1,4 @@
+import { orAborted } from "../../../wait.ts";
 import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
 import type { DriverCapabilities, ExtendResult, Lease, ParkedJobs, QueueDriver } from "../../driver.ts";
 import { enqueueJobs } from "./enqueue.ts";
@@ -145,7 +146,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     async probeWrite(queue, signal) {
       const probe = probeWrite(topology, queueOf(queue).link.keys, options, suspects.has(queue));
-      await untilAborted(probe, signal);
+      await inTime(probe, signal);
     },
 
     async lease(queue, wish) {
@@ -227,9 +228,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         const answer = onServer(topology, keys.ready, "ping", async (server) =>
           (await server.commands()).exists(keys.ready),
         );
-        await untilAborted(answer, signal);
+        await inTime(answer, signal);
       }
-      await untilAborted(checks.refresh(), signal);
+      await inTime(checks.refresh(), signal);
     },
 
     async close() {
@@ -241,14 +242,11 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
   };
 }
 
-async function untilAborted(answer: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(new DriverUnavailableError("redis: no answer in time"));
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([answer, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+/** Throws DriverUnavailableError when the signal aborts before the answer is there. */
+async function inTime(answer: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const isThere = await orAborted(
+    answer.then(() => true),
+    signal,
+  );
+  if (isThere === null) throw new DriverUnavailableError("redis: no answer in time");
 }

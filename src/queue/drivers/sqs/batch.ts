@@ -1,4 +1,4 @@
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import type { EntryResult } from "./api.ts";
 
 /** Entries of one batch call: an AWS quota. */

@@ -1,6 +1,6 @@
 import { refusesCredentials, type CredentialsProvider } from "../../../aws-credentials.ts";
 import { shortened } from "../../../bounded-text.ts";
-import { sleep } from "../../../clock.ts";
+import { sleep } from "../../../wait.ts";
 import { classifyCode, codeOf } from "./errors.ts";
 import { createSigner } from "./sigv4.ts";
 

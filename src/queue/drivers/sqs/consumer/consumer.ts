@@ -16,6 +16,7 @@ import type { SqsQueue } from "../queue.ts";
 import { createGroupRate, unlimitedRate } from "./rate.ts";
 import { createReceiver } from "./receive.ts";
 import { createTakeIn } from "./take-in.ts";
+import { orAborted } from "../../../../wait.ts";
 
 /** What one SQS queue gives this process: one consumer per URL, also when several queues share it. */
 export interface Consumer {
@@ -218,16 +219,4 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
   };
   return consumer;
-}
-
-/** Resolves with the work or when the signal aborts, whichever is first. */
-function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    signal.addEventListener("abort", done, { once: true });
-    void work.finally(done);
-  });
 }

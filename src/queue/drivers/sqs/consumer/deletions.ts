@@ -1,4 +1,5 @@
-import { sleep, type Clock } from "../../../../clock.ts";
+import type { Clock } from "../../../../clock.ts";
+import { orLate } from "../../../../wait.ts";
 import type { Logger } from "../../../../log.ts";
 import type { QueueRef, SqsApi } from "../api.ts";
 import type { AttemptMemory } from "../attempts.ts";
@@ -108,9 +109,7 @@ export function createDeletions(options: DeletionsOptions): Deletions {
     },
     async flush() {
       if (lines.endedCount === 0) return;
-      const late = new AbortController();
-      await Promise.race([askAll(), sleep(flushMs, late.signal)]);
-      late.abort();
+      await orLate(askAll(), flushMs);
     },
     get isFull() {
       return lines.endedCount >= maxHeld;

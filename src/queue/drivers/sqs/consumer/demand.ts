@@ -1,4 +1,5 @@
 import type { Clock } from "../../../../clock.ts";
+import { createBell } from "../../../../wait.ts";
 import type { MessageLines } from "./message-lines.ts";
 
 /** Lease calls that wait for messages. */
@@ -21,13 +22,14 @@ export interface DemandOptions {
 }
 
 export function createDemand({ lines, clock, nextPollAt, ask }: DemandOptions): Demand {
-  const wants = new Map<() => void, { readonly max: number; readonly until: number }>();
+  const news = createBell();
+  const wants = new Set<{ readonly max: number; readonly until: number }>();
 
   const askForAll = (): void => {
     const now = clock.monotonic();
     let count = -lines.readyCount;
     let until = now;
-    for (const want of wants.values()) {
+    for (const want of wants) {
       count += want.max;
       if (want.until > until) until = want.until;
     }
@@ -35,24 +37,21 @@ export function createDemand({ lines, clock, nextPollAt, ask }: DemandOptions): 
   };
 
   return {
-    wait: (max, until, signal) =>
-      new Promise((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", done);
-          wants.delete(done);
-          resolve();
-        };
-        const now = clock.monotonic();
-        const pollAt = nextPollAt();
-        const nextLook = Math.min(until, lines.nextDueAt(), pollAt > now ? pollAt : Infinity);
-        const timer = setTimeout(done, Math.max(1, nextLook - now));
-        signal.addEventListener("abort", done, { once: true });
-        wants.set(done, { max, until });
-        askForAll();
-      }),
+    async wait(max, until, signal) {
+      const now = clock.monotonic();
+      const pollAt = nextPollAt();
+      const nextLook = Math.min(until, lines.nextDueAt(), pollAt > now ? pollAt : Infinity);
+      const rung = news.wait(Math.max(1, nextLook - now), signal);
+      const want = { max, until };
+      wants.add(want);
+      askForAll();
+      await rung;
+      wants.delete(want);
+    },
     wake() {
-      for (const waiter of wants.keys()) waiter();
+      // At once, and not when the calls go on: who is woken wants nothing until it has looked.
+      wants.clear();
+      news.ring();
     },
     get isThere() {
       return wants.size > 0;

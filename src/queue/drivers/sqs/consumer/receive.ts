@@ -1,4 +1,5 @@
-import { sleep, type Clock } from "../../../../clock.ts";
+import type { Clock } from "../../../../clock.ts";
+import { orLate } from "../../../../wait.ts";
 import type { SqsApi } from "../api.ts";
 import { readMessage, type HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
@@ -134,9 +135,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     },
     async stop(maxMs) {
       stopped = true;
-      const stop = new AbortController();
-      await Promise.race([Promise.allSettled(polls), sleep(maxMs, stop.signal)]);
-      stop.abort();
+      await orLate(Promise.allSettled(polls), maxMs);
       if (polls.size > 0) api.cutPolls();
       await Promise.allSettled(polls);
     },

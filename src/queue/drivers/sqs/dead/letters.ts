@@ -1,4 +1,5 @@
-import { sleep, type Clock } from "../../../../clock.ts";
+import type { Clock } from "../../../../clock.ts";
+import { orLate } from "../../../../wait.ts";
 import { HooklineError } from "../../../../errors.ts";
 import { bodyBytes } from "../../../../jobs/body.ts";
 import type { DeadLetter, RedriveSelection } from "../../../driver.ts";
@@ -228,9 +229,7 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
       const held = [...listed.values()].map(({ message }) => message);
       listed.clear();
       if (held.length === 0) return;
-      const late = new AbortController();
-      await Promise.race([show(held), sleep(releaseMs, late.signal)]);
-      late.abort();
+      await orLate(show(held), releaseMs);
     },
   };
 }
