@@ -1,4 +1,5 @@
 import type { EndpointLimits } from "../delivery/endpoint.ts";
+import type { Starts } from "./gate.ts";
 
 /** When an endpoint's circuit breaker opens, and for how long (`breaker` of a webhook). */
 export type BreakerPolicy = EndpointLimits["breaker"];
@@ -18,8 +19,9 @@ export interface BreakerTrip {
  *                                                     ▲                 └──probe fails──┐
  *                                                     └─────────────────────────────────┘
  *
- * In half_open one attempt at a time is let through. Closing forgets what was counted before, so that the
- * failures of the outage cannot open it again.
+ * In half_open one attempt at a time is let through, the probe, and only its end decides. Closing forgets what
+ * was counted before, so that the failures of the outage cannot open it again. For the same reason an attempt
+ * counts only in the state in which it began: attempts that outlast an outage say nothing of the time after it.
  */
 export interface Breaker {
   state(now: number): BreakerState;
@@ -27,10 +29,10 @@ export interface Breaker {
   readonly trip: BreakerTrip | null;
   /** Milliseconds until an attempt may start: 0 = now, Infinity = when the probe under way has ended. */
   waitMs(now: number): number;
-  /** An attempt starts. */
-  started(now: number): void;
+  /** The attempt of this number starts; only where `waitMs` is 0. Needs not be told while it is closed. */
+  started(attempt: number): void;
   /** It ended; null = it was cut off and says nothing. */
-  ended(now: number, failed: boolean | null): void;
+  ended(attempt: number, now: number, failed: boolean | null): void;
   /** Back to closed, by an operator. */
   reset(): void;
 }
@@ -38,18 +40,29 @@ export interface Breaker {
 /** The window moves in steps of a tenth: exact sliding would keep a time for each attempt. */
 const slots = 10;
 
-export function createBreaker(policy: BreakerPolicy): Breaker {
+/** `starts` is read only: the caller counts. */
+export function createBreaker(policy: BreakerPolicy, starts: Readonly<Starts>): Breaker {
   const stepMs = policy.windowMs / slots;
   const attempts = Array.from({ length: slots }, () => 0);
   const failures = Array.from({ length: slots }, () => 0);
   let newest = 0;
   let openedAt: number | null = null;
   let trip: BreakerTrip | null = null;
-  let isProbing = false;
+  /** The attempt that is the probe under way. */
+  let probe: number | null = null;
+  /** The first attempt that began after it was closed last: older ones do not count. */
+  let firstCounted = 0;
 
   const forget = (): void => {
     attempts.fill(0);
     failures.fill(0);
+  };
+  const close = (): void => {
+    openedAt = null;
+    trip = null;
+    probe = null;
+    firstCounted = starts.latest + 1;
+    forget();
   };
   const advance = (now: number): number => {
     const step = Math.floor(now / stepMs);
@@ -81,25 +94,22 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
         case "open":
           return (openedAt as number) + policy.openMs - now;
         default:
-          return isProbing ? Infinity : 0;
+          return probe === null ? 0 : Infinity;
       }
     },
-    started(now) {
-      if (state(now) === "half_open") isProbing = true;
+    started(attempt) {
+      if (openedAt !== null) probe = attempt;
     },
-    ended(now, failed) {
+    ended(attempt, now, failed) {
       if (openedAt !== null) {
-        // Attempts that began before it opened end here too; only a probe decides.
-        if (!isProbing || state(now) !== "half_open") return;
-        isProbing = false;
-        if (failed === null) return;
-        openedAt = failed ? now : null;
-        if (failed) return;
-        trip = null;
-        forget();
+        // Attempts that began before it opened end here too.
+        if (attempt !== probe) return;
+        probe = null;
+        if (failed === true) openedAt = now;
+        else if (failed === false) close();
         return;
       }
-      if (failed === null) return;
+      if (failed === null || attempt < firstCounted) return;
       const slot = advance(now);
       attempts[slot] = (attempts[slot] as number) + 1;
       if (!failed) return;
@@ -110,11 +120,6 @@ export function createBreaker(policy: BreakerPolicy): Breaker {
       openedAt = now;
       trip = { failures: failing, attempts: all };
     },
-    reset() {
-      openedAt = null;
-      trip = null;
-      isProbing = false;
-      forget();
-    },
+    reset: close,
   };
 }

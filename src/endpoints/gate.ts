@@ -11,6 +11,12 @@ import type { Outcome } from "../delivery/outcome.ts";
  */
 export type Verdict = "open" | "full" | "later" | "closed" | "disabled";
 
+/** The attempts to one endpoint are numbered by their starts: 1, 2 and so on. */
+export interface Starts {
+  /** The number of the one that started last; 0 before the first. */
+  latest: number;
+}
+
 /**
  * What one endpoint allows in this process, over all queues: its own limits, breaker and mode.
  *
@@ -20,12 +26,15 @@ export interface Gate {
   /** What it would say to a start; takes nothing. Costs no clock reading while nothing is wrong. */
   ask(): Verdict;
   /**
-   * Takes one start when it answers `open`. After any other answer the gate calls its listeners as soon as
-   * asking again makes sense.
+   * Takes one start, and answers its number, which `ended` is to be told. After any other answer the gate calls
+   * its listeners as soon as asking again makes sense.
    */
-  start(): Verdict;
-  /** Reports the end of a start that was taken; null = no outcome (cut off, or not used at all). */
-  ended(outcome: Outcome | null): void;
+  start(): number | Exclude<Verdict, "open">;
+  /**
+   * Reports the end of the start of this number; null = no outcome (cut off, or not used at all). What the
+   * attempt says of a time that was over when it began is left out: that it is an open breaker's probe, for one.
+   */
+  ended(attempt: number, outcome: Outcome | null): void;
   /** Calls the listener whenever `ask` may answer something else than before. */
   onChange(listener: () => void): void;
 }

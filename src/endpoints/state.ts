@@ -3,7 +3,7 @@ import { createBreaker, type BreakerState, type BreakerTrip } from "./breaker.ts
 import type { Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { createWindow } from "./window.ts";
+import { createWindow, windowAnswer } from "./window.ts";
 import type { Gate, Verdict } from "./gate.ts";
 
 /** What an operator or the endpoint's own answers have made of it. */
@@ -55,19 +55,20 @@ const parkAboveMs = 1_000;
  * One endpoint's rules in this process: mode, breaker, the receiver's own Retry-After, window, rate limit.
  *
  * An answer with Retry-After holds the endpoint and not only the job: what the receiver says of one request
- * holds for the next one too. A 429 without one narrows the window (window.ts). A 503 without one is a failure
+ * holds for the next one too, whenever the answered attempt began: it is the receiver's word of now. A 429 without one narrows the window (window.ts). A 503 without one is a failure
  * like any 5xx, for one bad node behind a load balancer must not stop the others.
  */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const { endpoint, clock } = options;
   const { limits } = endpoint;
-  const breaker = createBreaker(limits.breaker);
+  const starts = { latest: 0 };
+  const breaker = createBreaker(limits.breaker, starts);
   const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
   const listeners: (() => void)[] = [];
   let mode: EndpointMode = "enabled";
   let modeSince = clock.now();
   let trip: EndpointTrip | null = null;
-  const window = createWindow();
+  const window = createWindow(starts);
   let heldUntil = 0;
   /** Until when the rate limit has refused a start. */
   let limitedUntil = 0;
@@ -76,6 +77,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   /** Held, limited, its breaker not closed, or its window narrowed: a start needs a closer look. */
   let isTroubled = false;
   let goneInRow = 0;
+  /** The first attempt that began after the mode was set last: only these may disable the endpoint. */
+  let firstAfterMode = 0;
   let inFlight = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
   let timerAt = Infinity;
@@ -147,7 +150,8 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     options.onBreaker(endpoint, trip);
   };
 
-  const countGone = (outcome: Outcome): void => {
+  const countGone = (attempt: number, outcome: Outcome): void => {
+    if (attempt < firstAfterMode) return;
     if (outcome.kind === "http_status" && outcome.status === 410) goneInRow += 1;
     else if (outcome.kind === "delivered") goneInRow = 0;
     if (limits.onGone !== "disable" || goneInRow < limits.goneThreshold || mode === "disabled") return;
@@ -195,27 +199,28 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
           announceWhenOver(now);
           return "later";
         }
-        breaker.started(now);
+        breaker.started(starts.latest + 1);
       }
       inFlight += 1;
-      return "open";
+      starts.latest += 1;
+      return starts.latest;
     },
-    ended(outcome) {
+    ended(attempt, outcome) {
       const now = clock.monotonic();
       // What nearly always happens: it was delivered, and nothing was wrong before.
       if (outcome?.kind === "delivered" && !isTroubled) {
         inFlight -= 1;
         goneInRow = 0;
-        breaker.ended(now, false);
+        breaker.ended(attempt, now, false);
         return;
       }
-      window.ended(inFlight, windowAnswer(outcome));
+      window.ended(attempt, inFlight, windowAnswer(outcome));
       inFlight -= 1;
       const before = breaker.state(now);
-      breaker.ended(now, outcome === null ? null : isEndpointFailure(outcome));
+      breaker.ended(attempt, now, outcome === null ? null : isEndpointFailure(outcome));
       if (outcome !== null) {
         hold(outcome, now);
-        countGone(outcome);
+        countGone(attempt, outcome);
       }
       tellBreaker(outcome);
       const after = breaker.state(now);
@@ -230,6 +235,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     setMode(next) {
       changeMode(next);
       goneInRow = 0;
+      firstAfterMode = starts.latest + 1;
       if (next === "enabled") {
         breaker.reset();
         tellBreaker(null);
@@ -244,12 +250,4 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       if (timer !== null) clearTimeout(timer);
     },
   };
-}
-
-/** A 429 that asks for no wait says only that this was too much at once. */
-function windowAnswer(outcome: Outcome | null): "accepted" | "full" | "other" {
-  if (outcome === null) return "other";
-  if (outcome.kind === "delivered") return "accepted";
-  if (outcome.kind !== "http_status" || outcome.status !== 429) return "other";
-  return (outcome.retryAfterMs ?? 0) === 0 ? "full" : "other";
 }

@@ -1,3 +1,6 @@
+import type { Outcome } from "../delivery/outcome.ts";
+import type { Starts } from "./gate.ts";
+
 /**
  * How many attempts to one endpoint may be in flight, as far as its answers of 429 limit them.
  *
@@ -14,20 +17,21 @@ export interface Window {
   /** Whether one more may start beside `inFlight` others; a refusal is remembered. */
   admits(inFlight: number): boolean;
   /**
-   * An attempt ended.
+   * The attempt of this number ended.
    *
    * @param inFlight Attempts in flight, that one included.
    * @param answer   "full" = 429 without a time to wait, "other" = neither that nor accepted.
    */
-  ended(inFlight: number, answer: "accepted" | "full" | "other"): void;
+  ended(attempt: number, inFlight: number, answer: "accepted" | "full" | "other"): void;
   /** Unlimited again, by an operator. */
   reset(): void;
 }
 
-export function createWindow(): Window {
+/** `starts` is read only: the caller counts. */
+export function createWindow(starts: Readonly<Starts>): Window {
   let size = Infinity;
-  /** Attempts that were in flight when it was narrowed last, and are still. */
-  let older = 0;
+  /** The first attempt that began after it was narrowed or reset last: older ones say nothing of it. */
+  let firstCounted = 0;
   let accepted = 0;
   /** It has kept an attempt from starting since it was opened or narrowed last. */
   let hasRefused = false;
@@ -41,12 +45,11 @@ export function createWindow(): Window {
       hasRefused = true;
       return false;
     },
-    ended(inFlight, answer) {
-      if (older > 0) {
-        older -= 1;
-      } else if (answer === "full") {
+    ended(attempt, inFlight, answer) {
+      if (attempt < firstCounted) return;
+      if (answer === "full") {
         size = Math.max(1, Math.floor(Math.min(size, inFlight) / 2));
-        older = inFlight - 1;
+        firstCounted = starts.latest + 1;
         accepted = 0;
         hasRefused = false;
       } else if (answer === "accepted" && size !== Infinity) {
@@ -59,9 +62,17 @@ export function createWindow(): Window {
     },
     reset() {
       size = Infinity;
-      older = 0;
+      firstCounted = starts.latest + 1;
       accepted = 0;
       hasRefused = false;
     },
   };
+}
+
+/** What an outcome says of the window: a 429 that asks for no wait says only that this was too much at once. */
+export function windowAnswer(outcome: Outcome | null): "accepted" | "full" | "other" {
+  if (outcome === null) return "other";
+  if (outcome.kind === "delivered") return "accepted";
+  if (outcome.kind !== "http_status" || outcome.status !== 429) return "other";
+  return (outcome.retryAfterMs ?? 0) === 0 ? "full" : "other";
 }

@@ -126,9 +126,9 @@ describe("GET /v1/endpoints", () => {
   test("shows breaker, hold and what is in flight", async () => {
     const admin = await start();
     const gate = admin.gates.of(admin.directory.apps[0]!.endpoints[0]!);
-    expect(gate.start()).toBe("open");
+    const attempt = gate.start() as number;
     expect(await json(await admin.get("/v1/endpoints/shop/main"))).toMatchObject({ in_flight: 1 });
-    gate.ended({ kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
+    gate.ended(attempt, { kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
     const view = await json(await admin.get("/v1/endpoints/shop/main"));
     expect(view).toMatchObject({ in_flight: 0, breaker: "open" });
     expect(view["held_ms"]).toBeWithin(50_000, 60_001);
@@ -156,8 +156,8 @@ describe("modes", () => {
   test("enable closes the breaker and forgets a Retry-After", async () => {
     const admin = await start();
     const gate = admin.gates.of(admin.directory.apps[0]!.endpoints[0]!);
-    expect(gate.start()).toBe("open");
-    gate.ended({ kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
+    const attempt = gate.start() as number;
+    gate.ended(attempt, { kind: "http_status", status: 503, retryAfterMs: 60_000, durationMs: 1 });
     expect(await json(await ask(admin, "/v1/endpoints/shop/main/enable"))).toMatchObject({
       breaker: "closed",
       held_ms: 0,

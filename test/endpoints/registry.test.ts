@@ -7,6 +7,7 @@ import type { Outcome } from "../../src/delivery/outcome.ts";
 import { DriverUnavailableError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/log.ts";
 import { createEndpointGates } from "../../src/endpoints/registry.ts";
+import type { EndpointGate } from "../../src/endpoints/state.ts";
 import { createSharedStore, type SharedStore } from "../support/shared-state.ts";
 import { until } from "../support/until.ts";
 
@@ -33,6 +34,12 @@ const config = v.parse(configSchema, {
 
 const gone: Outcome = { kind: "http_status", status: 410, retryAfterMs: null, durationMs: 1 };
 const failed: Outcome = { kind: "http_status", status: 500, retryAfterMs: null, durationMs: 1 };
+
+/** One attempt that came to this; an endpoint that lets none start has had one of before. */
+function attempt(gate: EndpointGate, outcome: Outcome): void {
+  const started = gate.start();
+  gate.ended(typeof started === "number" ? started : 0, outcome);
+}
 
 /** The gates of one process. */
 function createProcess(store?: SharedStore) {
@@ -111,8 +118,7 @@ describe("modes on a shared backend", () => {
     using one = createProcess(store);
     using other = createProcess(store);
     const gate = other.gates.of(other.main);
-    expect(gate.start()).toBe("open");
-    gate.ended(failed);
+    attempt(gate, failed);
     expect(gate.breaker).toBe("open");
     await one.gates.setMode(one.billing, "paused");
     expect(other.gates.of(other.billing).mode).toBe("paused");
@@ -131,7 +137,7 @@ describe("modes on a shared backend", () => {
 
 describe("an endpoint that answers 410 again and again", () => {
   const answerGone = (process: ReturnType<typeof createProcess>, times: number): void => {
-    for (let n = 0; n < times; n += 1) process.gates.of(process.main).ended(gone);
+    for (let n = 0; n < times; n += 1) attempt(process.gates.of(process.main), gone);
   };
 
   test("is disabled in all processes", async () => {
@@ -172,7 +178,7 @@ describe("an endpoint that answers 410 again and again", () => {
     await one.gates.setMode(one.main, "enabled");
     // A third try for the other endpoint comes later than the first one's second could.
     store.isAway = true;
-    for (let n = 0; n < 2; n += 1) one.gates.of(one.billing).ended(gone);
+    for (let n = 0; n < 2; n += 1) attempt(one.gates.of(one.billing), gone);
     await until(() => store.sets.filter((key) => key === "endpoint:billing").length >= 3);
     expect(one.gates.of(one.main).mode).toBe("enabled");
     expect(store.sets.filter((key) => key === "endpoint:shop/main")).toHaveLength(2);
@@ -182,8 +188,9 @@ describe("an endpoint that answers 410 again and again", () => {
 test("a gate counts the starts that have not ended", () => {
   using one = createProcess();
   const gate = one.gates.of(one.main);
-  for (let n = 0; n < 3; n += 1) expect(gate.start()).toBe("open");
-  gate.ended(null);
+  const started = [1, 2, 3].map(() => gate.start() as number);
+  expect(started).toEqual([1, 2, 3]);
+  gate.ended(2, null);
   expect(gate.inFlight).toBe(2);
 });
 

@@ -3,7 +3,8 @@ import { createBreaker } from "../../src/endpoints/breaker.ts";
 import type { EndpointLimits } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createRateLimit } from "../../src/endpoints/rate-limit.ts";
-import { createEndpointGate } from "../../src/endpoints/state.ts";
+import type { Verdict } from "../../src/endpoints/gate.ts";
+import { createEndpointGate, type EndpointGate } from "../../src/endpoints/state.ts";
 import { testEndpoint } from "../support/endpoint.ts";
 import { until } from "../support/until.ts";
 
@@ -27,47 +28,80 @@ function gateOf(limits: Partial<EndpointLimits>, clock = fakeClock()) {
   const gone: string[] = [];
   const endpoint = testEndpoint({ label: "app/hook", limits, retry: { maxBackoffMs: 60_000 } });
   const breaker: (string | null)[] = [];
-  const gate = createEndpointGate({
+  const real = createEndpointGate({
     endpoint,
     clock: clock.clock,
     onGone: ({ label }) => gone.push(label),
     onBreaker: (_endpoint, trip) =>
       breaker.push(trip === null ? null : `${trip.failures}/${trip.attempts} ${trip.last.kind}`),
   });
-  return { gate, gone, breaker, pass: clock.pass };
+  return { gate: byOldest(real), gone, breaker, pass: clock.pass };
+}
+
+/** The gate with ends that are told by nothing but their order: the oldest start ends, or one that is made for it. */
+function byOldest(gate: EndpointGate) {
+  const running: number[] = [];
+  const start = (): Verdict => {
+    const said = gate.start();
+    if (typeof said !== "number") return said;
+    running.push(said);
+    return "open";
+  };
+  return Object.assign(Object.create(gate) as Omit<EndpointGate, "start" | "ended">, {
+    start,
+    ended(outcome: Outcome | null): void {
+      if (running.length === 0) start();
+      gate.ended(running.shift() ?? 0, outcome);
+    },
+  });
 }
 
 describe("breaker", () => {
   const policy = { failureShare: 0.5, minAttempts: 4, windowMs: 1_000, openMs: 500 };
-  const fail = (breaker: ReturnType<typeof createBreaker>, times: number, now = 0): void => {
+  const breakerOf = () => {
+    const starts = { latest: 0 };
+    const breaker = createBreaker(policy, starts);
+    return Object.assign(Object.create(breaker) as Omit<typeof breaker, "started" | "ended">, {
+      started(_now: number): void {
+        starts.latest += 1;
+        breaker.started(starts.latest);
+      },
+      /** The end of the newest attempt while it is not closed, else of one that has just started. */
+      ended(now: number, failed: boolean | null): void {
+        if (breaker.state(now) === "closed") starts.latest += 1;
+        breaker.ended(starts.latest, now, failed);
+      },
+    });
+  };
+  const fail = (breaker: ReturnType<typeof breakerOf>, times: number, now = 0): void => {
     for (let index = 0; index < times; index += 1) breaker.ended(now, true);
   };
 
   test("stays closed below min_attempts", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 3);
     expect(breaker.state(0)).toBe("closed");
   });
 
   test("opens at the failure share, not below it", () => {
-    const below = createBreaker(policy);
+    const below = breakerOf();
     for (const failed of [true, false, false, false, true]) below.ended(0, failed);
     expect(below.state(0)).toBe("closed");
-    const at = createBreaker(policy);
+    const at = breakerOf();
     for (const failed of [false, false, true, true]) at.ended(0, failed);
     expect(at.state(0)).toBe("open");
     expect(at.waitMs(100)).toBe(400);
   });
 
   test("failures older than the window do not count", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 3, 0);
     breaker.ended(1_100, true);
     expect(breaker.state(1_100)).toBe("closed");
   });
 
   test("half-opens after open_ms and lets one probe through at a time", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 4);
     expect(breaker.state(500)).toBe("half_open");
     expect(breaker.waitMs(500)).toBe(0);
@@ -76,7 +110,7 @@ describe("breaker", () => {
   });
 
   test("a probe that succeeds closes it and forgets the failures", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 4);
     breaker.started(500);
     breaker.ended(510, false);
@@ -86,7 +120,7 @@ describe("breaker", () => {
   });
 
   test("a probe that fails opens it again for open_ms", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 4);
     breaker.started(500);
     breaker.ended(600, true);
@@ -95,7 +129,7 @@ describe("breaker", () => {
   });
 
   test("a probe that was cut off lets the next one through", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 4);
     breaker.started(500);
     breaker.ended(510, null);
@@ -103,7 +137,7 @@ describe("breaker", () => {
   });
 
   test("attempts that began before it opened decide nothing", () => {
-    const breaker = createBreaker(policy);
+    const breaker = breakerOf();
     fail(breaker, 4);
     breaker.ended(10, false);
     expect(breaker.state(10)).toBe("open");

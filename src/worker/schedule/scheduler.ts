@@ -203,17 +203,17 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         place(lane);
         continue;
       }
-      const verdict = lane.gate.start();
-      if (verdict !== "open") {
+      const attempt = lane.gate.start();
+      if (typeof attempt !== "number") {
         // Another queue's lane has taken what the gate had to give.
-        place(lane, verdict);
+        place(lane, attempt);
         continue;
       }
       const delivery = startNext(lane);
       slots.started(lane.key);
       running += 1;
       place(lane);
-      grant(lane, delivery, slot);
+      grant(lane, delivery, slot, attempt);
       return true;
     }
     return false;
@@ -228,7 +228,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 
   /** Hands the start to a loop that waits, or keeps it for the first one that comes. */
-  const grant = (lane: Lane, delivery: Delivery, slot: Slot): void => {
+  const grant = (lane: Lane, delivery: Delivery, slot: Slot, attempt: number): void => {
     let hasEnded = false;
     const one: Grant = {
       delivery,
@@ -238,7 +238,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         running -= 1;
         endRunning(lane);
         slots.ended(lane.key);
-        lane.gate.ended(outcome);
+        lane.gate.ended(attempt, outcome);
         place(lane);
         slots.release(slot);
         if (isIdle()) idleness.ring();

@@ -17,6 +17,7 @@ export interface TestGate extends Gate {
 export function testGate(): TestGate {
   const listeners: (() => void)[] = [];
   let verdict: Verdict = "open";
+  let started = 0;
   const gate: TestGate = {
     tokens: Infinity,
     ask: () => verdict,
@@ -24,7 +25,8 @@ export function testGate(): TestGate {
       if (verdict !== "open") return verdict;
       if (gate.tokens === 0) return "later";
       gate.tokens -= 1;
-      return "open";
+      started += 1;
+      return started;
     },
     ended: () => undefined,
     onChange: (listener) => void listeners.push(listener),
