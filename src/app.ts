@@ -5,11 +5,12 @@ import { systemClock } from "./clock.ts";
 import { orAborted, sleep } from "./wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createDirectory } from "./delivery/directory.ts";
+import type { Directory } from "./delivery/endpoint.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
-import { createProcessMask } from "./masking.ts";
+import { createMask } from "./secrets/mask.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { startCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
@@ -57,13 +58,22 @@ export interface Hookline {
 /** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
 const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
 
+/** What the mask spares where it is a whole text. */
+function namesIn(config: LoadedConfig["config"], directory: Directory): ReadonlySet<string> {
+  return new Set([
+    ...config.queue.queues.map(({ name }) => name),
+    ...directory.apps.map(({ id }) => id),
+    ...directory.endpoints.map(({ label }) => label),
+  ]);
+}
+
 /** Builds everything from a checked configuration; nothing runs before `start`. */
 export async function createHookline({ loaded, write }: HooklineOptions): Promise<Hookline> {
   const { config } = loaded;
   const clock = systemClock;
   const startedAt = clock.monotonic();
   const directory = createDirectory(config);
-  const mask = createProcessMask(config, directory);
+  const mask = createMask(config, namesIn(config, directory));
   const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
   const metrics = createMetrics();
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();

@@ -8,7 +8,7 @@ export const longestRead = 8_192;
  *
  * Masked before it is cut short: a cut through a secret would leave its beginning, which no mask finds.
  *
- * @param mask Replaces every secret in a text (masking.ts).
+ * @param mask Replaces every secret in a text (secrets/mask.ts).
  */
 export function maskedStart(text: string, mask: (text: string) => string): string {
   return mask(text.length > longestRead ? text.slice(0, longestRead) : text);

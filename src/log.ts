@@ -21,7 +21,7 @@ export interface LoggerOptions {
   readonly format: "json" | "pretty";
   /** Takes one line, newline included. Must not block: a stalled log reader must not stall deliveries. */
   readonly write: (line: string) => void;
-  /** Replaces every secret in a text (config/redact.ts); applied to each string that leaves. */
+  /** Replaces every secret in a text (secrets/mask.ts); applied to each string that leaves. */
   readonly mask: (text: string) => string;
   readonly now: () => number;
 }

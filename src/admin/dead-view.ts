@@ -2,8 +2,8 @@ import { readEnvelopeIds } from "../jobs/envelope-ids.ts";
 import type { DeadLetter } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime } from "./reply.ts";
-import { maskId } from "./mask-id.ts";
-import { maskedStart } from "../masked-start.ts";
+import { maskId } from "../secrets/mask-id.ts";
+import { maskedStart } from "../secrets/masked-start.ts";
 import { shownBody } from "./shown-body.ts";
 
 /**

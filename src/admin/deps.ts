@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { ConfigEntry } from "../config/display.ts";
+import type { ConfigEntry } from "../secrets/redacted-config.ts";
 import type { Config } from "../config/schema.ts";
 import type { Directory, Endpoint } from "../delivery/endpoint.ts";
 import type { Transport } from "../delivery/transport.ts";

@@ -4,7 +4,7 @@ import { endpointParameter } from "./endpoint-path.ts";
 import { outcomeMembers } from "./endpoint-probe.ts";
 import { mayNameQueue } from "./reach.ts";
 import { isoTime, jsonReply } from "./reply.ts";
-import { maskId } from "./mask-id.ts";
+import { maskId } from "../secrets/mask-id.ts";
 import { limitParameter } from "./query.ts";
 import { route, type Route } from "./route.ts";
 

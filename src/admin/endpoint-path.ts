@@ -1,6 +1,6 @@
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { AdminDeps } from "./deps.ts";
-import { quote } from "../masked-start.ts";
+import { quote } from "../secrets/masked-start.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, type AdminRequest } from "./route.ts";
 

@@ -1,5 +1,5 @@
 import { snakeKeys } from "../camel-keys.ts";
-import { redactUrl } from "../config/secret-url.ts";
+import { redactUrl } from "../secrets/url.ts";
 import type { Endpoint, Target } from "../delivery/endpoint.ts";
 import { publicJwk } from "../delivery/signing-keys.ts";
 import type { DatedKey } from "../delivery/standard-webhooks.ts";

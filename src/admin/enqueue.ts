@@ -2,7 +2,7 @@ import { hasExplicitId } from "../jobs/intake.ts";
 import type { EnqueueResult, NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonReply, type Reply } from "./reply.ts";
-import { maskId } from "./mask-id.ts";
+import { maskId } from "../secrets/mask-id.ts";
 import { problemReply, publicError } from "./problem.ts";
 import { requireOpenDriver } from "./queues.ts";
 import { RequestError } from "./request-error.ts";

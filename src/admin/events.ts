@@ -7,7 +7,7 @@ import type { AdminDeps } from "./deps.ts";
 import { answerFor, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
-import { maskedStart, quote } from "../masked-start.ts";
+import { maskedStart, quote } from "../secrets/masked-start.ts";
 import { createPacer } from "../pacer.ts";
 import { parseJsonBody, readJsonText } from "./request.ts";
 import { mayNameQueue } from "./reach.ts";

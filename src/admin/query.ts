@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { quote } from "../masked-start.ts";
+import { quote } from "../secrets/masked-start.ts";
 import { RequestError } from "./request-error.ts";
 import { validate } from "./validate.ts";
 

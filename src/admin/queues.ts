@@ -1,7 +1,7 @@
 import type { QueueStats } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonReply } from "./reply.ts";
-import { quote } from "../masked-start.ts";
+import { quote } from "../secrets/masked-start.ts";
 import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { mayNameQueue } from "./reach.ts";

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { bodyBytes } from "../jobs/body.ts";
 import type { JobBody } from "../jobs/job.ts";
-import { maskedStart } from "../masked-start.ts";
+import { maskedStart } from "../secrets/masked-start.ts";
 
 /** Most bytes of a body in a list (contract §6). */
 const shownBodyBytes = 4096;

@@ -1,7 +1,7 @@
 import type { ChildStatus } from "../supervisor/child.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonReply } from "./reply.ts";
-import { maskedStart, quote } from "../masked-start.ts";
+import { maskedStart, quote } from "../secrets/masked-start.ts";
 import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";

@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.ts";
 import { ConfigError, formatConfigIssue, UsageError, type ConfigIssue } from "../errors.ts";
 import { silentLogger } from "../log.ts";
-import type { ConfigEntry } from "../config/display.ts";
+import type { ConfigEntry } from "../secrets/redacted-config.ts";
 import { parseConfigFlags } from "../config/flags.ts";
 import { loadConfig, type LoadedConfig, type LoadOptions } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../config/load.ts";
-import { quote, quoteSecretFileName } from "../config/showable.ts";
+import { quote, quoteSecretFileName } from "../secrets/showable.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
 import type { ParsedArguments } from "./arguments.ts";

@@ -1,5 +1,5 @@
 import { loadConfig } from "../config/load.ts";
-import { quote } from "../config/showable.ts";
+import { quote } from "../secrets/showable.ts";
 import { parseAddress } from "../queue/drivers/sqs/address.ts";
 import type { QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { createSqsApi } from "../queue/drivers/sqs/client.ts";

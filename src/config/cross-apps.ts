@@ -2,7 +2,7 @@ import { checkLimit } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
 import { checkWebhookNames, type WebhookInput } from "./cross-names.ts";
 import { headerNameProblem } from "./headers.ts";
-import { quote } from "./showable.ts";
+import { quote } from "../secrets/showable.ts";
 import { checkUnique } from "./unique.ts";
 
 type ReceiverInput = Omit<WebhookInput, "name" | "event_types" | "filter">;

@@ -2,7 +2,7 @@ import type { CrossFindings } from "./cross-view.ts";
 import { formerWebhookName, proposeNames, unnamedWebhook } from "./endpoint-name.ts";
 import type { Loose } from "./loose.ts";
 import type { ConfigInput } from "./schema.ts";
-import { redactUrl } from "./secret-url.ts";
+import { redactUrl } from "../secrets/url.ts";
 import { checkUnique } from "./unique.ts";
 
 type AppInput = NonNullable<NonNullable<Loose<ConfigInput>["apps"]>[number]>;

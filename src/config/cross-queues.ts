@@ -1,6 +1,6 @@
 import { nameWithValue, rankOf, type Part } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
-import { quote } from "./showable.ts";
+import { quote } from "../secrets/showable.ts";
 
 /** Queues, groups and how many attempts they may have in flight. */
 export function checkQueues(view: CrossView, findings: CrossFindings): void {

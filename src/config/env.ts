@@ -6,7 +6,7 @@ import { readTextFile } from "./file.ts";
 import { configSchema } from "./schema.ts";
 import type { Finding } from "./issues.ts";
 import { isObject } from "./layers.ts";
-import { quoteSecretFileName } from "./showable.ts";
+import { quoteSecretFileName } from "../secrets/showable.ts";
 import { knownPaths, nodeAt, objectNode, type SchemaNode } from "./schema-tree.ts";
 import { resolvePath } from "./key-path.ts";
 import type { EnvRank } from "./setting.ts";

@@ -1,7 +1,7 @@
 import { readTextFile } from "./file.ts";
 import type { Env } from "./env.ts";
 import { pemProblem } from "./pem.ts";
-import { quoteSecretFileName } from "./showable.ts";
+import { quoteSecretFileName } from "../secrets/showable.ts";
 
 /**
  * The warning about NODE_EXTRA_CA_CERTS where it names nothing that can be used; null when it does, or is not set.

@@ -3,7 +3,7 @@ import type { ConfigIssue } from "../errors.ts";
 import { isObject, type Layers } from "./layers.ts";
 import { configSchema } from "./schema.ts";
 import { showPath } from "./shown-path.ts";
-import { isShowable, quote } from "./showable.ts";
+import { isShowable, quote } from "../secrets/showable.ts";
 import { expectationOf, isFreeOfSecrets, nodeAt } from "./schema-tree.ts";
 
 /** An issue before it is shown: its path in parts, as written. */
@@ -18,7 +18,7 @@ export interface Finding {
  * The schema's issues in the words of contract §2: "expected an integer of at least 1, got "five"".
  *
  * A text is quoted only where the schema knows of no secret at, around or below its place, and it does not look
- * like one either (showable.ts); of any other only its type and length are said.
+ * like one either (secrets/showable.ts); of any other only its type and length are said.
  *
  * @param mask Applied to a value before it is quoted.
  */

@@ -123,7 +123,7 @@ export function checkedText(
   );
 }
 
-/** How redact.ts treats a value, kept as metadata of its schema so that a new key cannot be forgotten. */
+/** How secrets/ treats a value, kept as metadata of its schema so that a new key cannot be forgotten. */
 export type Secrecy = (typeof secretValue | typeof secretUrl | typeof secretAddress)["x-secret"];
 
 /** Never shown: `***`. In a pipe as `v.metadata(secretValue)`; editors see it as `x-secret`. */

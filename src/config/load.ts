@@ -4,7 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { ConfigIssue } from "../errors.ts";
 import { admit } from "./admit.ts";
 import { checkAcross } from "./cross.ts";
-import { configEntries, eachConfigEntry, type ConfigEntry } from "./display.ts";
+import { configEntries, eachConfigEntry, type ConfigEntry } from "../secrets/redacted-config.ts";
 import { readEnv, type Env } from "./env.ts";
 import { warnOfExtraCertificates } from "./extra-certificates.ts";
 import { readTextFile } from "./file.ts";
@@ -14,9 +14,9 @@ import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
 import { punchHoles, type Loose } from "./loose.ts";
-import { createMasker } from "./masker.ts";
-import { secretsOf } from "./redact.ts";
-import { quoteFileName } from "./showable.ts";
+import { createMasker } from "../secrets/masker.ts";
+import { secretsOf } from "../secrets/collect.ts";
+import { quoteFileName } from "../secrets/showable.ts";
 import { configSchema, type Config } from "./schema.ts";
 
 export interface LoadOptions {

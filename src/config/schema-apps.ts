@@ -23,7 +23,7 @@ import { tlsSchema } from "./schema-database.ts";
 import { proxyUrl } from "./schema-egress.ts";
 import { limitEntries } from "./schema-limits.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
-import { isShowable } from "./showable.ts";
+import { isShowable } from "../secrets/showable.ts";
 import { receiverUrlProblem } from "./urls.ts";
 
 // AWS Lambda, Invoke, FunctionName: a name, a partial or a whole ARN, with a version or an alias.

@@ -1,6 +1,6 @@
 import { configSchema } from "./schema.ts";
 import { arrayNode, childNode, objectNode, type SchemaNode } from "./schema-tree.ts";
-import { isShowable } from "./showable.ts";
+import { isShowable } from "../secrets/showable.ts";
 
 /** What a user may call a receiver or a header; it stands in logs and answers anyway. */
 const namePattern = /^[A-Za-z0-9._:@-]{1,128}$/;

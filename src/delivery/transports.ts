@@ -12,7 +12,7 @@ import type { Transport } from "./transport.ts";
 
 export interface TransportsOptions {
   readonly config: Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
-  /** Replaces every secret in a text (masking.ts). */
+  /** Replaces every secret in a text (secrets/mask.ts). */
   readonly mask: (text: string) => string;
 }
 

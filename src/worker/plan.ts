@@ -38,7 +38,7 @@ export interface PlanContext {
    * each, also where only one wants it, or a later job could overtake it on its way to that endpoint.
    */
   readonly expandsAlways: boolean;
-  /** Masks secrets in a text (config/redact.ts). */
+  /** Masks secrets in a text (secrets/mask.ts). */
   readonly mask: (text: string) => string;
 }
 

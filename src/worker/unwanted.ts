@@ -1,5 +1,5 @@
 import type { DecodedJob } from "../jobs/job.ts";
-import { maskedStart } from "../masked-start.ts";
+import { maskedStart } from "../secrets/masked-start.ts";
 
 /** Most names in one log line, and most characters of one: both are a producer's to choose. */
 const most = { names: 20, characters: 200 } as const;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createMasker } from "../../src/config/masker.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
 import { describeDeadLetter } from "../../src/admin/dead-view.ts";
-import { maskedStart } from "../../src/masked-start.ts";
+import { maskedStart } from "../../src/secrets/masked-start.ts";
 import { createPacer } from "../../src/pacer.ts";
 import { shownBody } from "../../src/admin/shown-body.ts";
 import type { DeadLetter, QueueDriver } from "../../src/queue/driver.ts";

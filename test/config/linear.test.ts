@@ -2,20 +2,20 @@ import { describe, expect, test } from "bun:test";
 import { withoutHosts } from "../../src/admin/without-hosts.ts";
 import { parseSavedHeaders } from "../../src/cli/saved-request.ts";
 import { describeNetworkFault } from "../../src/cli/fault-text.ts";
-import { maskAppSecrets } from "../../src/config/app-secret.ts";
+import { maskAppSecrets } from "../../src/secrets/app-secret.ts";
 import { unreadName } from "../../src/config/env-foreign.ts";
 import { isServiceLink } from "../../src/config/env-names.ts";
-import { unescapeJson } from "../../src/config/escapes.ts";
+import { unescapeJson } from "../../src/secrets/escapes.ts";
 import { eventTypeProblem } from "../../src/config/event-type.ts";
 import { headerNameProblem, headerValueProblem } from "../../src/config/headers.ts";
 import { describeSyntaxError } from "../../src/config/json-excerpt.ts";
 import { readJson } from "../../src/config/json-text.ts";
-import { createMasker } from "../../src/config/masker.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
 import { pemProblem } from "../../src/config/pem.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { nodeAt } from "../../src/config/schema-tree.ts";
-import { redactUrl, urlSecrets } from "../../src/config/secret-url.ts";
-import { isShowable, quoteFileName, quoteSecretFileName } from "../../src/config/showable.ts";
+import { redactUrl, urlSecrets } from "../../src/secrets/url.ts";
+import { isShowable, quoteFileName, quoteSecretFileName } from "../../src/secrets/showable.ts";
 import {
   networkProblem,
   proxyUrlProblem,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { alternatives, type SchemaNode } from "../../src/config/schema-tree.ts";
-import { isShowable, quote } from "../../src/config/showable.ts";
+import { isShowable, quote } from "../../src/secrets/showable.ts";
 import { ConfigError, formatConfigIssue } from "../../src/errors.ts";
 import { app, appWith, issuesOf, load } from "./support.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createMasker } from "../../src/config/masker.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
 import { codeOf } from "../../src/delivery/classify.ts";
 import { shownLocation } from "../../src/delivery/location.ts";
 

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { systemClock } from "../../src/clock.ts";
 import { configSchema, type Config, type ConfigInput } from "../../src/config/schema.ts";
-import { createMasker } from "../../src/config/masker.ts";
-import { secretsOf } from "../../src/config/redact.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
+import { secretsOf } from "../../src/secrets/collect.ts";
 import type { Cut } from "../../src/delivery/cut.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { restartPolicy } from "../../src/worker/limits.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Disposition } from "../../src/queue/driver.ts";
 import { boundedSettlement } from "../../src/worker/bounded-settlement.ts";
-import { createMasker } from "../../src/config/masker.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
 import { app, jobOf, startWorker } from "../support/worker.ts";
 
 const secret = "Geheimnis-0815-lang";

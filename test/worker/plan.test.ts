@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { createMasker } from "../../src/config/masker.ts";
-import { secretsOf } from "../../src/config/redact.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
+import { secretsOf } from "../../src/secrets/collect.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { decodeJob } from "../../src/jobs/decode.ts";

@@ -1,7 +1,7 @@
-import { unnamedWebhook } from "./endpoint-name.ts";
-import { urlSecrets, type Secret } from "./secret-url.ts";
-import { configSchema } from "./schema.ts";
-import { childNode, secrecyOf, type SchemaNode } from "./schema-tree.ts";
+import { unnamedWebhook } from "../config/endpoint-name.ts";
+import { urlSecrets, type Secret } from "./url.ts";
+import { configSchema } from "../config/schema.ts";
+import { childNode, secrecyOf, type SchemaNode } from "../config/schema-tree.ts";
 
 /**
  * Every text in a configuration that must not leave the process (contract §1.8): what the schema marks as

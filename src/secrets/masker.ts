@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { maskAppSecrets } from "./app-secret.ts";
 import { base64Spellings, maskBase64Runs } from "./base64.ts";
 import { unescapeJson } from "./escapes.ts";
-import type { Secret } from "./secret-url.ts";
+import type { Secret } from "./url.ts";
 
 const mark = "***";
 

@@ -1,8 +1,8 @@
-import type { Config } from "./schema.ts";
-import { configSchema } from "./schema.ts";
-import { isObject } from "./layers.ts";
-import { childNode, secrecyOf, type SchemaNode } from "./schema-tree.ts";
-import { redactUrl } from "./secret-url.ts";
+import type { Config } from "../config/schema.ts";
+import { configSchema } from "../config/schema.ts";
+import { isObject } from "../config/layers.ts";
+import { childNode, secrecyOf, type SchemaNode } from "../config/schema-tree.ts";
+import { redactUrl } from "./url.ts";
 
 /** One key of the effective configuration, fit to be shown. */
 export interface ConfigEntry {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { createMasker } from "../../src/config/masker.ts";
-import { secretsOf } from "../../src/config/redact.ts";
-import { redactUrl, urlSecrets } from "../../src/config/secret-url.ts";
-import { redactConfig } from "../../src/config/display.ts";
-import { app, load } from "./support.ts";
+import { createMasker } from "../../src/secrets/masker.ts";
+import { secretsOf } from "../../src/secrets/collect.ts";
+import { redactUrl, urlSecrets } from "../../src/secrets/url.ts";
+import { redactConfig } from "../../src/secrets/redacted-config.ts";
+import { app, load } from "../config/support.ts";
 
 /** A configuration with a secret, `S3CRET-<place>-…`, in every place where one can stand. */
 function everywhere(): { file: object; secrets: string[] } {
