@@ -1,4 +1,4 @@
-import { quote } from "../masked-start.ts";
+import { quote } from "../secrets/masked-start.ts";
 import { RequestError } from "./request-error.ts";
 import type { Caller } from "./tokens.ts";
 
