@@ -1,14 +1,17 @@
+import { Buffer } from "node:buffer";
 import { describe, expect, test } from "bun:test";
+import { createBodyStore } from "../../src/queue/drivers/memory/body-store.ts";
 import { createDeadLetterShelf } from "../../src/queue/drivers/memory/dead-letter-shelf.ts";
 import { createDeadlineHeap } from "../../src/queue/drivers/memory/deadline-heap.ts";
 import type { Deadlined } from "../../src/queue/drivers/memory/deadline-heap.ts";
 import { createDedupWindow } from "../../src/queue/drivers/memory/dedup-window.ts";
-import { createDeque } from "../../src/queue/drivers/memory/deque.ts";
-import { createJobEntry } from "../../src/queue/drivers/memory/job-entry.ts";
+import { createJobEntry, noRef } from "../../src/queue/drivers/memory/job-entry.ts";
 import type { JobEntry } from "../../src/queue/drivers/memory/job-entry.ts";
 import { createHoldings } from "../../src/queue/drivers/memory/holdings.ts";
 import { createLinkedList } from "../../src/queue/drivers/memory/linked-list.ts";
 import type { InList } from "../../src/queue/drivers/memory/linked-list.ts";
+import { createUntriedLine } from "../../src/queue/drivers/memory/untried-line.ts";
+import type { JobBody } from "../../src/jobs/job.ts";
 import { seeded } from "./conformance-walk.ts";
 
 describe("memory: deadline heap", () => {
@@ -36,26 +39,105 @@ describe("memory: deadline heap", () => {
   });
 });
 
-describe("memory: deque", () => {
+describe("memory: untried line", () => {
   test("what goes in comes out in order, through growing and shrinking", () => {
     const random = seeded(2);
-    const deque = createDeque<number>();
+    const line = createUntriedLine();
     const model: number[] = [];
     for (let step = 0; step < 20_000; step += 1) {
       const isGrowing = step % 4_000 < 2_000;
       if (random() < (isGrowing ? 0.7 : 0.3)) {
-        deque.pushBack(step);
+        line.pushBack(createJobEntry("", step * 3, step, 1_700_000_000_000 + step));
         model.push(step);
       } else {
-        expect(deque.front()).toBe(model[0]);
-        expect(deque.popFront()).toBe(model.shift());
+        const first = model.shift();
+        const enqueuedAt = first === undefined ? undefined : 1_700_000_000_000 + first;
+        expect(line.front()?.order).toBe(first);
+        expect(line.front()?.enqueuedAt).toBe(enqueuedAt);
+        const popped = line.popFront();
+        expect([popped?.order, popped?.enqueuedAt, popped?.ref]).toEqual([
+          first,
+          enqueuedAt,
+          first === undefined ? undefined : first * 3,
+        ]);
       }
-      expect(deque.size).toBe(model.length);
+      expect(line.size).toBe(model.length);
     }
   });
 });
 
-describe("memory: line", () => {
+describe("memory: body store", () => {
+  const megabyte = 1024 * 1024;
+  const texts = ["", "plain", "naïve", "日本語", "😀", "\u{1f600}x", "half \ud83d of a pair", "\udc00", "\0"];
+
+  test("every text comes back as it was, and bytes as they were", () => {
+    const store = createBodyStore();
+    const bodies: JobBody[] = [...texts, ...texts.map((text) => text.repeat(30_000))];
+    bodies.push(Uint8Array.of(), Uint8Array.of(0xff, 0, 0xfe), new Uint8Array(3 * megabyte).fill(0xc0));
+    const refs = bodies.map((body, at) => store.put(`id-${at}`, body));
+    for (const [at, ref] of refs.entries()) {
+      const body = bodies[at] as JobBody;
+      expect(store.read(ref).id).toBe(`id-${at}`);
+      expect(store.read(ref).body).toEqual(body);
+      expect(store.size(ref)).toBe(typeof body === "string" ? Buffer.byteLength(body) : body.length);
+    }
+  });
+
+  test("bytes that were read are nobody else's", () => {
+    const store = createBodyStore();
+    const given = Uint8Array.of(1, 2, 3);
+    const ref = store.put("id", given);
+    given[0] = 9;
+    (store.read(ref).body as Uint8Array)[1] = 9;
+    expect(store.read(ref).body).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  test("bodies stay what they are while others come and go, and what is free is used again", () => {
+    const random = seeded(7);
+    const store = createBodyStore();
+    const model = new Map<number, { id: string; body: string }>();
+    let live = 0;
+    for (let step = 0; step < 30_000; step += 1) {
+      if (random() < (step % 10_000 < 5_000 ? 0.7 : 0.3)) {
+        const length = random() < 0.001 ? 300_000 : Math.floor(random() * 400);
+        const body = `${step}${(texts[step % texts.length] as string).repeat(3)}`.padEnd(length, "é.");
+        const ref = store.put(`id-${step}`, body);
+        expect(model.has(ref)).toBe(false);
+        model.set(ref, { id: `id-${step}`, body });
+        live += Buffer.byteLength(body);
+      } else {
+        // Mostly the oldest; now and then any, so that slabs are left with holes.
+        const refs = model.keys();
+        const ref = refs.next().value;
+        if (ref === undefined) continue;
+        const other = random() < 0.1 ? (refs.next().value ?? ref) : ref;
+        const { body } = model.get(other) as { body: string };
+        expect(store.read(other).body).toBe(body);
+        store.free(other);
+        model.delete(other);
+        live -= Buffer.byteLength(body);
+      }
+      expect(store.usage().count).toBe(model.size);
+      // The ids, the rows, and half of a slab for each that a large body could not share.
+      expect(store.usage().bytes).toBeLessThan(live * 4 + 8 * megabyte);
+    }
+    for (const [ref, kept] of model) expect(store.read(ref)).toEqual(kept);
+  });
+
+  test("one body in a thousand that stays does not keep the memory of the others", () => {
+    const store = createBodyStore();
+    const body = "x".repeat(1_000);
+    const refs = Array.from({ length: 50_000 }, (_, at) => store.put(`id-${at}`, body));
+    expect(store.usage().bytes).toBeGreaterThan(45 * megabyte);
+    for (const [at, ref] of refs.entries()) if (at % 1_000 !== 0) store.free(ref);
+    expect(store.usage().bytes).toBeLessThan(8 * megabyte);
+    for (const [at, ref] of refs.entries()) {
+      if (at % 1_000 === 0) expect(store.read(ref)).toEqual({ id: `id-${at}`, body });
+    }
+  });
+});
+
+describe("memory: linked list", () => {
   test("what goes in comes out in order, also when others leave from the middle", () => {
     const random = seeded(4);
     const line = createLinkedList<Item>();
@@ -88,7 +170,7 @@ describe("memory: holdings", () => {
     const inside = new Set<JobEntry>();
     for (let step = 0; step < 5_000; step += 1) {
       if (random() < (step % 1_000 < 500 ? 0.7 : 0.3)) {
-        const entry = createJobEntry(`${step}`, "", step, 0, `app/${Math.floor(random() ** 2 * 8)}`);
+        const entry = createJobEntry(`${step}`, step, step, 0, `app/${Math.floor(random() ** 2 * 8)}`);
         inside.add(entry);
         holdings.add(entry);
       } else {
@@ -105,7 +187,7 @@ describe("memory: holdings", () => {
       expect(own.length).toBe(most);
       if (front !== undefined) expect(front.order).toBe(Math.min(...own.map(({ order }) => order)));
     }
-    holdings.add(createJobEntry("unknown", "", 0, 0));
+    holdings.add(createJobEntry("unknown", noRef, 0, 0));
     for (const entry of inside) holdings.remove(entry);
     expect(holdings.oldestOfMost()).toBeUndefined();
   });
@@ -196,7 +278,7 @@ function letter(jobId: string) {
     attempts: 1,
     failedAt: 0,
     enqueuedAt: 0,
-    ref: "{}",
+    ref: 0,
     bodyBytes: 2,
   };
 }

@@ -1,6 +1,6 @@
 import { createJobEntry } from "../memory/job-entry.ts";
 import type { JobEntry } from "../memory/job-entry.ts";
-import type { UntriedLine } from "../memory/waiting-jobs.ts";
+import type { UntriedLine } from "../memory/untried-line.ts";
 
 /** A line of jobs that were never leased, sixteen bytes each: all else about them is on disk. */
 export interface ColdLine extends UntriedLine {

@@ -1,6 +1,6 @@
 import type { PauseNote } from "../../pause-note.ts";
 import type { DeadLetters } from "../memory/dead-letters.ts";
-import type { MemoryQueue } from "../memory/queue.ts";
+import type { MemoryQueue } from "../memory/memory-queue.ts";
 import type { ColdLine } from "./cold-line.ts";
 
 /** What a queue is made of. */

@@ -83,7 +83,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       const pen = journal.begin(types.leased, 0, queue);
       pen.u32(entries.length);
       for (const entry of entries) {
-        const seq = entry.ref as number;
+        const seq = entry.ref;
         pen.f64(seq);
         const known = changed.get(seq);
         if (known === undefined)
@@ -93,7 +93,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       journal.end();
     },
     waits(entry, where, body) {
-      const seq = entry.ref as number;
+      const seq = entry.ref;
       const state =
         "key" in where ? stateOf(entry, places.parked, 0) : stateOf(entry, places.back, where.delayMs);
       changed.set(seq, { entry, state, isLeased: false });
@@ -109,14 +109,14 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       journal.end();
     },
     ended(entry) {
-      const seq = entry.ref as number;
+      const seq = entry.ref;
       journal.ack(seq);
       changed.delete(seq);
       locations.free(seq);
       bodies.forget(seq);
     },
     died(letter, body) {
-      const seq = letter.ref as number;
+      const seq = letter.ref;
       changed.delete(seq);
       const shelved = letter as ShelvedLetter;
       letters.set(seq, shelved);
@@ -131,7 +131,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       return bodyBytes(body);
     },
     replaced(parent, children) {
-      const seq = parent.ref as number;
+      const seq = parent.ref;
       const pen = journal.begin(types.replace, 0, queue);
       pen.f64(seq);
       pen.u32(children.length);
@@ -152,7 +152,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       bodies.forget(seq);
     },
     redriven(letter, entry) {
-      const seq = letter.ref as number;
+      const seq = letter.ref;
       letters.delete(seq);
       const state = stateOf(entry, places.ahead, 0);
       changed.set(seq, { entry, state, isLeased: false });
@@ -164,7 +164,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       journal.end();
     },
     removed(letter) {
-      const seq = letter.ref as number;
+      const seq = letter.ref;
       letters.delete(seq);
       locations.free(seq);
       bodies.forget(seq);
@@ -174,7 +174,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       journal.end();
     },
     load(entries) {
-      const stored = bodies.read(entries.map(({ ref }) => ref as number));
+      const stored = bodies.read(entries.map(({ ref }) => ref));
       const take = (read: Awaited<typeof stored>): readonly JobBody[] =>
         read.map(({ id, body }, at) => {
           const entry = entries[at] as JobEntry;
@@ -184,7 +184,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       return stored instanceof Promise ? stored.then(take) : take(stored);
     },
     read(asked) {
-      const stored = bodies.read(asked.map(({ ref }) => ref as number));
+      const stored = bodies.read(asked.map(({ ref }) => ref));
       const take = (read: Awaited<typeof stored>): readonly JobBody[] => read.map(({ body }) => body);
       return stored instanceof Promise ? stored.then(take) : take(stored);
     },

@@ -1,13 +1,12 @@
 import { HooklineError } from "../../../errors.ts";
 import type { DeadCounts, DeadLetter, DeadLetterPageRequest } from "../../driver.ts";
 import { createDeadTally } from "./dead-counts.ts";
-import type { Ref } from "./ref.ts";
 
 /** A dead letter without its body. */
 export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {
   readonly id: string;
   /** Under what the keeper finds the body. */
-  ref: Ref;
+  ref: number;
   /** Bytes of the body. */
   readonly bodyBytes: number;
 }

@@ -6,9 +6,9 @@ import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../driver
 import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { memoryKeeper } from "./keeper.ts";
+import { createMemoryKeeper } from "./keeper.ts";
 import { createMemoryQueue } from "./queue.ts";
-import type { MemoryQueue } from "./queue.ts";
+import type { MemoryQueue } from "./memory-queue.ts";
 
 /** What the memory driver is made of. */
 export interface MemoryDriverOptions {
@@ -53,6 +53,7 @@ const mostDeadBytes = 64 * 1024 * 1024;
 export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
   const { maxPayloadBytes = 64 * 1024 * 1024, clock, events, log = silentLogger } = options;
   const admission = { ...options, driver: "memory", maxPayloadBytes, maxDelayMs } as const;
+  const keeper = createMemoryKeeper();
   const queues = new Map(options.queues.map((name) => [name, createQueue(name)]));
   let isClosed = false;
 
@@ -65,9 +66,9 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
       share: Math.max(letters / mostLetters, bytes / mostDeadBytes),
       usage: `${letters} of at most ${limits.maxLetters} dead letters, ${inMebibytes(bytes)} of ${inMebibytes(mostDeadBytes)} MiB`,
     });
-    const dead = createDeadLetters(name, { limits, fill, clock, log, events }, memoryKeeper);
+    const dead = createDeadLetters(name, { limits, fill, clock, log, events }, keeper);
     const pause = createPauseNote(name, { clock, log });
-    return Object.assign(createMemoryQueue(name, { ...admission, pause }, dead, memoryKeeper), {
+    return Object.assign(createMemoryQueue(name, { ...admission, pause }, dead, keeper), {
       dead,
       pause,
     });

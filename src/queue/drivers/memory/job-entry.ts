@@ -1,12 +1,11 @@
 import type { Deadlined, DeadlineHeap } from "./deadline-heap.ts";
-import type { Ref } from "./ref.ts";
 import type { InList } from "./linked-list.ts";
 
 /** A job of one queue. While it is delayed its deadline is the due time, while it is leased the lease's end. */
 export interface JobEntry extends Deadlined, InList<JobEntry> {
   id: string;
   /** Under what the keeper finds its bytes. */
-  ref: Ref;
+  ref: number;
   attempts: number;
   /** Epoch ms. */
   readonly enqueuedAt: number;
@@ -32,10 +31,13 @@ export interface Holding extends Deadlined {
   readonly jobs: DeadlineHeap<HeldJob>;
 }
 
+/** Stands for no bytes: the keeper gives an entry its number. */
+export const noRef = -1;
+
 /** A job that stands nowhere yet. */
 export function createJobEntry(
   id: string,
-  ref: Ref,
+  ref: number,
   order: number,
   enqueuedAt: number,
   endpoint: string | null = null,

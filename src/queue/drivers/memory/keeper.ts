@@ -1,7 +1,6 @@
-import { bodyBytes } from "../../../jobs/body.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { NewJob } from "../../driver.ts";
-import { ownBody } from "./admission.ts";
+import { createBodyStore } from "./body-store.ts";
 import type { ShelvedLetter } from "./dead-letter-shelf.ts";
 import type { JobEntry } from "./job-entry.ts";
 
@@ -53,26 +52,41 @@ export interface Keeper {
   whenSafe(then: () => void): void;
 }
 
-/** Keeps bytes in the refs themselves: nothing outlives the process, and all is safe at once. */
-export const memoryKeeper: Keeper = {
-  enqueued(entry, job) {
-    entry.ref = ownBody(job.body);
-  },
-  leased() {},
-  waits(entry, _where, body) {
-    if (body !== undefined) entry.ref = ownBody(body);
-  },
-  ended() {},
-  died(letter, body) {
-    if (body !== undefined) letter.ref = ownBody(body);
-    return bodyBytes(letter.ref as JobBody);
-  },
-  replaced(_parent, children) {
-    for (const { entry, body } of children) entry.ref = ownBody(body);
-  },
-  redriven() {},
-  removed() {},
-  load: (entries) => entries.map(({ ref }) => ref as JobBody),
-  read: (letters) => letters.map(({ ref }) => ref as JobBody),
-  whenSafe: (then) => then(),
-};
+/** Keeps bytes in this process: nothing outlives it, and all is safe at once. */
+export function createMemoryKeeper(): Keeper {
+  const bodies = createBodyStore();
+
+  const replaceBody = (of: { ref: number }, id: string, body: JobBody): void => {
+    bodies.free(of.ref);
+    of.ref = bodies.put(id, body);
+  };
+
+  return {
+    enqueued(entry, job) {
+      entry.ref = bodies.put(entry.id, job.body);
+    },
+    leased() {},
+    waits(entry, _where, body) {
+      if (body !== undefined) replaceBody(entry, entry.id, body);
+    },
+    ended: (entry) => bodies.free(entry.ref),
+    died(letter, body) {
+      if (body !== undefined) replaceBody(letter, letter.jobId, body);
+      return bodies.size(letter.ref);
+    },
+    replaced(parent, children) {
+      for (const { entry, body } of children) entry.ref = bodies.put(entry.id, body);
+      bodies.free(parent.ref);
+    },
+    redriven() {},
+    removed: (letter) => bodies.free(letter.ref),
+    load: (entries) =>
+      entries.map((entry) => {
+        const { id, body } = bodies.read(entry.ref);
+        if (entry.id === "") entry.id = id;
+        return body;
+      }),
+    read: (letters) => letters.map(({ ref }) => bodies.read(ref).body),
+    whenSafe: (then) => then(),
+  };
+}

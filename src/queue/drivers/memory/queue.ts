@@ -1,78 +1,16 @@
-import type { Clock } from "../../../clock.ts";
 import { QueueFullError } from "../../../errors.ts";
 import type { JobBody } from "../../../jobs/job.ts";
-import type {
-  DriverEvents,
-  EnqueueResult,
-  ExtendResult,
-  Lease,
-  LeaseOptions,
-  NewJob,
-  ParkedJobs,
-  QueueStats,
-  RedriveSelection,
-  Settlement,
-  SettleResult,
-} from "../../driver.ts";
-import type { PauseNote } from "../../pause-note.ts";
-import { findRefusal } from "./admission.ts";
-import type { AdmissionLimits } from "./admission.ts";
+import type { EnqueueResult, Lease, LeaseOptions, NewJob, Settlement } from "../../driver.ts";
+import { createAdmission } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { createDeadlineHeap } from "./deadline-heap.ts";
-import { createDedupWindow } from "./dedup-window.ts";
-import { createDeque } from "./deque.ts";
-import { createJobEntry } from "./job-entry.ts";
+import { createJobEntry, noRef } from "./job-entry.ts";
 import type { JobEntry } from "./job-entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
+import { createLeases } from "./leases.ts";
+import { createUntriedLine } from "./untried-line.ts";
+import type { MemoryQueue, MemoryQueueOptions } from "./memory-queue.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
-import type { UntriedLine } from "./waiting-jobs.ts";
 import { createWaitingLine } from "./waiting-line.ts";
-
-/** How one queue in memory behaves. */
-export interface MemoryQueueOptions extends AdmissionLimits {
-  /** Most jobs that wait: ready, delayed and parked, retries and children counted. */
-  readonly capacity: number;
-  readonly whenFull: "evict_oldest" | "reject";
-  readonly deduplicationTtlMs: number;
-  readonly clock: Clock;
-  readonly events: DriverEvents;
-  /** Told when the queue is paused or resumed. */
-  readonly pause: PauseNote;
-  /** The line of jobs never leased; a deque of entries when not given. */
-  readonly untried?: UntriedLine;
-}
-
-/** A job that an earlier process kept. */
-export interface KeptJob {
-  readonly entry: JobEntry;
-  /** Milliseconds until it is due; 0 = it is. */
-  readonly delayMs: number;
-  readonly place: "line" | "delayed" | "back" | "parked" | "ahead";
-}
-
-/** One queue. Every method decides in one synchronous step, so that each is atomic. */
-export interface MemoryQueue {
-  enqueue(jobs: readonly NewJob[]): EnqueueResult[];
-  lease(options: LeaseOptions): Promise<Lease[]>;
-  extend(token: string, leaseMs: number): ExtendResult;
-  settle(settlement: Settlement): SettleResult;
-  /** To be called after a batch of `settle`: serves those who wait. */
-  wake(): void;
-  /** Throws QueueFullError when there is no room for the first of them. */
-  redrive(which: RedriveSelection): number;
-  stats(): QueueStats;
-  parkedJobs(): ParkedJobs[];
-  setPaused(isPaused: boolean): void;
-  /** Why an enqueue would be refused now, whatever the job; null when it would not. */
-  refusal(): QueueFullError | null;
-  /** Puts a job back that an earlier process kept; to be called before the first lease. */
-  restore(job: KeptJob): void;
-  /** Remembers a deduplication key for what is left of its time. */
-  restoreDedup(dedup: NonNullable<NewJob["dedup"]>, id: string, ageMs: number): void;
-  /** What stands under a deduplication key now. */
-  findDedup(key: string): { readonly id: string; readonly fingerprint: string } | undefined;
-  close(): void;
-}
 
 /**
  * An empty queue.
@@ -88,20 +26,23 @@ export function createMemoryQueue(
 ): MemoryQueue {
   const { clock, events, capacity } = options;
   const waiting = createWaitingJobs({
-    untried: options.untried ?? createDeque<JobEntry>(),
+    untried: options.untried ?? createUntriedLine(),
     // Without a capacity nothing is ever evicted, and nobody has to know who holds most.
     tracksHoldings: capacity !== Infinity,
   });
-  const leased = new Map<string, JobEntry>();
-  const leaseEnds = createDeadlineHeap<JobEntry>();
-  const dedup = createDedupWindow(options.deduplicationTtlMs, clock);
+  const leases = createLeases();
   const evicts = options.whenFull === "evict_oldest";
+  const admission = createAdmission({
+    ...options,
+    queue: name,
+    rejects: !evicts,
+    waiting: () => waiting.size,
+  });
   let isPaused = false;
-  let lastToken = 0;
   let lastOrder = 0;
 
   const newEntry = (id: string, endpoint: string | null = null): JobEntry =>
-    createJobEntry(id, "", (lastOrder += 1), clock.now(), endpoint);
+    createJobEntry(id, noRef, (lastOrder += 1), clock.now(), endpoint);
 
   /** Drops what goes first while more than `most` wait, at most `limit` of them. */
   const evict = (most: number, limit = Infinity): void => {
@@ -116,12 +57,6 @@ export function createMemoryQueue(
     if (evicted > 0) events.evicted(name, evicted);
   };
 
-  const end = (entry: JobEntry): void => {
-    leased.delete(entry.token as string);
-    leaseEnds.remove(entry);
-    entry.token = null;
-  };
-
   /** One job that was leased waits again. It takes the room of one, its own if it is the one that goes first. */
   const comeBack = (entry: JobEntry, delayMs: number, body?: JobBody): void => {
     keeper.waits(entry, { delayMs }, body);
@@ -133,11 +68,10 @@ export function createMemoryQueue(
   const promote = (): void => {
     const now = clock.monotonic();
     let reclaimed = 0;
-    for (let entry = leaseEnds.nearest(); entry !== undefined && entry.deadline <= now; reclaimed += 1) {
-      end(entry);
+    for (let entry = leases.endNextOver(now); entry !== undefined; entry = leases.endNextOver(now)) {
       entry.attempts += 1;
       comeBack(entry, 0);
-      entry = leaseEnds.nearest();
+      reclaimed += 1;
     }
     if (reclaimed > 0) events.reclaimed(name, reclaimed);
     waiting.promote(now);
@@ -148,13 +82,7 @@ export function createMemoryQueue(
     promote();
     const leaseEnd = clock.monotonic() + request.leaseMs;
     const taken = waiting.take(request);
-    for (const entry of taken) {
-      lastToken += 1;
-      entry.token = String(lastToken);
-      entry.deadline = leaseEnd;
-      leased.set(entry.token, entry);
-      leaseEnds.add(entry);
-    }
+    for (const entry of taken) leases.begin(entry, leaseEnd);
     if (taken.length > 0) keeper.leased(taken);
     return taken;
   };
@@ -174,33 +102,21 @@ export function createMemoryQueue(
 
   const nextDeadline = (): number | null => {
     if (isPaused) return null;
-    const next = Math.min(waiting.nextDue(), leaseEnds.nearest()?.deadline ?? Infinity);
+    const next = Math.min(waiting.nextDue(), leases.nextEnd());
     return next === Infinity ? null : next;
   };
-  const line = createWaitingLine(take, nextDeadline, clock);
-
-  const refusal = (coming: number): QueueFullError | null =>
-    !evicts && waiting.size + coming >= capacity
-      ? new QueueFullError(`queue ${name} holds ${capacity} jobs, its capacity: try again later`)
-      : null;
+  const line = createWaitingLine({ take, readOut, nextDeadline, clock });
 
   const enqueueOne = (job: NewJob, accepted: JobEntry[]): EnqueueResult => {
+    const refused = admission.refuse(job, accepted.length);
+    if (refused !== null) return refused;
     const { id } = job;
-    const refused = findRefusal(job, options);
-    if (refused !== null) return { status: "failed", id, error: refused };
-    const first = job.dedup === null ? undefined : dedup.find(job.dedup.key);
-    if (first !== undefined) {
-      const isSame = first.fingerprint === job.dedup?.fingerprint;
-      return { status: isSame ? "duplicate" : "conflict", id: first.id };
-    }
-    const error = refusal(accepted.length);
-    if (error !== null) return { status: "failed", id, error };
     const entry = newEntry(id);
     keeper.enqueued(entry, job);
     entry.deadline = job.delayMs > 0 ? clock.monotonic() + job.delayMs : 0;
     accepted.push(entry);
     // Remembered last: a job that was refused may be sent again.
-    if (job.dedup !== null) dedup.remember(job.dedup, id);
+    if (job.dedup !== null) admission.dedup.remember(job.dedup, id);
     return { status: "enqueued", id };
   };
 
@@ -219,7 +135,7 @@ export function createMemoryQueue(
   };
 
   const dispose = (entry: JobEntry, settlement: Settlement): void => {
-    end(entry);
+    leases.end(entry);
     const body = "body" in settlement ? settlement.body : undefined;
     if ("id" in settlement && settlement.id !== undefined) entry.id = settlement.id;
     switch (settlement.verb) {
@@ -259,19 +175,17 @@ export function createMemoryQueue(
     async lease(request) {
       if (request.signal.aborted) return [];
       const taken = take(request);
-      return readOut(taken.length > 0 || request.waitMs <= 0 ? taken : await line.wait(request));
+      return taken.length > 0 || request.waitMs <= 0 ? readOut(taken) : line.wait(request);
     },
     extend(token, leaseMs) {
-      const entry = leased.get(token);
+      const entry = leases.find(token);
       if (entry === undefined) return "lost";
-      leaseEnds.remove(entry);
-      entry.deadline = clock.monotonic() + leaseMs;
-      leaseEnds.add(entry);
+      leases.extend(entry, clock.monotonic() + leaseMs);
       return "extended";
     },
     settle(settlement) {
       // A lease past its end that nobody has reclaimed yet is still current: settling it spares a double.
-      const entry = leased.get(settlement.lease.token);
+      const entry = leases.find(settlement.lease.token);
       if (entry === undefined) return { status: "lost" };
       dispose(entry, settlement);
       return { status: "settled" };
@@ -306,7 +220,7 @@ export function createMemoryQueue(
       const oldest = waiting.oldestReadyEnqueuedAt();
       return {
         ...waiting.counts(),
-        leased: leased.size,
+        leased: leases.size,
         dead: dead.size,
         oldestReadyAgeMs: oldest === null ? null : Math.max(0, clock.now() - oldest),
         paused: isPaused,
@@ -318,7 +232,7 @@ export function createMemoryQueue(
       options.pause.set(next);
       line.wake();
     },
-    refusal: () => refusal(0),
+    refusal: () => admission.findFull(0),
     restore({ entry, delayMs, place }) {
       const deadline = delayMs > 0 ? clock.monotonic() + delayMs : null;
       // Also when it is due already: what was delayed comes before what waits in line.
@@ -328,8 +242,8 @@ export function createMemoryQueue(
       else if (place === "ahead") waiting.addAhead(entry);
       else waiting.park(entry, entry.endpoint ?? "");
     },
-    restoreDedup: (key, id, ageMs) => dedup.remember(key, id, ageMs),
-    findDedup: (key) => dedup.find(key),
+    restoreDedup: (key, id, ageMs) => admission.dedup.remember(key, id, ageMs),
+    findDedup: (key) => admission.dedup.find(key),
     close: () => line.close(),
   };
 }

@@ -6,14 +6,7 @@ import { createHoldings } from "./holdings.ts";
 import type { Holdings } from "./holdings.ts";
 import { createLinkedList } from "./linked-list.ts";
 import type { LinkedList } from "./linked-list.ts";
-
-/** A line of jobs that were never leased; it need not keep an entry for each while they wait. */
-export interface UntriedLine {
-  readonly size: number;
-  pushBack(entry: JobEntry): void;
-  popFront(): JobEntry | undefined;
-  front(): Pick<JobEntry, "order" | "enqueuedAt"> | undefined;
-}
+import type { UntriedLine } from "./untried-line.ts";
 
 export interface WaitingJobsOptions {
   readonly untried: UntriedLine;

@@ -1,11 +1,11 @@
 import type { Clock } from "../../../clock.ts";
-import type { LeaseOptions } from "../../driver.ts";
+import type { Lease, LeaseOptions } from "../../driver.ts";
 import type { JobEntry } from "./job-entry.ts";
 
 /** The lease calls of one queue that found nothing and wait. */
 export interface WaitingLine {
-  /** Resolves with what `take` gives later, or with nothing when the time is over or the signal aborts. */
-  wait(options: LeaseOptions): Promise<JobEntry[]>;
+  /** Resolves with the leases of what `take` gives later, or with none when the time is over or the signal aborts. */
+  wait(options: LeaseOptions): Promise<Lease[]>;
   /** To be called after anything that may have made a job leasable, or due earlier. */
   wake(): void;
   /** Answers everyone with nothing. */
@@ -14,7 +14,20 @@ export interface WaitingLine {
 
 interface Waiter {
   readonly options: LeaseOptions;
-  answer(taken: JobEntry[]): void;
+  answer(leases: Lease[] | Promise<Lease[]>): void;
+}
+
+export interface WaitingLineOptions {
+  /**
+   * Leases what can be leased now; synchronous, so that a job is either handed to its waiter or still in the queue, and
+   * an abort finds it in one of the two.
+   */
+  readonly take: (options: LeaseOptions) => JobEntry[];
+  /** Makes leases of what was taken, in the same step: an entry may be gone in the next. */
+  readonly readOut: (taken: readonly JobEntry[]) => Lease[] | Promise<Lease[]>;
+  /** Monotonic ms of the next due time or lease end; null when there is none. */
+  readonly nextDeadline: () => number | null;
+  readonly clock: Clock;
 }
 
 /**
@@ -22,16 +35,8 @@ interface Waiter {
  *
  * There is one timer for the whole line, set to the nearest due time or lease end, and only while
  * somebody waits: an idle queue costs nothing, and a queue that nobody reads has no timers.
- *
- * @param take         Leases what can be leased now; synchronous, so that a job is either handed to
- *                     its waiter or still in the queue, and an abort finds it in one of the two.
- * @param nextDeadline Monotonic ms of the next due time or lease end; null when there is none.
  */
-export function createWaitingLine(
-  take: (options: LeaseOptions) => JobEntry[],
-  nextDeadline: () => number | null,
-  clock: Clock,
-): WaitingLine {
+export function createWaitingLine({ take, readOut, nextDeadline, clock }: WaitingLineOptions): WaitingLine {
   const waiters = new Set<Waiter>();
   let timer: ReturnType<typeof setTimeout> | null = null;
   let armedFor = Infinity;
@@ -60,7 +65,7 @@ export function createWaitingLine(
   const wake = (): void => {
     for (const waiter of waiters) {
       const taken = take(waiter.options);
-      if (taken.length > 0) waiter.answer(taken);
+      if (taken.length > 0) waiter.answer(readOut(taken));
     }
     arm();
   };
@@ -70,12 +75,12 @@ export function createWaitingLine(
       new Promise((resolve) => {
         const waiter: Waiter = {
           options,
-          answer(taken) {
+          answer(leases) {
             waiters.delete(waiter);
             clearTimeout(timeout);
             options.signal.removeEventListener("abort", giveUp);
             if (waiters.size === 0) disarm();
-            resolve(taken);
+            resolve(leases);
           },
         };
         const giveUp = (): void => waiter.answer([]);
