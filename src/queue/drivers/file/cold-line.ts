@@ -48,7 +48,7 @@ export function createColdLine(): ColdLine {
       while (capacity < size + count) capacity *= 2;
       if (capacity > ring.length / 2) resize(capacity);
     },
-    pushBack: (entry: JobEntry) => line.push(entry.ref as number, entry.enqueuedAt),
+    pushBack: (entry: JobEntry) => line.push(entry.ref, entry.enqueuedAt),
     popFront() {
       if (size === 0) return undefined;
       const capacity = ring.length / 2;
