@@ -1,5 +1,6 @@
 import type { ConfigError } from "../errors.ts";
 import type { JobBody } from "../jobs/job.ts";
+import type { RecordStore } from "./records.ts";
 import type { Finding } from "../problems/finding.ts";
 
 /**
@@ -128,6 +129,8 @@ export interface QueueDriver {
 
   /** Values that all processes on this backend see; absent where each process is alone. */
   readonly shared?: SharedState;
+  /** What the API stores, apps and endpoints; absent where the backend cannot keep it. */
+  readonly records?: RecordStore;
 
   /**
    * Lets go of connections. Never touches shared contents: leases still held end by themselves,

@@ -32,6 +32,8 @@ export interface CleanerOptions {
   readonly locations: Locations;
   /** By the queue's number. */
   readonly keepers: ReadonlyMap<number, FileKeeper>;
+  /** Writes a stored record anew where this version of it is the one that counts. */
+  readonly rewriteStored: (segment: Segment, body: Buffer, at: number) => void;
   /** Whether a deduplication key still counts. */
   readonly isKept: (queue: number, key: string, id: string) => boolean;
   readonly dedupTtlMs: number;
@@ -165,6 +167,8 @@ export function createCleaner(options: CleanerOptions): Cleaner {
         rewriteSnapshot(segment, queue, body.subarray(from, from + length), at + from);
         from += length;
       }
+    } else if (type === types.stored) {
+      options.rewriteStored(segment, body, at);
     } else if (type === types.dedup) {
       const reader = new Reader(body);
       const [key, fingerprint, id] = [reader.name(), reader.name(), reader.name()];

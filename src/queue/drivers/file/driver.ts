@@ -4,6 +4,7 @@ import { DriverUnavailableError, StorageFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver, Settlement, SharedState } from "../../driver.ts";
+import { createLocalRecords } from "../../local-records.ts";
 import { createPauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "../memory/dead-letters.ts";
 import { createMemoryQueue } from "../memory/queue.ts";
@@ -153,10 +154,24 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
     onChange: (listener) => void listeners.push(listener),
   };
 
+  const records = createLocalRecords(clock, {
+    durable: true,
+    requireRoom() {
+      const refused = refusal();
+      if (refused !== null) throw refused;
+    },
+    async keep(record, dropped) {
+      const { stored, journal } = openedStore();
+      stored.keep(record, dropped);
+      await journal.safe();
+    },
+  });
+
   return {
     name: "file",
     capabilities,
     shared,
+    records,
     durable: () => (store?.isVolatile === true ? false : options.fsync === "always" ? true : "process"),
     async open() {
       const started = clock.monotonic();
@@ -169,14 +184,17 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       });
       store = opened;
       for (const name of new Set([...opened.queues(), ...options.queues])) createQueue(name, opened);
+      const stored = [...opened.recovered.stored.values()];
+      records.restore(stored);
       opened.recovered.cold.clear();
       opened.recovered.hot.clear();
       opened.recovered.letters.clear();
+      opened.recovered.stored.clear();
       orphans = findOrphans();
       await opened.journal.safe();
       log.info("the store is open", {
         folder: options.folder,
-        jobs: opened.recovered.locations.size,
+        jobs: opened.recovered.locations.size - stored.length,
         ms: Math.round(clock.monotonic() - started),
       });
       const values = new Map(opened.shared);

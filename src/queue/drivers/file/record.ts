@@ -43,6 +43,8 @@ export const types = {
   group: 12,
   /** A deduplication key whose job is over. */
   dedup: 13,
+  /** An app or endpoint that the API stores, or the tombstone of one (stored.ts). */
+  stored: 14,
 } as const;
 
 export type RecordType = (typeof types)[keyof typeof types];

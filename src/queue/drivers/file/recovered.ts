@@ -3,6 +3,8 @@ import type { Locations } from "./locations.ts";
 import type { Reader } from "./pen.ts";
 import { frameBytes, types } from "./record.ts";
 import type { JournalRecord } from "./record.ts";
+import { readStored } from "./stored.ts";
+import type { StoredEntry } from "./stored.ts";
 import type { Segment } from "./segment.ts";
 import { glanceAtJob, places, readJob, readLetter, readSeqs, readState } from "./snapshots.ts";
 import type { Glance, JobState, LetterSnapshot } from "./snapshots.ts";
@@ -73,6 +75,8 @@ export interface Recovered {
   readonly dedup: readonly KeptDedup[];
   readonly paused: Set<number>;
   readonly shared: Map<string, string>;
+  /** What the API stores, by key, tombstones among it; one without a location is gone. */
+  readonly stored: Map<string, StoredEntry>;
   lastSeq: number;
   lastOrder: number;
   /** Throws RangeError for a body that does not fit its type. */
@@ -110,6 +114,7 @@ export function createRecovered(
     dedup,
     paused: new Set(),
     shared: new Map(),
+    stored: new Map(),
     lastSeq: 0,
     lastOrder: 0,
     apply(record, reader, segment, offset) {
@@ -121,7 +126,7 @@ export function createRecovered(
       apply(record, reader, segment, at);
     },
   };
-  const { hot, letters, leased, cold } = recovered;
+  const { hot, letters, leased, cold, stored } = recovered;
 
   const end = (seq: number): void => {
     locations.free(seq);
@@ -244,6 +249,16 @@ export function createRecovered(
     [types.dedup]: ({ queue }, reader, segment) => {
       const [key, fingerprint, id] = [reader.name(), reader.name(), reader.name()];
       keepDedup(segment, { queue, key, fingerprint, id, usedAt: reader.f64() });
+    },
+    [types.stored]: (_record, reader, segment, at) => {
+      const length = reader.left;
+      const entry = readStored(reader);
+      recovered.lastSeq = Math.max(recovered.lastSeq, entry.seq);
+      const known = stored.get(entry.key);
+      if (known !== undefined && known.revision > entry.revision) return;
+      if (known !== undefined) locations.free(known.seq);
+      locations.set(entry.seq, segment, at, length, 0);
+      stored.set(entry.key, entry);
     },
     [types.seal]: () => undefined,
     [types.group]: () => undefined,

@@ -10,6 +10,7 @@ import { seedOf } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 import { places, writeJob, writeLetter } from "./snapshots.ts";
 import type { JobState } from "./snapshots.ts";
+import { writeStored } from "./stored.ts";
 import type { Survey } from "./survey.ts";
 
 /** A job or dead letter as a survey knows it. */
@@ -56,7 +57,7 @@ export async function salvageStore(
   if ((await readdir(to)).length > 0) throw new UsageError(`${to} is not empty: give a folder that is new`);
   await prepareFolder(to, allowNetworkFs);
   const storeId = await readStoreId(to, files);
-  const { queues, paused, shared, dedup, lastSeq } = survey.recovered;
+  const { queues, paused, shared, stored, dedup, lastSeq, locations } = survey.recovered;
   let failure: Error | null = null;
   const segments = new Map<number, Segment>();
   const journal = createJournal({
@@ -117,6 +118,12 @@ export async function salvageStore(
       writeJob(journal.begin(types.job, 0, item.queue), job, body);
       jobs += 1;
     }
+    journal.end();
+  }
+  for (const entry of stored.values()) {
+    if (locations.get(entry.seq) === undefined) continue;
+    await journal.room();
+    writeStored(journal.begin(types.stored, 0, 0), entry);
     journal.end();
   }
   for (const { queue, key, fingerprint, id, usedAt } of dedup) {

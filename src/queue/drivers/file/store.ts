@@ -18,6 +18,8 @@ import { modes } from "./recovered.ts";
 import { types } from "./record.ts";
 import { replay } from "./replay.ts";
 import { seedOf, segmentBytes } from "./segment.ts";
+import { createStoredKeeper } from "./stored.ts";
+import type { StoredKeeper } from "./stored.ts";
 import { createSpace } from "./space.ts";
 import type { Space } from "./space.ts";
 
@@ -59,6 +61,8 @@ export interface Store {
   setPaused(queue: string, isPaused: boolean): void;
   setShared(key: string, value: string | null): void;
   readonly shared: ReadonlyMap<string, string>;
+  /** Writes what the API stores; safe with the journal's next `safe`. */
+  readonly stored: Pick<StoredKeeper, "keep">;
   /** Bytes of the journal. */
   bytes(): number;
   close(): Promise<void>;
@@ -167,8 +171,24 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return number;
     };
 
+    const nextSeq = (): number => (lastSeq += 1);
+    for (const [key, { seq }] of recovered.stored) {
+      if (locations.get(seq) === undefined) recovered.stored.delete(key);
+    }
+    const stored = createStoredKeeper({ journal, locations, nextSeq, kept: recovered.stored.values() });
+
     const isShort = (): boolean => space.refusal !== null;
-    cleaner = createCleaner({ ...options, ...limits, isShort, seed, segments, journal, locations, keepers });
+    cleaner = createCleaner({
+      ...options,
+      ...limits,
+      isShort,
+      seed,
+      segments,
+      journal,
+      locations,
+      keepers,
+      rewriteStored: (...version) => stored.rewrite(...version),
+    });
     await space.look();
 
     return {
@@ -182,7 +202,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         const number = numberOf(queue);
         let keeper = keepers.get(number);
         if (keeper === undefined) {
-          const nextSeq = (): number => (lastSeq += 1);
           const nextOrder = (): number => (lastOrder += 1);
           keeper = createFileKeeper({ ...options, number, journal, locations, bodies, nextSeq, nextOrder });
           keepers.set(number, keeper);
@@ -202,6 +221,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         writeShared(key, value);
       },
       shared,
+      stored,
       bytes,
       async close() {
         await space.close();

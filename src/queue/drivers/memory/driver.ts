@@ -3,6 +3,7 @@ import { DriverUnavailableError } from "../../../errors.ts";
 import { silentLogger } from "../../../log.ts";
 import type { Logger } from "../../../log.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../driver.ts";
+import { createLocalRecords, forgetfulKeeper } from "../../local-records.ts";
 import { createPauseNote, type PauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -103,6 +104,7 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
   return {
     name: "memory",
     capabilities,
+    records: createLocalRecords(clock, forgetfulKeeper),
     open: async () => {},
     enqueue: async (queue, jobs) => findOpen(queue).enqueue(jobs),
     lease: async (queue, request) => findOpen(queue).lease(request),

@@ -5,12 +5,13 @@ import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { replyText } from "./evaluate.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
-import { hashTagProblem, sharedKey } from "./keys.ts";
+import { hashTagProblem, recordKeys, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import { createTopology } from "./create-topology.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
-import { checkPermissions, checkSharedPermissions } from "./permissions.ts";
+import { checkPermissions, checkRecords, checkSharedPermissions } from "./permissions.ts";
+import { createRedisRecords } from "./records.ts";
 import { createRedisQueue } from "./redis-queue.ts";
 import type { RedisQueue } from "./redis-queue.ts";
 import { extendScript } from "./settle-script.ts";
@@ -76,6 +77,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
   let blocks = true;
   const shared = createSharedState({ key: sharedKey(options.prefix), topology, clock: context.clock, log });
 
+  const keys = recordKeys(options.prefix);
+  const records = createRedisRecords({ keys, topology, clock: context.clock, log });
+
   const queueOf = (name: string): RedisQueue => {
     const queue = queues.get(name);
     if (queue === undefined) throw new Error(`redis: the queue "${name}" is not configured`);
@@ -106,7 +110,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
         throw configProblem("database.redis.db", `a Redis Cluster has database 0 only, got ${options.db}`);
       }
       const all = [...queues.values()].map(({ link }) => link.keys.ready);
-      await topology.open([...all, shared.key], signal);
+      await topology.open([...all, shared.key, keys.values], signal);
       const checked = new Set<string>();
       for (const [name, { link }] of queues) {
         const { keys } = link;
@@ -127,7 +131,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
           { channel: shared.key },
         );
       }
+      await checkRecords(topology, keys, options);
       shared.start(mayPublish);
+      records.start(mayPublish);
       foreign.start();
       isOpen = true;
       for (const { keeper } of queues.values()) keeper.start();
@@ -173,6 +179,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
 
     settle,
     shared,
+    records,
     problems: () => [
       ...checks.findings(),
       ...foreign.findings(),
@@ -236,6 +243,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     async close() {
       foreign.close();
       shared.close();
+      records.close();
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       topology.close();
     },

@@ -80,8 +80,29 @@ export function queueKeys(prefix: string, queue: string): QueueKeys {
  * changes. No queue's key can be the same: their ready keys begin with the prefix and `queue:`.
  */
 export function sharedKey(prefix: string): string {
+  return `${sharedBase(prefix)}:shared`;
+}
+
+function sharedBase(prefix: string): string {
   const base = `${prefix}hookline`;
-  return `${/[{}]/.test(base) ? base : `{${base}}`}:shared`;
+  return /[{}]/.test(base) ? base : `{${base}}`;
+}
+
+/** The keys of the stored records, in one slot. */
+export interface RecordKeys {
+  /** Hash: key → value; also the channel that tells of writes. */
+  readonly values: string;
+  /** Sorted set: key by revision. */
+  readonly revisions: string;
+  /** What the scripts declare: values, revisions, and the sorted set of tombstones. */
+  readonly all: readonly string[];
+}
+
+/** The keys of what the API stores (queue/records.ts), for all processes under a prefix. */
+export function recordKeys(prefix: string): RecordKeys {
+  const values = `${sharedBase(prefix)}:records`;
+  const revisions = `${values}:revisions`;
+  return { values, revisions, all: [values, revisions, `${values}:removed`] };
 }
 
 /** The list that producers push to. */

@@ -2,7 +2,8 @@ import type { Redis } from "ioredis";
 import { configProblem, replyCode } from "./errors.ts";
 import { replyList, replyText } from "./evaluate.ts";
 import type { ScriptReply } from "./evaluate.ts";
-import type { QueueKeys } from "./keys.ts";
+import type { QueueKeys, RecordKeys } from "./keys.ts";
+import { readRecordsScript } from "./record-scripts.ts";
 import { randomName } from "./look.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { script } from "./script.ts";
@@ -140,6 +141,34 @@ export async function checkSharedPermissions(
       if (replyCode(error) === "NOPERM") return false;
       throw error;
     }
+  });
+}
+
+/** Proves that the Redis user may read what the API stores, and that no key of it is something else's. */
+export async function checkRecords(
+  topology: Topology,
+  keys: RecordKeys,
+  options: RedisDriverOptions,
+): Promise<void> {
+  await onServer(topology, keys.values, "checking permissions", async (server) => {
+    const redis = await server.commands();
+    const trial = (name: string, ...args: readonly (string | number)[]): Promise<ScriptReply> =>
+      tryCommand(redis, keys.values, options, name, args);
+    let failure: string;
+    try {
+      await trial("HLEN", keys.values);
+      failure = replyText(
+        replyList(await trial("EVAL", readRecordsScript.source, keys.all.length, ...keys.all, 0, 1))[0],
+      );
+    } catch (error) {
+      if (replyCode(error) !== "WRONGTYPE") throw error;
+      failure = "WRONGTYPE";
+    }
+    if (!failure.includes("WRONGTYPE")) return;
+    throw configProblem(
+      options.prefixPath,
+      `the keys ${keys.values}… hold something other than hookline's records; choose another prefix`,
+    );
   });
 }
 
