@@ -16,7 +16,7 @@ import { startCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
-import { createDriver } from "./queue/registry.ts";
+import { consumingOf, createDriver } from "./queue/create-driver.ts";
 import { retryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { childKind } from "./supervisor/child.ts";
@@ -29,7 +29,7 @@ import { createBackendFaults, openingFinding } from "./worker/backend-health.ts"
 import { createBackoff } from "./backoff.ts";
 import { createEndpointGates } from "./endpoints/registry.ts";
 import { createConsumption } from "./worker/consumption.ts";
-import { queueConcurrency, restartPolicy } from "./worker/limits.ts";
+import { restartPolicy } from "./worker/restart-policy.ts";
 import { createWriteWatch } from "./worker/write-watch.ts";
 
 export interface HooklineOptions {
@@ -117,9 +117,11 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       .map(({ endpoint }) => endpoint.label),
   });
   const faults = createBackendFaults(log, clock);
+  const consuming = consumingOf(config);
   const consumption = createConsumption({
     config,
     driver,
+    consuming,
     directory,
     gates,
     attempt,
@@ -273,7 +275,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         driver: driver.name,
         durable: driver.durable?.() ?? driver.capabilities.durable,
         queues: queueNames,
-        concurrency: queueConcurrency(config),
+        concurrency: consuming.concurrency,
         config_file: loaded.file ?? undefined,
         start_ms: Math.round(clock.monotonic() - startedAt),
       });

@@ -11,7 +11,7 @@ import { configSchema } from "../../src/config/schema.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { Disposition, Lease, NewJob } from "../../src/queue/driver.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
-import { createDriver } from "../../src/queue/registry.ts";
+import { createDriver } from "../../src/queue/create-driver.ts";
 import { retryBounds } from "../../src/queue/retry-bounds.ts";
 
 const { values } = parseArgs({

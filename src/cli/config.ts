@@ -92,7 +92,7 @@ function summarize({ config, file }: LoadedConfig): string {
  * @throws ConfigError with the issues of all of them.
  */
 async function checkParts(loaded: Config): Promise<void> {
-  const { createDriver } = await import("../queue/registry.ts");
+  const { createDriver } = await import("../queue/create-driver.ts");
   const { retryBounds } = await import("../queue/retry-bounds.ts");
   const { createDirectory } = await import("../delivery/directory.ts");
   const { createTransports } = await import("../delivery/transports.ts");

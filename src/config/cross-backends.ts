@@ -1,5 +1,4 @@
 import type { CrossFindings, CrossView } from "./cross-view.ts";
-import { redisUrlDb } from "./urls.ts";
 
 /** Seconds that stall_ms must leave beyond the longest wait of a lease call (backends.md §1). */
 const stallMarginMs = 5000;
@@ -154,4 +153,9 @@ function checkSqs({ config, input }: CrossView, { issue, warn }: CrossFindings):
   if (written !== undefined && "process_batch" in written) {
     warn("queue.sqs.process_batch is accepted for Soketi's sake; queue.sqs.max_messages is the receive size");
   }
+}
+
+/** Database number of a redis URL; 0 where it names none. */
+function redisUrlDb(url: string): number {
+  return Number(URL.parse(url)?.pathname.slice(1) ?? 0);
 }

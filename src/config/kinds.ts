@@ -58,6 +58,12 @@ export function rate(description: string) {
   return v.pipe(v.number(expectation), v.gtValue(0, expectation), v.description(description));
 }
 
+/** Attempts in flight per queue, as every backend's section has it. */
+export const concurrency = integer(
+  { min: 1 },
+  "Attempts in flight per queue, plus one for each endpoint that has none in flight.",
+);
+
 /** true or false. */
 export function flag(description: string) {
   return v.pipe(v.boolean("true or false"), v.description(description));

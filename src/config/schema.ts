@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { choice, flag, host, integer, milliseconds } from "./kinds.ts";
 import { setting } from "./setting.ts";
-import { databaseSchema } from "./schema-database.ts";
+import { databaseSections } from "../queue/sections.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
 import { queueSchema } from "./schema-queue.ts";
@@ -106,7 +106,7 @@ const logSchema = v.strictObject({
 export const configSchema = v.strictObject({
   server: setting(serverSchema, { default: {} }),
   queue: setting(queueSchema, { default: {} }),
-  database: setting(databaseSchema, { default: {} }),
+  database: setting(v.strictObject(databaseSections), { default: {} }),
   webhooks: setting(webhooksSchema, { default: {} }),
   supervisor: setting(supervisorSchema, { default: {} }),
   log: setting(logSchema, { default: {} }),
@@ -122,4 +122,5 @@ export type Config = v.InferOutput<typeof configSchema>;
 export type ConfigInput = v.InferInput<typeof configSchema>;
 
 export type { AppConfig, EndpointConfig, WebhookConfig } from "./schema-apps.ts";
-export type { GroupConfig, QueueConfig, RouteConfig } from "./schema-queue.ts";
+export type { GroupConfig } from "./schema-groups.ts";
+export type { QueueConfig, RouteConfig } from "./schema-queues.ts";

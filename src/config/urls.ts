@@ -29,36 +29,12 @@ export function httpUrlProblem(url: string): string | null {
   return null;
 }
 
-/** Where an SQS queue is: its URL, or its ARN in any partition. */
-export function queueAddressProblem(address: string): string | null {
-  if (/^arn:[a-z0-9-]+:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?$/.test(address)) return null;
-  return httpUrlProblem(address) === null
-    ? null
-    : "an http:// or https:// URL, or an ARN (arn:aws:sqs:REGION:ACCOUNT:NAME)";
-}
-
 /** A proxy: http or https, nothing behind the host. */
 export function proxyUrlProblem(url: string): string | null {
   const problem = httpUrlProblem(url);
   if (problem !== null) return problem;
   const parsed = new URL(url);
   return parsed.pathname === "/" && parsed.search === "" ? null : "a proxy's URL without a path or query";
-}
-
-/** redis:// or rediss:// with user, password and database number. */
-export function redisUrlProblem(url: string): string | null {
-  if (/[\s\p{Cc}]/u.test(url)) return "a URL without spaces or line breaks";
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^rediss?:\/\//i.test(url)) return "a redis:// or rediss:// URL";
-  if (parsed.hostname === "") return "a redis:// or rediss:// URL with a host";
-  if (parsed.search !== "" || parsed.hash !== "") return "a redis URL without a query or fragment";
-  if (!/^(?:\/\d*)?$/.test(parsed.pathname)) return "a redis URL whose path is a database number, as in /0";
-  return null;
-}
-
-/** Database number of a redis URL; 0 where it names none. */
-export function redisUrlDb(url: string): number {
-  return Number(URL.parse(url)?.pathname.slice(1) ?? 0);
 }
 
 /** An IP address, a CIDR range, a host name, or `*.domain`. */

@@ -27,7 +27,8 @@ import type { Finding } from "../problems/finding.ts";
  *   QueueFullError, PayloadTooLargeError, UnsupportedByDriverError. Anything else is a bug.
  */
 export interface QueueDriver {
-  readonly name: DriverName;
+  /** As in `queue.driver`. */
+  readonly name: string;
   readonly capabilities: DriverCapabilities;
   /**
    * What stands wrong at this moment: settings of the backend, a queue that it refuses, room that runs out.
@@ -161,8 +162,6 @@ export interface SharedState {
  * cut; "snapshots": what its last snapshot had; "unknown": it does not tell.
  */
 export type Durability = boolean | "process" | "snapshots" | "unknown";
-
-export type DriverName = "memory" | "file" | "redis" | "redis-cluster" | "sqs" | "none";
 
 /** Plain data, read at start: a configuration that asks for more is a configuration error. */
 export interface DriverCapabilities {

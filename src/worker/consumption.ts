@@ -6,6 +6,7 @@ import type { Outcome } from "../delivery/outcome.ts";
 import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Consuming } from "../queue/backend.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
@@ -13,13 +14,14 @@ import type { BackendFaults } from "./backend-health.ts";
 import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
 import { waitingIn, type WaitingHere } from "./endpoint-metrics.ts";
-import { leaseDurationMs, leaseWaitMs, queueConcurrency } from "./limits.ts";
 import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 
 export interface ConsumptionOptions {
   readonly config: Config;
   readonly driver: QueueDriver;
+  /** As the backend in use wants it. */
+  readonly consuming: Consuming;
   readonly directory: Directory;
   readonly gates: EndpointGates;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
@@ -51,7 +53,7 @@ export interface Consumption {
 export function createConsumption(options: ConsumptionOptions): Consumption {
   const { config } = options;
   const { queues, groups, consume } = config.queue;
-  const perQueue = queueConcurrency(config);
+  const { concurrency: perQueue, leaseMs, waitMs } = options.consuming;
   const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
   const single = queues.filter(({ name }) => !grouped.has(name));
   const total = single.length * perQueue + groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
@@ -66,8 +68,8 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       ...own,
       queue: queue.name,
       health: options.faults.of(queue.name),
-      leaseMs: leaseDurationMs(config),
-      waitMs: leaseWaitMs(config),
+      leaseMs,
+      waitMs,
       turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
       plan: {
         directory: options.directory,

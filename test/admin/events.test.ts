@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createNoneDriver } from "../../src/queue/drivers/none.ts";
+import { createNoneDriver } from "../../src/queue/drivers/none/driver.ts";
 import { app1, appSecret, startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
 
 let running: Admin[] = [];

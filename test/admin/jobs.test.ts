@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { DriverUnavailableError, PayloadTooLargeError, QueueFullError } from "../../src/errors.ts";
-import { createNoneDriver } from "../../src/queue/drivers/none.ts";
+import { createNoneDriver } from "../../src/queue/drivers/none/driver.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { appSecret, sockudoJob, startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
 

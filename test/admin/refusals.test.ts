@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { ConfigInput } from "../../src/config/schema.ts";
-import { createNoneDriver } from "../../src/queue/drivers/none.ts";
+import { createNoneDriver } from "../../src/queue/drivers/none/driver.ts";
 import { startAdmin, type Admin, type AdminSetup } from "./start-admin.ts";
 
 let running: Admin[] = [];

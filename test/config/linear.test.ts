@@ -16,13 +16,9 @@ import { configSchema } from "../../src/config/schema.ts";
 import { nodeAt } from "../../src/config/schema-tree.ts";
 import { redactUrl, urlSecrets } from "../../src/secrets/url.ts";
 import { isShowable, quoteFileName, quoteSecretFileName } from "../../src/secrets/showable.ts";
-import {
-  networkProblem,
-  proxyUrlProblem,
-  queueAddressProblem,
-  receiverUrlProblem,
-  redisUrlProblem,
-} from "../../src/config/urls.ts";
+import { networkProblem, proxyUrlProblem, receiverUrlProblem } from "../../src/config/urls.ts";
+import { redisUrlProblem } from "../../src/queue/drivers/redis/url.ts";
+import { queueAddressProblem } from "../../src/queue/drivers/sqs/settings.ts";
 import { readText } from "../../src/config/value-text.ts";
 import { compileChannelPattern } from "../../src/delivery/channel-pattern.ts";
 import { parseNetwork } from "../../src/delivery/egress/ip-address.ts";

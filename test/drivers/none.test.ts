@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createNoneDriver } from "../../src/queue/drivers/none.ts";
+import { createNoneDriver } from "../../src/queue/drivers/none/driver.ts";
 import { deadly, job } from "./conformance-bench.ts";
 
 // The conformance suite is about jobs that are kept. This driver keeps none, so its few claims stand here.

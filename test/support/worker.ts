@@ -5,14 +5,14 @@ import { createMasker } from "../../src/secrets/masker.ts";
 import { secretsOf } from "../../src/secrets/collect.ts";
 import type { Cut } from "../../src/delivery/cut.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
-import { restartPolicy } from "../../src/worker/limits.ts";
+import { restartPolicy } from "../../src/worker/restart-policy.ts";
 import type { Directory } from "../../src/delivery/endpoint.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
 import { createLogger } from "../../src/log.ts";
 import { createMetrics, type Metrics } from "../../src/metrics.ts";
 import type { DeadLetter, NewJob, QueueDriver, QueueStats } from "../../src/queue/driver.ts";
-import { createDriver } from "../../src/queue/registry.ts";
+import { consumingOf, createDriver } from "../../src/queue/create-driver.ts";
 import { retryBounds } from "../../src/queue/retry-bounds.ts";
 import { deadlineIn } from "../../src/supervisor/shutdown.ts";
 import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
@@ -127,6 +127,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     faults,
     config,
     driver,
+    consuming: consumingOf(config),
     directory,
     gates,
     attempt: setup.attempt?.(real) ?? real,

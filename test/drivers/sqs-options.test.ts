@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
-import { sqsOptions } from "../../src/queue/registry-sqs.ts";
+import { sqsOptions } from "../../src/queue/drivers/sqs/settings.ts";
 import { retryBounds } from "../../src/queue/retry-bounds.ts";
 
 const of = (input: ConfigInput) => {

@@ -3,10 +3,13 @@ import * as v from "valibot";
 import { configSchema } from "../../src/config/schema.ts";
 import { decodeJob } from "../../src/jobs/decode.ts";
 import { encodeSockudo } from "../../src/jobs/sockudo-write.ts";
-import { redisOptions } from "../../src/queue/registry-redis.ts";
+import { redisClusterOptions } from "../../src/queue/drivers/redis/cluster-settings.ts";
+import { redisOptions } from "../../src/queue/drivers/redis/settings.ts";
+import { sockudoEncoder } from "../../src/queue/drivers/redis/sockudo-encoder.ts";
 import { newJob } from "../support/redis-driver.ts";
 
 const optionsOf = (config: object) => redisOptions(v.parse(configSchema, config));
+const clusterOptionsOf = (config: object) => redisClusterOptions(v.parse(configSchema, config));
 
 describe("redis options from the configuration", () => {
   test("defaults: a local server, Sockudo's prefix, five seconds", () => {
@@ -23,7 +26,7 @@ describe("redis options from the configuration", () => {
       deadLetterRetention: Number.MAX_SAFE_INTEGER,
       deduplicationTtlMs: 300_000,
       waitReplicas: 0,
-      encodeForSockudo: null,
+      sockudoApps: null,
       configPath: "database.redis",
     });
   });
@@ -85,7 +88,7 @@ describe("redis options from the configuration", () => {
       request_timeout_ms: 900,
       prefix: "x:",
     };
-    expect(optionsOf({ queue: { driver: "redis-cluster", redis_cluster: cluster } })).toMatchObject({
+    expect(clusterOptionsOf({ queue: { driver: "redis-cluster", redis_cluster: cluster } })).toMatchObject({
       name: "redis-cluster",
       target: {
         mode: "cluster",
@@ -153,7 +156,8 @@ describe("write_for_sockudo", () => {
       apps: [{ ...app, accept, webhooks: [{ url: "http://a.test/", event_types: ["channel_occupied"] }] }],
     });
     const job = newJob("job-1", `{"app_id":"app-1","payload":${payload}}`);
-    expect(optionsOf(config(["sockudo"])).encodeForSockudo?.(job)).toContain('"app_secret":"s3cret"');
-    expect(optionsOf(config(["native"])).encodeForSockudo?.(job)).toBeNull();
+    const encode = (accept: string[]) => sockudoEncoder(optionsOf(config(accept)).sockudoApps ?? [])(job);
+    expect(encode(["sockudo"])).toContain('"app_secret":"s3cret"');
+    expect(encode(["native"])).toBeNull();
   });
 });

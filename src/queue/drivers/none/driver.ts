@@ -1,5 +1,5 @@
-import { sleep } from "../../wait.ts";
-import type { DriverCapabilities, QueueDriver } from "../driver.ts";
+import { sleep } from "../../../wait.ts";
+import type { DriverCapabilities, QueueDriver } from "../../driver.ts";
 
 const capabilities: DriverCapabilities = {
   durable: false,

@@ -6,7 +6,7 @@ import type { ConfigInput } from "../../src/config/schema.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
-import { createDriver } from "../../src/queue/registry.ts";
+import { createDriver } from "../../src/queue/create-driver.ts";
 import { retryBounds } from "../../src/queue/retry-bounds.ts";
 import { job } from "../drivers/conformance-bench.ts";
 

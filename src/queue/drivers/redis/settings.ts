@@ -1,0 +1,117 @@
+import * as v from "valibot";
+import { checkedText, flag, integer, secretAddress, concurrency } from "../../../config/kinds.ts";
+import { setting } from "../../../config/setting.ts";
+import type { Backend, CommonConfig } from "../../backend.ts";
+import { commonOptions, longestWaitMs, prefix } from "./common-settings.ts";
+import { addressOf, database, databaseAccess, urlAccess, type DatabaseRedis } from "./database-settings.ts";
+import type { RedisDriverOptions, RedisTarget } from "./options.ts";
+import { redisUrlProblem } from "./url.ts";
+
+const section = v.strictObject({
+  concurrency: setting(concurrency, {
+    env: "QUEUE_REDIS_CONCURRENCY",
+    envSoketi: "SOKETI_QUEUE_REDIS_CONCURRENCY",
+    default: 5,
+  }),
+  prefix: setting(prefix, { env: "QUEUE_REDIS_PREFIX", default: "sockudo_queue:" }),
+  url_override: setting(
+    v.nullable(
+      v.pipe(
+        checkedText(
+          "a redis:// or rediss:// URL",
+          redisUrlProblem,
+          "redis:// or rediss:// with user, password, db; null = database.redis.",
+        ),
+        v.metadata(secretAddress),
+      ),
+    ),
+    { env: "QUEUE_REDIS_URL", envFallback: "REDIS_URL", default: null },
+  ),
+  cluster_mode: setting(flag("As redis-cluster; seeds = database.redis.cluster_nodes, else the URL."), {
+    envSoketi: "SOKETI_QUEUE_REDIS_CLUSTER_MODE",
+    default: false,
+  }),
+  write_for_sockudo: setting(
+    flag("Own jobs go to the producers' list in Sockudo's full form, app_secret included."),
+    { default: false },
+  ),
+  look_for_others: setting(
+    flag("Look for jobs that Sockudo or Soketi left where nothing drains them, and warn of them."),
+    { default: true },
+  ),
+  wait_replicas: setting(integer({ min: 0 }, "Enqueue waits for so many replicas (WAIT)."), { default: 0 }),
+});
+
+type Config = CommonConfig & {
+  readonly queue: { readonly redis: v.InferOutput<typeof section> };
+  readonly database: { readonly redis: DatabaseRedis };
+};
+
+/** The driver's options; the apps whose jobs are written for Sockudo stand in place of the encoder. */
+type RedisSettings = Omit<RedisDriverOptions, "encodeForSockudo"> & {
+  readonly sockudoApps: CommonConfig["apps"] | null;
+};
+
+/** One Redis server, or one that Sentinels name; with `cluster_mode` a Redis Cluster. `queue.redis`, `database.redis`. */
+export const redis = {
+  queue: { redis: setting(section, { default: {} }) },
+  database,
+  consuming: ({ queue: { redis, reliability } }) => ({
+    concurrency: redis.concurrency,
+    leaseMs: reliability.lease_duration_ms,
+    waitMs: longestWaitMs,
+  }),
+  async create(config, context) {
+    const { createRedisDriver } = await import("./driver.ts");
+    const { sockudoEncoder } = await import("./sockudo-encoder.ts");
+    const { sockudoApps, ...options } = redisOptions(config);
+    const encodeForSockudo = sockudoApps === null ? null : sockudoEncoder(sockudoApps);
+    return createRedisDriver({ ...options, encodeForSockudo }, context);
+  },
+} satisfies Backend<Config>;
+
+/** What the driver needs, from the configuration. */
+export function redisOptions(config: Config): RedisSettings {
+  const { redis } = config.queue;
+  const database = config.database.redis;
+  const url = redis.url_override === null ? null : new URL(redis.url_override);
+  const access = url === null ? databaseAccess(database) : urlAccess(url, database);
+  return {
+    ...commonOptions(config),
+    ...access,
+    name: "redis",
+    target: redis.cluster_mode
+      ? clusterTarget(database.cluster_nodes, url, database)
+      : singleTarget(url, database),
+    prefix: redis.prefix,
+    // Redis itself has no such setting in the contract; the cluster's default serves both.
+    requestTimeoutMs: 5_000,
+    waitReplicas: redis.wait_replicas,
+    // What an app does not accept on the way out must not be written for it.
+    sockudoApps: redis.write_for_sockudo
+      ? config.apps.filter(({ accept }) => accept.includes("sockudo"))
+      : null,
+    configPath: url === null ? "database.redis" : "queue.redis.url_override",
+    prefixPath: "queue.redis.prefix",
+  };
+}
+
+function singleTarget(url: URL | null, database: DatabaseRedis): RedisTarget {
+  if (url !== null) return { mode: "single", address: addressOf(url) };
+  if (database.sentinels.length > 0) {
+    return {
+      mode: "sentinel",
+      sentinels: database.sentinels,
+      masterName: database.name,
+      sentinelPassword: database.sentinel_password,
+    };
+  }
+  return { mode: "single", address: { host: database.host, port: database.port } };
+}
+
+/** Seeds of `cluster_mode`: database.redis.cluster_nodes, else the URL, else database.redis itself. */
+function clusterTarget(nodes: readonly string[], url: URL | null, database: DatabaseRedis): RedisTarget {
+  if (nodes.length > 0) return { mode: "cluster", seeds: nodes.map((node) => addressOf(new URL(node))) };
+  const seed = url === null ? { host: database.host, port: database.port } : addressOf(url);
+  return { mode: "cluster", seeds: [seed] };
+}
