@@ -16,8 +16,8 @@ import type { RetryBounds } from "./retry-bounds.ts";
  * @template Config What it reads of the configuration: CommonConfig and its own sections.
  */
 export interface Backend<Config extends CommonConfig> {
-  /** Its section under `queue`, by the section's key; empty where it has no settings. */
-  readonly queue: v.ObjectEntries;
+  /** Its section under `queue`, by the section's key. */
+  readonly queue?: v.ObjectEntries;
   /** Its sections under `database`; two backends may share one. */
   readonly database?: v.ObjectEntries;
   /** Its keys of each object in `queue.queues`. */

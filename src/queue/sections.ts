@@ -12,7 +12,7 @@ type Part<Backend, Name extends string> =
 
 const backends: readonly Registered[] = Object.values(registry);
 const gather = (name: "queue" | "database" | "ofEachQueue"): object =>
-  Object.assign({}, ...backends.map((backend) => (name in backend ? backend[name as "queue"] : {})));
+  Object.assign({}, ...backends.map((backend) => (name in backend ? backend[name as keyof Registered] : {})));
 
 /** The sections of all backends under `queue`. */
 export const sections = gather("queue") as All<Part<Registered, "queue">>;

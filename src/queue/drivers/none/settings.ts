@@ -2,7 +2,6 @@ import { wokenWaitMs, type Backend, type CommonConfig } from "../../backend.ts";
 
 /** The backend that discards everything; it has no settings. */
 export const none = {
-  queue: {},
   consuming: (config) => ({
     concurrency: 1,
     leaseMs: config.queue.reliability.lease_duration_ms,
