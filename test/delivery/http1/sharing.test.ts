@@ -23,8 +23,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+/** Long enough for any round: on a busy machine one takes longer than connections are kept without a word. */
+const keepAlive = { "keep-alive": "timeout=300" };
+
 async function receive(options: ReceiverOptions = {}): Promise<Receiver> {
-  const receiver = await startReceiver({ record: false, ...options });
+  const behaviour = answer(200, { headers: keepAlive });
+  const receiver = await startReceiver({ record: false, behaviour, ...options });
   cleanups.push(() => receiver.close());
   return receiver;
 }
@@ -134,7 +138,11 @@ test("destinations behind one proxy have connections of their own", async () => 
 
 test("a connection to another address of the same name is not used, nor a proxy's where none is wanted", async () => {
   const here = await receive();
-  const there = await receive({ host: "127.0.0.2", port: here.port, behaviour: answer(201) });
+  const there = await receive({
+    host: "127.0.0.2",
+    port: here.port,
+    behaviour: answer(201, { headers: keepAlive }),
+  });
   // Whoever answers any request is proxy enough.
   const proxy = createProxy(new URL(`http://proxy.test:${here.port}`));
   const destination = createDestination(new URL(`http://a.test:${here.port}/`), []);
@@ -180,7 +188,7 @@ test("400 attempts that hang do not hold up another", async () => {
 });
 
 test("as many connections are kept as attempts were in flight at once", async () => {
-  const receiver = await receive({ behaviour: answer(200, { delayMs: 30 }) });
+  const receiver = await receive({ behaviour: answer(200, { headers: keepAlive, delayMs: 30 }) });
   const transport = connect();
   const endpoint = httpEndpoint(receiver.url);
   for (let round = 0; round < 3; round++) {
