@@ -37,6 +37,13 @@ export const problemKinds = {
     remedy:
       "a key of this queue has the wrong type, or the backend's user lacks a right: mend it; hookline tries again by itself",
   },
+  shared_state_broken: {
+    severity: "error",
+    object: "backend",
+    summary: "pauses and disabled endpoints that processes share cannot be read",
+    remedy:
+      "the key that the detail names has the wrong type, or its server does not answer: mend it, and pause anew what is enabled now",
+  },
   not_durable: {
     severity: "warning",
     object: "backend",

@@ -76,14 +76,6 @@ describe("what opening a redis driver refuses", () => {
     await expectWorking(cluster.port, { ...clusterOf(cluster.port), prefix: "{mine}:" });
   });
 
-  test("a ready key that holds something else", async () => {
-    const prefix = freshPrefix();
-    await plain.client.set(`${prefix}queue:webhooks`, "text");
-    const error = await openingError(plain.port, { prefix });
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(error.message).toContain("holds a string, not a list");
-  });
-
   // Finding: a user without the right to run scripts started as ready, and every call said that Redis is away.
   test("a user who may not do what is needed, naming the command and the rights", async () => {
     await using redis = await startRedis();

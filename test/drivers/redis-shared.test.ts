@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { ConfigError } from "../../src/errors.ts";
+import { ConfigError, QueueBrokenError } from "../../src/errors.ts";
 import { sharedKey } from "../../src/queue/drivers/redis/keys.ts";
 import { clusterOf, freshPrefix, newJob, redisDriver, warningLogger, wish } from "../support/redis-driver.ts";
 import { startRedis, startSingleCluster } from "../support/redis-server.ts";
@@ -52,17 +52,36 @@ describe("the key of what processes share", () => {
     expect(await cluster.client.hgetall("{tagged}:hookline:shared")).toEqual({ a: "1" });
   });
 
-  test("that holds something else ends the start", async () => {
-    const prefix = freshPrefix();
-    await single.client.set(sharedKey(prefix), "text");
-    const process = processOf(single.port, { prefix });
-    const error = await process.open().then(
-      () => null,
-      (problem: unknown) => problem,
-    );
-    await process.close();
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(String(error)).toContain(`${sharedKey(prefix)} holds something other than hookline's hash`);
+  test("that holds something else is told until it does not, and queues are consumed meanwhile", async () => {
+    for (const options of [{}, clusterOf(cluster.port)]) {
+      const { port, client } = "target" in options ? cluster : single;
+      const prefix = freshPrefix();
+      const key = sharedKey(prefix);
+      await client.set(key, "text");
+      const process = processOf(port, { ...options, prefix });
+      const { driver } = process;
+      const seen: ReadonlyMap<string, string>[] = [];
+      driver.shared?.onChange((values) => seen.push(values));
+      const told = () => driver.problems?.().find(({ kind }) => kind === "shared_state_broken")?.detail;
+      await process.open();
+      await until(told, { what: "the finding" });
+      expect(told()).toContain(key);
+      expect(told()).toContain("WRONGTYPE");
+      expect(driver.shared?.set("a", "1")).rejects.toBeInstanceOf(QueueBrokenError);
+      await driver.enqueue("webhooks", [newJob("a")]);
+      expect((await driver.lease("webhooks", wish())).map(({ job }) => job.id)).toEqual(["a"]);
+      await client.del(key);
+      await until(() => told() === undefined, { what: "the end of the finding" });
+      await driver.shared?.set("a", "1");
+      await until(() => seen.at(-1)?.get("a") === "1", { what: "the value" });
+      // The same while it runs, at the next look.
+      await client.set(key, "text");
+      await driver.shared?.all().catch(() => undefined);
+      expect(told()).toContain("WRONGTYPE");
+      await client.del(key);
+      await until(() => told() === undefined, { what: "the end of the finding" });
+      await process.close();
+    }
   });
 });
 

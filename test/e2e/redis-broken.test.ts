@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { startExecutable } from "../support/executable.ts";
 import type { Executable } from "../support/executable.ts";
 import { answer, startReceiver } from "../support/receiver.ts";
-import { startRedis } from "../support/redis-server.ts";
+import { startRedis, startSingleCluster } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 import { app, configFor } from "./scenario.ts";
 
@@ -10,6 +10,7 @@ const ready = "sockudo_queue:queue:webhooks";
 
 interface Problem {
   readonly kind: string;
+  readonly severity: string;
   readonly object: string;
   readonly detail: string;
 }
@@ -94,6 +95,59 @@ test("a ready list that is overwritten for seconds loses nothing, and the other 
   expect(workers.workers.map(({ restarts }) => restarts).filter((count) => count > 0)).toEqual([]);
   expect(await server.stop()).toBe(0);
 }, 240_000);
+
+// Finding: the same at the start ended the process with 78, all queues with it.
+test.each(["redis", "redis-cluster"] as const)(
+  "on %s a ready list and a shared hash that are overwritten at the start are told, and the other queue goes on",
+  async (driver) => {
+    await using redis = driver === "redis" ? await startRedis() : await startSingleCluster();
+    await using receiver = await startReceiver();
+    const shared = "{sockudo_queue:hookline}:shared";
+    await redis.client.set(ready, "x");
+    await redis.client.set(shared, "x");
+    await using server = await startExecutable(
+      configFor([{ name: "hook", url: receiver.url }], {
+        queue: {
+          driver,
+          queues: ["webhooks", "other"],
+          redis: { url_override: redis.url },
+          redis_cluster: { nodes: [redis.url] },
+        },
+      }),
+    );
+    const kinds = async (): Promise<string[]> =>
+      ((await server.api("GET", "/v1/problems")).body as Problem[])
+        .filter(({ severity }) => severity === "error")
+        .map(({ kind, object }) => `${kind}:${object}`)
+        .sort();
+    await until(async () => (await kinds()).length === 2, { what: "both problems" });
+    expect(await kinds()).toEqual(["queue_broken:webhooks", "shared_state_broken:"]);
+    const { body } = await server.api("GET", "/health");
+    expect(body).toMatchObject({
+      status: "degraded",
+      checks: { queue_broken: { queues: ["webhooks"] }, shared_state_broken: { status: "degraded" } },
+    });
+    expect((await server.api("GET", "/health/ready")).status).toBe(200);
+    expect((await server.api("GET", "/metrics")).text).toContain(
+      'hookline_problems{kind="shared_state_broken",severity="error"} 1',
+    );
+    // A pause that cannot be shared is refused, and the other queue is delivered.
+    expect((await server.api("POST", "/v1/endpoints/shop/hook/pause")).status).toBe(503);
+    await server.enqueue("other", eventJobs(5, "other", "channel_occupied"));
+    await until(() => receiver.requests.length === 5, { what: "the other queue's deliveries" });
+    // What is accepted for the broken one lies in a list of hookline's own, and is delivered afterwards.
+    await server.enqueue("webhooks", eventJobs(1, "early", "channel_occupied"));
+
+    await redis.client.del(ready);
+    await redis.client.del(shared);
+    await until(async () => (await kinds()).length === 0, { what: "the end of both problems" });
+    await server.enqueue("webhooks", eventJobs(5, "webhooks", "channel_occupied"));
+    await until(() => receiver.requests.length >= 11, { what: "the queue's deliveries" });
+    expect((await server.api("POST", "/v1/endpoints/shop/hook/pause")).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  },
+  240_000,
+);
 
 // The same kind by missing rights: each was a crash of the loop, and after some of them jobs were gone.
 test("rights that are taken away for a moment, one after another, lose nothing under load", async () => {

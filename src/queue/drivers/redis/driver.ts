@@ -1,9 +1,10 @@
 import { orAborted } from "../../../wait.ts";
-import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
+import { DriverUnavailableError, QueueBrokenError, type ConfigError } from "../../../errors.ts";
 import type { DriverCapabilities, ExtendResult, Lease, ParkedJobs, QueueDriver } from "../../driver.ts";
 import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { replyText } from "./evaluate.ts";
+import { examineKeys } from "./examination.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
 import { hashTagProblem, recordKeys, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
@@ -20,7 +21,7 @@ import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
 import { readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
 import { createServerChecks } from "./server-checks.ts";
-import { checkQueue, checkServer } from "./start-checks.ts";
+import { checkServer } from "./start-checks.ts";
 import { onServer } from "./topology.ts";
 import { probeWrite } from "./write-probe.ts";
 
@@ -121,7 +122,11 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
           checked.add(server.label);
         });
         await checkPermissions(topology, keys, options, blocks);
-        const { isEmpty } = await checkQueue(topology, keys, options);
+        const { problem, isEmpty } = await onServer(topology, keys.ready, "examining the queue", (server) =>
+          examineKeys(server, keys),
+        );
+        // The same as while running: this queue is broken, and the others work.
+        if (problem !== null) link.failed("examining the queue", new QueueBrokenError(`redis: ${problem}`));
         if (isEmpty) await foreign.lookBeside(name);
       }
       const mayPublish = await checkSharedPermissions(topology, shared.key, options);
@@ -183,6 +188,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     problems: () => [
       ...checks.findings(),
       ...foreign.findings(),
+      ...shared.findings(),
       ...[...queues.values()].flatMap((queue) => queue.findings()),
     ],
     durable: () => checks.durability(),

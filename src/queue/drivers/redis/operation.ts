@@ -1,5 +1,6 @@
 /** What a call is for, as messages name it. */
 export type Operation =
+  | "examining the queue"
   | "leasing"
   | "waiting for jobs"
   | "leaving the waiters"

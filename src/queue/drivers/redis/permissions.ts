@@ -111,8 +111,8 @@ export async function checkPermissions(
 }
 
 /**
- * Proves that the Redis user may read and write what processes share (ConfigError as above), and that the key is
- * not something else's. Answers whether it may publish, too: without, changes are polled for.
+ * Proves that the Redis user may read and write what processes share (ConfigError as above). Answers whether it may
+ * publish, too: without, changes are polled for. A key of another type is left to whoever reads it (shared-state.ts).
  */
 export async function checkSharedPermissions(
   topology: Topology,
@@ -125,15 +125,11 @@ export async function checkSharedPermissions(
       tryCommand(redis, key, options, name, args);
     try {
       await trial("HGETALL", key);
+      // Removes a field that nobody has set.
+      await trial("EVAL", setScript.source, 1, key, `probe:${randomName()}`);
     } catch (error) {
       if (replyCode(error) !== "WRONGTYPE") throw error;
-      throw configProblem(
-        options.prefixPath,
-        `the key ${key} holds something other than hookline's hash; choose another prefix`,
-      );
     }
-    // Removes a field that nobody has set.
-    await trial("EVAL", setScript.source, 1, key, `probe:${randomName()}`);
     try {
       await redis.publish(key, "");
       return true;

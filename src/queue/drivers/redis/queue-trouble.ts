@@ -7,8 +7,9 @@ import type { Operation } from "./operation.ts";
 /**
  * Whether Redis refuses what this queue needs: a key of another type, a right that is missing. Other queues go on.
  *
- * The trouble begins with the first such refusal, and is over when none stands: an operation that failed has worked since, or
- * nobody has tried it for a while and an examination of the queue's keys and rights finds nothing wrong.
+ * The trouble begins with the first such refusal, or with what the start finds, and is over when none stands: an operation
+ * that failed has worked since, or nobody has tried it for a while and an examination of the queue's keys and rights finds
+ * nothing wrong.
  */
 export interface QueueTrouble {
   failed(operation: Operation, error: unknown): void;
@@ -61,7 +62,9 @@ export function createQueueTrouble(options: QueueTroubleOptions): QueueTrouble {
       if (found !== null && isNews) log.warn("redis: the queue is broken", { queue, why: found });
       const now = clock.monotonic();
       if (found !== null) return;
-      for (const [operation, at] of standing) if (now - at >= forgottenAfterMs) clear(operation);
+      for (const [operation, at] of standing) {
+        if (operation === "examining the queue" || now - at >= forgottenAfterMs) clear(operation);
+      }
     } catch (error) {
       // The server is away: then this is not what is wrong, and the next look tells.
       log.debug("redis: the queue could not be examined", { queue, error });

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../clock.ts";
-import { DriverUnavailableError } from "../../../errors.ts";
+import { DriverUnavailableError, QueueBrokenError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
+import type { Finding } from "../../../problems/finding.ts";
 import type { SharedState } from "../../driver.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptReply } from "./evaluate.ts";
@@ -32,6 +33,8 @@ export interface RedisSharedState extends SharedState {
   readonly key: string;
   /** The first look, and all that follow from it; to be called when the topology is open. */
   start(mayPublish: boolean): void;
+  /** That it cannot be read; null while it can. */
+  findings(): Finding[];
   close(): void;
 }
 
@@ -80,6 +83,7 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
   let next: Promise<Values> | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let failures = 0;
+  let trouble: Finding | null = null;
   let mayPublish = true;
   let attached: { server: RedisServer; subscription: Subscription } | null = null;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -109,15 +113,34 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
     }
   };
 
+  /**
+   * What somebody must mend is told at once, a server that does not answer from the second time on. On a single
+   * server that is told by the queues, too; of a cluster it may be a node that holds no queue.
+   */
+  const meet = (error: unknown): void => {
+    if (!(error instanceof QueueBrokenError) && failures < 2) return;
+    if (trouble === null) log.warn("redis: what processes share cannot be read", { key, error });
+    const detail = error instanceof Error ? error.message : String(error);
+    const since = trouble?.since ?? clock.now();
+    trouble = { kind: "shared_state_broken", object: "", since, detail: `${key}: ${detail}`.slice(0, 500) };
+  };
+
+  const endTrouble = (): void => {
+    if (trouble === null) return;
+    trouble = null;
+    log.info("redis: what processes share can be read again", { key });
+  };
+
   const readAndTell = async (): Promise<Values> => {
     try {
       const values = await read();
       failures = 0;
+      endTrouble();
       if (!closed) for (const listener of listeners) listener(values);
       return values;
     } catch (error) {
       failures += 1;
-      if (failures === 2 && !closed) log.warn("redis: what processes share cannot be read", { key, error });
+      if (!closed) meet(error);
       throw error;
     } finally {
       lookedAt = clock.monotonic();
@@ -167,9 +190,12 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
 
     async set(field, value) {
       const args = value === null ? [field] : [field, value];
-      const published = await onItsServer("sharing a value", async (server) =>
+      const setting = onItsServer("sharing a value", async (server) =>
         evaluate(await server.commands(), setScript, [key], args),
       );
+      // Whether it can be read either is seen at once.
+      setting.catch(lookSoon);
+      const published = await setting;
       sets += 1;
       if (published === 0) mayPublish = false;
       lookSoon();
@@ -187,6 +213,8 @@ export function createSharedState(options: SharedStateOptions): RedisSharedState
       timer = setInterval(tick, tickMs);
       lookSoon();
     },
+
+    findings: () => (trouble === null ? [] : [trouble]),
 
     close() {
       closed = true;
