@@ -5,8 +5,9 @@ import { loadConfig } from "../config/load.ts";
 import { UsageError } from "../errors.ts";
 import { backUpStore } from "../queue/drivers/file/backup.ts";
 import { realFiles } from "../queue/drivers/file/files.ts";
-import { itemsOf, salvageStore } from "../queue/drivers/file/salvage.ts";
-import type { Item } from "../queue/drivers/file/salvage.ts";
+import { itemsOf } from "../queue/drivers/file/items.ts";
+import type { Item } from "../queue/drivers/file/items.ts";
+import { salvageStore } from "../queue/drivers/file/salvage.ts";
 import { places } from "../queue/drivers/file/snapshots.ts";
 import { surveyStore } from "../queue/drivers/file/survey.ts";
 import type { Damage, Survey } from "../queue/drivers/file/survey.ts";
@@ -135,7 +136,7 @@ function describeItem(item: Item, id: string): Record<string, unknown> {
   }
   const { state, enqueuedAt } = item;
   return {
-    id: item.id === "" ? id : item.id,
+    id: item.id ?? id,
     state: state.due > 0 ? "delayed" : stateNames[state.place],
     endpoint: state.endpoint,
     attempts: state.attempts,

@@ -12,8 +12,10 @@ import { configFor, isSigned, jobNumberOf, jobsFrom } from "./scenario.ts";
 const long = process.env["HOOKLINE_LONG"] === "1";
 const kills = long ? 200 : 6;
 const concurrency = 16;
-/** Most jobs that a process holds: two for each slot wait (worker/queue-worker.ts), and each slot has one in flight. */
-const mostLeased = 2 * concurrency + concurrency;
+/** In flight at most: one for each slot, and one beyond for the only endpoint. */
+const inFlight = concurrency + 1;
+/** Leased at most: two for each slot wait (worker/queue-worker.ts), and as many as are in flight may just be settled. */
+const mostLeased = 2 * concurrency + 2 * inFlight;
 
 /** Posts jobs, ten a request and one request after the other, until the server is gone; notes those that were confirmed. */
 async function postUntilGone(server: Executable, from: number, confirmed: Set<number>): Promise<void> {
@@ -25,6 +27,8 @@ async function postUntilGone(server: Executable, from: number, confirmed: Set<nu
       // Whether these ten are there nobody knows.
       return;
     }
+    // A backlog may fill the little room there is: what is refused is none of ours.
+    if (answered.status === 503 && answered.text.includes("storage_full")) continue;
     if (answered.status !== 202) throw new Error(`${answered.status} ${answered.text}`);
     for (let n = first; n < first + 10; n += 1) confirmed.add(n);
   }
@@ -56,7 +60,7 @@ test(`${kills} times killed under load: each 202 is delivered, and again only wh
   });
   const config = configFor([{ name: "hook", url: receiver.url, breaker: { min_attempts: 1_000_000 } }], {
     // So small that segments are cleaned away all the time.
-    queue: { driver: "file", file: { path: folder.path, concurrency, min_free_mb: 1, max_bytes: 3_000_000 } },
+    queue: { driver: "file", file: { path: folder.path, concurrency, min_free_mb: 1, max_bytes: 6_000_000 } },
   });
 
   const confirmed = new Set<number>();

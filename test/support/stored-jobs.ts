@@ -1,5 +1,5 @@
 import { realFiles } from "../../src/queue/drivers/file/files.ts";
-import { itemsOf } from "../../src/queue/drivers/file/salvage.ts";
+import { itemsOf } from "../../src/queue/drivers/file/items.ts";
 import { surveyStore } from "../../src/queue/drivers/file/survey.ts";
 
 /** What a store holds that nobody has open. */

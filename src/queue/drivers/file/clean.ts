@@ -13,7 +13,9 @@ import type { JournalRecord } from "./record.ts";
 import { withBody } from "./recovered.ts";
 import { scanSegment } from "./scan.ts";
 import type { Segment } from "./segment.ts";
-import { readBody, readJob, writeJob, writeLetter } from "./snapshots.ts";
+import { places, readBody, readJob, writeJob, writeLetter } from "./snapshots.ts";
+import { untried } from "./states.ts";
+import type { States, WaitingState } from "./states.ts";
 
 /** Gives room back. */
 export interface Cleaner {
@@ -30,6 +32,9 @@ export interface CleanerOptions {
   readonly segments: Map<number, Segment>;
   readonly journal: Journal;
   readonly locations: Locations;
+  readonly states: States;
+  /** Ids that are not those of the snapshots. */
+  readonly ids: Map<number, string>;
   /** By the queue's number. */
   readonly keepers: ReadonlyMap<number, FileKeeper>;
   /** Writes a stored record anew where this version of it is the one that counts. */
@@ -58,7 +63,7 @@ const slowest = 8 * 1024 * 1024;
  * is synced: what ended or moved its jobs must not be lost when they are.
  */
 export function createCleaner(options: CleanerOptions): Cleaner {
-  const { files, segments, journal, locations, keepers, clock, log } = options;
+  const { files, segments, journal, locations, states, ids, keepers, clock, log } = options;
   let running: Promise<void> | null = null;
   let isClosed = false;
 
@@ -87,25 +92,28 @@ export function createCleaner(options: CleanerOptions): Cleaner {
     return !isClosed && first !== undefined && (isDead(first) || isTooLarge());
   };
 
+  /** How a job stands now; null where it is as its snapshot says. */
+  const stateOf = (queue: number, seq: number): WaitingState | null => {
+    const lease = keepers.get(queue)?.leases.get(seq);
+    if (lease === undefined) return states.get(seq) ?? null;
+    const { attempts, endpoint, enqueuedAt } = lease;
+    return { queue, enqueuedAt, state: { ...untried, place: places.back, attempts, endpoint } };
+  };
+
   const rewriteOne = (queue: number, seq: number, snapshot: Buffer): void => {
     const keeper = keepers.get(queue);
     const letter = keeper?.letters.get(seq);
-    const changed = keeper?.changed.get(seq);
-    const { id, body } = readBody(snapshot);
+    const waiting = stateOf(queue, seq);
+    const { id: stored, body } = readBody(snapshot);
+    const id = ids.get(seq) ?? stored;
     const isDeadLetter = letter !== undefined;
     const pen = journal.begin(isDeadLetter ? types.dead : types.job, isDeadLetter ? withBody : 0, queue);
     const { segment, offset } = journal.position();
     let bodyLength: number;
-    if (isDeadLetter) {
-      bodyLength = writeLetter(pen, { ...letter, seq }, body);
-    } else if (changed !== undefined) {
-      const { entry, state } = changed;
-      const enqueuedAt = entry.enqueuedAt;
-      bodyLength = writeJob(
-        pen,
-        { ...state, seq, id: entry.id === "" ? id : entry.id, enqueuedAt, dedup: null },
-        body,
-      );
+    if (isDeadLetter) bodyLength = writeLetter(pen, { ...letter, seq }, body);
+    else if (waiting !== null) {
+      const { enqueuedAt, state } = waiting;
+      bodyLength = writeJob(pen, { ...state, seq, id, enqueuedAt, dedup: null }, body);
     } else {
       const job = readJob(new Reader(snapshot));
       bodyLength = writeJob(pen, job, body);
@@ -114,11 +122,12 @@ export function createCleaner(options: CleanerOptions): Cleaner {
       }
     }
     locations.set(seq, segment, offset, journal.position().offset - offset, bodyLength);
+    ids.delete(seq);
     journal.end();
-    if (changed?.isLeased !== true) return;
-    const leased = journal.begin(types.leased, 0, queue);
-    leased.u32(1);
-    leased.f64(seq);
+    if (keeper?.leases.has(seq) !== true) return;
+    const lease = journal.begin(types.leased, 0, queue);
+    lease.u32(1);
+    lease.f64(seq);
     journal.end();
   };
 
@@ -151,10 +160,10 @@ export function createCleaner(options: CleanerOptions): Cleaner {
     const at = offset + frameBytes;
     if (type === types.job) {
       const { seq, id, dedup, enqueuedAt } = readJob(new Reader(body));
-      const keeper = keepers.get(queue);
       const isHere = locations.get(seq)?.segment === segment && locations.get(seq)?.offset === at;
       // Only a job in line is written anew as it was, with its key.
-      const carriesKey = isHere && keeper?.changed.has(seq) !== true && keeper?.letters.has(seq) !== true;
+      const isInLine = stateOf(queue, seq) === null && keepers.get(queue)?.letters.has(seq) !== true;
+      const carriesKey = isHere && isInLine;
       rewriteSnapshot(segment, queue, body, at);
       if (dedup !== null && !carriesKey) rewriteDedup(queue, dedup.key, dedup.fingerprint, id, enqueuedAt);
     } else if (type === types.dead && (flags & withBody) !== 0) {

@@ -1,9 +1,9 @@
 import { createJobEntry } from "../memory/job-entry.ts";
 import type { JobEntry } from "../memory/job-entry.ts";
-import type { UntriedLine } from "../memory/untried-line.ts";
+import type { JobLine } from "../memory/job-line.ts";
 
 /** A line of jobs that were never leased, sixteen bytes each: all else about them is on disk. */
-export interface ColdLine extends UntriedLine {
+export interface ColdLine extends JobLine {
   push(seq: number, enqueuedAt: number): void;
   /** Makes room for so many at once. */
   reserve(count: number): void;

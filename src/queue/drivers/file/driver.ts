@@ -9,6 +9,7 @@ import { createPauseNote } from "../../pause-note.ts";
 import { createDeadLetters } from "../memory/dead-letters.ts";
 import { createMemoryQueue } from "../memory/queue.ts";
 import { createColdLine } from "./cold-line.ts";
+import { createCompactHeap, createCompactLine } from "./compact-lines.ts";
 import type { FileQueue } from "./file-queue.ts";
 import { realFiles } from "./files.ts";
 import type { Files } from "./files.ts";
@@ -99,6 +100,12 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
   const createQueue = (name: string, opened: Store): FileQueue => {
     const keeper = opened.keeper(name);
     const line = createColdLine();
+    const { states } = opened.recovered;
+    const places = {
+      untried: line,
+      createLine: () => createCompactLine(states),
+      createHeap: () => createCompactHeap(states),
+    };
     const shelfLimits = {
       maxLetters: options.deadLetterRetention ?? Infinity,
       maxBytes: Infinity,
@@ -113,7 +120,7 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       driver: "file",
     } as const;
     const pause = createPauseNote(name, { clock, log });
-    const queue = Object.assign(createMemoryQueue(name, { ...limits, pause, untried: line }, dead, keeper), {
+    const queue = Object.assign(createMemoryQueue(name, { ...limits, pause, places }, dead, keeper), {
       name,
       dead,
       line,
@@ -187,7 +194,6 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       const stored = [...opened.recovered.stored.values()];
       records.restore(stored);
       opened.recovered.cold.clear();
-      opened.recovered.hot.clear();
       opened.recovered.letters.clear();
       opened.recovered.stored.clear();
       orphans = findOrphans();

@@ -9,21 +9,15 @@ import type { Journal } from "./journal.ts";
 import type { Locations } from "./locations.ts";
 import type { Pen } from "./pen.ts";
 import { types } from "./record.ts";
-import { withBody } from "./recovered.ts";
+import { renamed, withBody } from "./recovered.ts";
 import { places, writeJob, writeLetter, writeState } from "./snapshots.ts";
 import type { JobSnapshot, JobState, Place } from "./snapshots.ts";
-
-/** A job whose state is not what its snapshot says. */
-export interface Changed {
-  readonly entry: JobEntry;
-  state: JobState;
-  isLeased: boolean;
-}
+import type { States } from "./states.ts";
 
 /** What the journal needs to know of one queue's jobs, to write them anew when their segment goes. */
 export interface FileKeeper extends Keeper {
-  /** By sequence number: jobs that were leased at least once, or wait elsewhere than in line. */
-  readonly changed: Map<number, Changed>;
+  /** By sequence number: jobs that somebody holds. */
+  readonly leases: Map<number, JobEntry>;
   readonly letters: Map<number, ShelvedLetter>;
 }
 
@@ -33,6 +27,9 @@ export interface FileKeeperOptions {
   readonly journal: Journal;
   readonly locations: Locations;
   readonly bodies: Bodies;
+  readonly states: States;
+  /** Ids that are not those of the snapshots, by sequence number. */
+  readonly ids: Map<number, string>;
   readonly nextSeq: () => number;
   readonly nextOrder: () => number;
   readonly dedupTtlMs: number;
@@ -41,8 +38,8 @@ export interface FileKeeperOptions {
 
 /** Writes one queue's effects to the journal; an entry's or letter's `ref` is its sequence number. */
 export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
-  const { number: queue, journal, locations, bodies, clock } = options;
-  const changed = new Map<number, Changed>();
+  const { number: queue, journal, locations, bodies, states, ids, clock } = options;
+  const leases = new Map<number, JobEntry>();
   const letters = new Map<number, ShelvedLetter>();
 
   const stateOf = (entry: JobEntry, place: Place, delayMs: number): JobState => ({
@@ -54,11 +51,18 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     order: options.nextOrder(),
   });
 
+  /** The job waits elsewhere than in line. */
+  const waitElsewhere = (entry: JobEntry, state: JobState): void => {
+    leases.delete(entry.ref);
+    states.set(entry.ref, queue, entry.enqueuedAt, state);
+  };
+
   /** Writes a snapshot where the pen stands, and remembers where that is. */
   const putJob = (pen: Pen, job: JobSnapshot, body: JobBody): void => {
     const { segment, offset } = journal.position();
     const bodyLength = writeJob(pen, job, body);
     locations.set(job.seq, segment, offset, journal.position().offset - offset, bodyLength);
+    ids.delete(job.seq);
     bodies.forget(job.seq);
     bodies.remember(job.seq, job.id, body);
     if (job.dedup === null) return;
@@ -70,13 +74,23 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     journal.end();
   };
 
+  /** The job is over. */
+  const forget = (seq: number): void => {
+    leases.delete(seq);
+    states.delete(seq);
+    ids.delete(seq);
+    locations.free(seq);
+    bodies.forget(seq);
+  };
+
   return {
-    changed,
+    leases,
     letters,
     enqueued(entry, { body, delayMs, dedup }) {
       const seq = options.nextSeq();
       entry.ref = seq;
       const state = stateOf(entry, delayMs > 0 ? places.delayed : places.line, delayMs);
+      if (delayMs > 0) waitElsewhere(entry, state);
       writeSnapshot({ ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup }, body);
     },
     leased(entries) {
@@ -85,10 +99,8 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       for (const entry of entries) {
         const seq = entry.ref;
         pen.f64(seq);
-        const known = changed.get(seq);
-        if (known === undefined)
-          changed.set(seq, { entry, state: stateOf(entry, places.back, 0), isLeased: true });
-        else known.isLeased = true;
+        leases.set(seq, entry);
+        states.delete(seq);
       }
       journal.end();
     },
@@ -96,7 +108,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       const seq = entry.ref;
       const state =
         "key" in where ? stateOf(entry, places.parked, 0) : stateOf(entry, places.back, where.delayMs);
-      changed.set(seq, { entry, state, isLeased: false });
+      waitElsewhere(entry, state);
       if (body !== undefined) {
         writeSnapshot({ ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null }, body);
         return;
@@ -105,28 +117,29 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       pen.f64(seq);
       pen.f64(entry.enqueuedAt);
       writeState(pen, state);
-      pen.text(entry.id);
+      pen.text(ids.get(seq) ?? null);
       journal.end();
     },
+    renamed: (entry) => void ids.set(entry.ref, entry.id),
     ended(entry) {
       const seq = entry.ref;
       journal.ack(seq);
-      changed.delete(seq);
-      locations.free(seq);
-      bodies.forget(seq);
+      forget(seq);
     },
     died(letter, body) {
       const seq = letter.ref;
-      changed.delete(seq);
+      leases.delete(seq);
       const shelved = letter as ShelvedLetter;
       letters.set(seq, shelved);
-      const pen = journal.begin(types.dead, body === undefined ? 0 : withBody, queue);
+      const flags = body !== undefined ? withBody : ids.has(seq) ? renamed : 0;
+      const pen = journal.begin(types.dead, flags, queue);
       const { segment, offset } = journal.position();
       const bodyLength = writeLetter(pen, { ...letter, seq }, body ?? null);
       const length = journal.position().offset - offset;
       journal.end();
       bodies.forget(seq);
       if (body === undefined) return locations.get(seq)?.bodyLength ?? 0;
+      ids.delete(seq);
       locations.set(seq, segment, offset, length, bodyLength);
       return bodyBytes(body);
     },
@@ -139,7 +152,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
         const child = options.nextSeq();
         entry.ref = child;
         const state = stateOf(entry, places.ahead, 0);
-        changed.set(child, { entry, state, isLeased: false });
+        waitElsewhere(entry, state);
         const lengthAt = pen.length;
         pen.u32(0);
         const snapshot = { ...state, seq: child, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null };
@@ -147,15 +160,13 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
         pen.setU32(lengthAt, pen.length - lengthAt - 4);
       }
       journal.end();
-      changed.delete(seq);
-      locations.free(seq);
-      bodies.forget(seq);
+      forget(seq);
     },
     redriven(letter, entry) {
       const seq = letter.ref;
       letters.delete(seq);
       const state = stateOf(entry, places.ahead, 0);
-      changed.set(seq, { entry, state, isLeased: false });
+      waitElsewhere(entry, state);
       const pen = journal.begin(types.redrive, 0, queue);
       pen.f64(entry.enqueuedAt);
       pen.f64(state.order);
@@ -166,8 +177,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     removed(letter) {
       const seq = letter.ref;
       letters.delete(seq);
-      locations.free(seq);
-      bodies.forget(seq);
+      forget(seq);
       const pen = journal.begin(types.remove, 0, queue);
       pen.u32(1);
       pen.f64(seq);
@@ -178,7 +188,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       const take = (read: Awaited<typeof stored>): readonly JobBody[] =>
         read.map(({ id, body }, at) => {
           const entry = entries[at] as JobEntry;
-          if (entry.id === "") entry.id = id;
+          if (entry.id === "") entry.id = ids.get(entry.ref) ?? id;
           return body;
         });
       return stored instanceof Promise ? stored.then(take) : take(stored);

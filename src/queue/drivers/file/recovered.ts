@@ -1,3 +1,5 @@
+import { createColdJobs } from "./cold-jobs.ts";
+import type { ColdJobs } from "./cold-jobs.ts";
 import { createLocations } from "./locations.ts";
 import type { Locations } from "./locations.ts";
 import type { Reader } from "./pen.ts";
@@ -8,15 +10,8 @@ import type { StoredEntry } from "./stored.ts";
 import type { Segment } from "./segment.ts";
 import { glanceAtJob, places, readJob, readLetter, readSeqs, readState } from "./snapshots.ts";
 import type { Glance, JobState, LetterSnapshot } from "./snapshots.ts";
-
-/** A job that was leased at least once, or waits elsewhere than in line. */
-export interface HotJob {
-  readonly queue: number;
-  /** Empty where it stands in the snapshot alone. */
-  readonly id: string;
-  readonly enqueuedAt: number;
-  readonly state: JobState;
-}
+import { createStates } from "./states.ts";
+import type { States } from "./states.ts";
 
 export interface KeptLetter {
   readonly queue: number;
@@ -31,44 +26,17 @@ export interface KeptDedup {
   readonly usedAt: number;
 }
 
-/** Jobs in line, in columns: a million of them are 16 MB. */
-export interface ColdJobs {
-  readonly count: number;
-  push(seq: number, enqueuedAt: number): void;
-  seq(at: number): number;
-  enqueuedAt(at: number): number;
-}
-
-function createColdJobs(): ColdJobs {
-  let cells = new Float64Array(8_192);
-  let count = 0;
-  return {
-    get count() {
-      return count;
-    },
-    push(seq, enqueuedAt) {
-      if (count * 2 === cells.length) {
-        const larger = new Float64Array(cells.length * 2);
-        larger.set(cells);
-        cells = larger;
-      }
-      cells[count * 2] = seq;
-      cells[count * 2 + 1] = enqueuedAt;
-      count += 1;
-    },
-    seq: (at) => cells[at * 2] as number,
-    enqueuedAt: (at) => cells[at * 2 + 1] as number,
-  };
-}
-
 /** What a journal says, applied record by record. */
 export interface Recovered {
   readonly locations: Locations;
   /** Number → name. */
   readonly queues: Map<number, string>;
-  /** Jobs in line by queue; those that are over, or hot, are still among them. */
+  /** Jobs in line by queue; those that are over, or wait elsewhere now, are still among them. */
   readonly cold: Map<number, ColdJobs>;
-  readonly hot: Map<number, HotJob>;
+  /** Jobs that wait elsewhere. */
+  readonly states: States;
+  /** Ids that jobs turned out to have, where it is not the one of their snapshot. */
+  readonly ids: Map<number, string>;
   /** Sequence number → letter, in the order they died. */
   readonly letters: Map<number, KeptLetter>;
   readonly leased: Set<number>;
@@ -85,6 +53,8 @@ export interface Recovered {
 
 /** Flag of a DEAD record: the letter's bytes are in it, and no longer where they were. */
 export const withBody = 1;
+/** Flag of a DEAD record without bytes: the job has another id than its snapshot says. */
+export const renamed = 2;
 
 /** What a MODE record is about. */
 export const modes = { pause: 0, shared: 1, lastSeq: 2 } as const;
@@ -108,7 +78,8 @@ export function createRecovered(
     locations,
     queues: new Map(),
     cold: new Map(),
-    hot: new Map(),
+    states: createStates(),
+    ids: new Map(),
     letters: new Map(),
     leased: new Set(),
     dedup,
@@ -126,18 +97,19 @@ export function createRecovered(
       apply(record, reader, segment, at);
     },
   };
-  const { hot, letters, leased, cold, stored } = recovered;
+  const { states, ids, letters, leased, cold, stored } = recovered;
 
   const end = (seq: number): void => {
     locations.free(seq);
-    hot.delete(seq);
+    states.delete(seq);
+    ids.delete(seq);
     letters.delete(seq);
     leased.delete(seq);
   };
 
-  const setHot = (seq: number, job: HotJob): void => {
-    recovered.lastOrder = Math.max(recovered.lastOrder, job.state.order);
-    hot.set(seq, job);
+  const setState = (seq: number, queue: number, enqueuedAt: number, state: JobState): void => {
+    recovered.lastOrder = Math.max(recovered.lastOrder, state.order);
+    states.set(seq, queue, enqueuedAt, state);
   };
 
   const keepDedup = (segment: Segment, kept: KeptDedup): void => {
@@ -171,7 +143,7 @@ export function createRecovered(
     const { id, dedup: key, ...state } = readJob(reader);
     locations.set(seq, segment, at, length, reader.left);
     if (state.place === places.line) addCold(queue, seq, enqueuedAt);
-    else setHot(seq, { queue, id: "", enqueuedAt, state });
+    else setState(seq, queue, enqueuedAt, state);
     if (key !== null) keepDedup(segment, { queue, ...key, id, usedAt: enqueuedAt });
   };
 
@@ -187,10 +159,11 @@ export function createRecovered(
       const seq = reader.f64();
       const enqueuedAt = reader.f64();
       const state = readState(reader);
-      const id = reader.name();
+      const id = reader.text();
       if (locations.get(seq) === undefined) return;
       leased.delete(seq);
-      setHot(seq, { queue, id, enqueuedAt, state });
+      if (id !== null) ids.set(seq, id);
+      setState(seq, queue, enqueuedAt, state);
     },
     [types.dead]: ({ queue, flags }, reader, segment, at) => {
       const length = reader.left;
@@ -202,8 +175,9 @@ export function createRecovered(
       }
       if (locations.get(seq) === undefined) return;
       recovered.lastSeq = Math.max(recovered.lastSeq, seq);
-      hot.delete(seq);
+      states.delete(seq);
       leased.delete(seq);
+      if ((flags & renamed) !== 0) ids.set(seq, letter.jobId);
       letters.set(seq, { queue, letter });
     },
     [types.replace]: ({ queue, from, end: last }, reader, segment, at) => {
@@ -224,9 +198,9 @@ export function createRecovered(
         const dead = letters.get(seq);
         if (dead === undefined) continue;
         letters.delete(seq);
-        const { jobId: id, endpoint } = dead.letter;
+        const { endpoint } = dead.letter;
         const state: JobState = { place: places.ahead, attempts: 0, due: 0, delay: 0, order, endpoint };
-        setHot(seq, { queue, id, enqueuedAt, state });
+        setState(seq, queue, enqueuedAt, state);
       }
     },
     [types.remove]: (_record, reader) => {

@@ -1,10 +1,11 @@
 import type { Clock } from "../../../clock.ts";
 import { createJobEntry } from "../memory/job-entry.ts";
-import type { ColdJobs, HotJob } from "./recovered.ts";
+import { inOrder } from "./cold-jobs.ts";
 import type { FileQueue } from "./file-queue.ts";
 import type { FileKeeper } from "./keeper.ts";
-import { places } from "./snapshots.ts";
-import type { JobState, Place } from "./snapshots.ts";
+import type { JobState } from "./snapshots.ts";
+import { untried } from "./states.ts";
+import type { WaitingState } from "./states.ts";
 import type { Store } from "./store.ts";
 
 const placeNames = ["line", "delayed", "back", "parked", "ahead"] as const satisfies Record<number, string>;
@@ -18,13 +19,13 @@ const placeNames = ["line", "delayed", "back", "parked", "ahead"] as const satis
  */
 export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper, clock: Clock): void {
   const { recovered } = store;
-  const { hot, leased, letters, locations } = recovered;
+  const { states, leased, letters, locations } = recovered;
   const number = store.numberOf(queue.name);
   const now = clock.now();
 
-  const put = (seq: number, job: HotJob): void => {
-    const { attempts, place, due, delay, endpoint } = job.state;
-    const entry = createJobEntry(job.id, seq, seq, job.enqueuedAt, endpoint);
+  const put = (seq: number, enqueuedAt: number, state: JobState): void => {
+    const { attempts, place, due, delay, endpoint } = state;
+    const entry = createJobEntry("", seq, seq, enqueuedAt, endpoint);
     entry.attempts = attempts;
     if (leased.has(seq)) {
       entry.attempts += 1;
@@ -33,24 +34,26 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
       return;
     }
     const delayMs = due === 0 ? 0 : Math.min(Math.max(0, due - now), delay);
-    keeper.changed.set(seq, { entry, state: job.state, isLeased: false });
     queue.restore({ entry, delayMs, place: placeNames[place] });
   };
 
+  // Found before a job of the line that was leased comes to be one of them.
+  const elsewhere = states.inOrder(number);
   const cold = recovered.cold.get(number);
   if (cold !== undefined) {
     queue.line.reserve(Math.min(cold.count, locations.size));
     for (const at of inOrder(cold)) {
       const seq = cold.seq(at);
-      if (hot.has(seq) || letters.has(seq) || locations.get(seq) === undefined) continue;
+      if (states.has(seq) || letters.has(seq) || locations.get(seq) === undefined) continue;
       const enqueuedAt = cold.enqueuedAt(at);
-      if (leased.has(seq)) put(seq, { queue: number, id: "", enqueuedAt, state: untried });
+      if (leased.has(seq)) put(seq, enqueuedAt, untried);
       else queue.line.push(seq, enqueuedAt);
     }
   }
-  const own = [...hot].filter(([, job]) => job.queue === number);
-  own.sort(([, one], [, other]) => one.state.order - other.state.order);
-  for (const [seq, job] of own) put(seq, job);
+  for (const seq of elsewhere) {
+    const { enqueuedAt, state } = states.get(seq) as WaitingState;
+    put(seq, enqueuedAt, state);
+  }
 
   const dead = [...letters].filter(([, letter]) => letter.queue === number);
   // One that was written anew stands further on in the journal than those that died after it.
@@ -67,30 +70,4 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
     queue.restoreDedup({ key, fingerprint }, id, Math.max(0, now - usedAt));
   }
   if (recovered.paused.has(number)) queue.setPaused(true);
-}
-
-const untried: JobState = {
-  place: places.line satisfies Place,
-  attempts: 0,
-  due: 0,
-  delay: 0,
-  order: 0,
-  endpoint: null,
-};
-
-/** Places of the jobs in the order of their numbers, each number once: cleaning may have written one twice. */
-function* inOrder(jobs: ColdJobs): Iterable<number> {
-  let isAscending = true;
-  for (let at = 1; at < jobs.count && isAscending; at += 1) isAscending = jobs.seq(at) > jobs.seq(at - 1);
-  if (isAscending) {
-    for (let at = 0; at < jobs.count; at += 1) yield at;
-    return;
-  }
-  const all = Uint32Array.from({ length: jobs.count }, (_, at) => at);
-  all.sort((a, b) => jobs.seq(a) - jobs.seq(b));
-  let last = 0;
-  for (const at of all) {
-    if (jobs.seq(at) !== last) yield at;
-    last = jobs.seq(at);
-  }
 }

@@ -3,44 +3,14 @@ import { UsageError } from "../../../errors.ts";
 import type { Files } from "./files.ts";
 import { prepareFolder, readStoreId } from "./folder.ts";
 import { createJournal } from "./journal.ts";
+import { itemsOf } from "./items.ts";
 import { modes, withBody } from "./recovered.ts";
-import type { HotJob, KeptLetter, Recovered } from "./recovered.ts";
 import { types } from "./record.ts";
 import { seedOf } from "./segment.ts";
 import type { Segment } from "./segment.ts";
-import { places, writeJob, writeLetter } from "./snapshots.ts";
-import type { JobState } from "./snapshots.ts";
+import { writeJob, writeLetter } from "./snapshots.ts";
 import { writeStored } from "./stored.ts";
 import type { Survey } from "./survey.ts";
-
-/** A job or dead letter as a survey knows it. */
-export type Item = ({ readonly kind: "dead" } & KeptLetter) | ({ readonly kind: "job" } & HotJob);
-
-/** Everything that lives in a store, in the order of its numbers. */
-export function* itemsOf(recovered: Recovered): Generator<readonly [seq: number, item: Item]> {
-  const { locations, hot, letters, cold, leased } = recovered;
-  const all = new Map<number, Item>();
-  for (const [queue, jobs] of cold) {
-    for (let at = 0; at < jobs.count; at += 1) {
-      const state: JobState = { place: places.line, attempts: 0, due: 0, delay: 0, order: 0, endpoint: null };
-      all.set(jobs.seq(at), { kind: "job", queue, id: "", enqueuedAt: jobs.enqueuedAt(at), state });
-    }
-  }
-  for (const [seq, { queue, id, enqueuedAt, state }] of hot)
-    all.set(seq, { kind: "job", queue, id, enqueuedAt, state });
-  for (const [seq, letter] of letters) all.set(seq, { kind: "dead", ...letter });
-  for (const [seq, item] of [...all].sort(([a], [b]) => a - b)) {
-    if (locations.get(seq) === undefined) continue;
-    const isLeased = item.kind === "job" && leased.has(seq);
-    if (!isLeased) yield [seq, item];
-    // As a start would have it: ready, one attempt charged.
-    else
-      yield [
-        seq,
-        { ...item, state: { ...item.state, place: places.back, attempts: item.state.attempts + 1, due: 0 } },
-      ];
-  }
-}
 
 /**
  * Writes everything that a survey could read to a new store. Returns how many jobs and dead letters.
@@ -114,7 +84,7 @@ export async function salvageStore(
       dead += 1;
     } else {
       const { enqueuedAt, state } = item;
-      const job = { ...state, seq, id: item.id === "" ? id : item.id, enqueuedAt, dedup: null };
+      const job = { ...state, seq, id: item.id ?? id, enqueuedAt, dedup: null };
       writeJob(journal.begin(types.job, 0, item.queue), job, body);
       jobs += 1;
     }

@@ -102,7 +102,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const { segments, recovered } = replayed;
     // What a process that was killed has written is in the page cache, and not yet safe.
     if (replayed.current !== null && options.fsync !== "never") await files.sync(replayed.current.fd);
-    const { locations, queues, paused, shared } = recovered;
+    const { locations, states, ids, queues, paused, shared } = recovered;
     let { lastSeq, lastOrder } = recovered;
     const numbers = new Map([...queues].map(([number, name]) => [name, number]));
     const keepers = new Map<number, FileKeeper>();
@@ -178,14 +178,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const stored = createStoredKeeper({ journal, locations, nextSeq, kept: recovered.stored.values() });
 
     const isShort = (): boolean => space.refusal !== null;
+    const jobs = { journal, locations, states, ids };
     cleaner = createCleaner({
       ...options,
       ...limits,
+      ...jobs,
       isShort,
       seed,
       segments,
-      journal,
-      locations,
       keepers,
       rewriteStored: (...version) => stored.rewrite(...version),
     });
@@ -203,7 +203,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         let keeper = keepers.get(number);
         if (keeper === undefined) {
           const nextOrder = (): number => (lastOrder += 1);
-          keeper = createFileKeeper({ ...options, number, journal, locations, bodies, nextSeq, nextOrder });
+          keeper = createFileKeeper({ ...options, ...jobs, number, bodies, nextSeq, nextOrder });
           keepers.set(number, keeper);
         }
         return keeper;

@@ -31,6 +31,8 @@ export interface Keeper {
     where: { readonly delayMs: number } | { readonly key: string },
     body?: JobBody,
   ): void;
+  /** A job turned out to have another id than it was stored under; what is told next of it lasts. */
+  renamed(entry: JobEntry): void;
   /** A job is over, acked or evicted. */
   ended(entry: JobEntry): void;
   /** A job became a dead letter; its bytes are replaced where `body` is given. Returns how many there are. */
@@ -69,6 +71,7 @@ export function createMemoryKeeper(): Keeper {
     waits(entry, _where, body) {
       if (body !== undefined) replaceBody(entry, entry.id, body);
     },
+    renamed() {},
     ended: (entry) => bodies.free(entry.ref),
     died(letter, body) {
       if (body !== undefined) replaceBody(letter, letter.jobId, body);

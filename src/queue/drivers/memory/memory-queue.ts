@@ -16,7 +16,7 @@ import type {
 import type { PauseNote } from "../../pause-note.ts";
 import type { AdmissionLimits } from "./admission.ts";
 import type { JobEntry } from "./job-entry.ts";
-import type { UntriedLine } from "./untried-line.ts";
+import type { WaitingPlaces } from "./waiting-places.ts";
 
 /** How one queue in memory behaves. */
 export interface MemoryQueueOptions extends AdmissionLimits {
@@ -28,8 +28,8 @@ export interface MemoryQueueOptions extends AdmissionLimits {
   readonly events: DriverEvents;
   /** Told when the queue is paused or resumed. */
   readonly pause: PauseNote;
-  /** The line of jobs never leased; one of its own when not given. */
-  readonly untried?: UntriedLine;
+  /** What waiting jobs stand in; places in this process' memory when not given. */
+  readonly places?: WaitingPlaces;
 }
 
 /** A job that an earlier process kept. */

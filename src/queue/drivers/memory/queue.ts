@@ -7,9 +7,9 @@ import { createJobEntry, noRef } from "./job-entry.ts";
 import type { JobEntry } from "./job-entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
 import { createLeases } from "./leases.ts";
-import { createUntriedLine } from "./untried-line.ts";
 import type { MemoryQueue, MemoryQueueOptions } from "./memory-queue.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
+import { createEntryPlaces } from "./waiting-places.ts";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /**
@@ -26,7 +26,7 @@ export function createMemoryQueue(
 ): MemoryQueue {
   const { clock, events, capacity } = options;
   const waiting = createWaitingJobs({
-    untried: options.untried ?? createUntriedLine(),
+    ...(options.places ?? createEntryPlaces()),
     // Without a capacity nothing is ever evicted, and nobody has to know who holds most.
     tracksHoldings: capacity !== Infinity,
   });
@@ -137,7 +137,10 @@ export function createMemoryQueue(
   const dispose = (entry: JobEntry, settlement: Settlement): void => {
     leases.end(entry);
     const body = "body" in settlement ? settlement.body : undefined;
-    if ("id" in settlement && settlement.id !== undefined) entry.id = settlement.id;
+    if ("id" in settlement && settlement.id !== undefined && settlement.id !== entry.id) {
+      entry.id = settlement.id;
+      keeper.renamed(entry);
+    }
     switch (settlement.verb) {
       case "ack":
         return keeper.ended(entry);

@@ -1,23 +1,16 @@
 import { createJobEntry } from "./job-entry.ts";
-import type { JobEntry } from "./job-entry.ts";
-
-/** The line of jobs that were never leased. It need not keep an entry for each while they wait. */
-export interface UntriedLine {
-  readonly size: number;
-  pushBack(entry: JobEntry): void;
-  popFront(): JobEntry | undefined;
-  front(): Pick<JobEntry, "order" | "enqueuedAt"> | undefined;
-}
+import type { JobLine } from "./job-line.ts";
 
 const smallest = 64;
 /** Numbers of one job: ref, order, enqueuedAt. */
 const width = 3;
 
 /**
- * A ring of numbers, 24 bytes a job: the collector has nothing to visit. It doubles when full and halves when three
+ * A line of jobs that were never leased. It is a ring of numbers, 24 bytes a job: the collector has nothing to visit. It
+ * doubles when full and halves when three
  * quarters are free. Entries are made as they leave; their ids stand beside their bytes, and come with them.
  */
-export function createUntriedLine(): UntriedLine {
+export function createUntriedLine(): JobLine {
   let ring = new Float64Array(smallest * width);
   let capacity = smallest;
   let head = 0;

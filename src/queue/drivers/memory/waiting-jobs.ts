@@ -1,15 +1,11 @@
 import type { LeaseOptions, ParkedJobs } from "../../driver.ts";
-import { createDeadlineHeap } from "./deadline-heap.ts";
-import type { DeadlineHeap } from "./deadline-heap.ts";
 import type { JobEntry } from "./job-entry.ts";
 import { createHoldings } from "./holdings.ts";
 import type { Holdings } from "./holdings.ts";
-import { createLinkedList } from "./linked-list.ts";
-import type { LinkedList } from "./linked-list.ts";
-import type { UntriedLine } from "./untried-line.ts";
+import type { JobLine } from "./job-line.ts";
+import type { WaitingPlaces } from "./waiting-places.ts";
 
-export interface WaitingJobsOptions {
-  readonly untried: UntriedLine;
+export interface WaitingJobsOptions extends WaitingPlaces {
   /** False: `evict` finds only jobs that were never tried. */
   readonly tracksHoldings: boolean;
 }
@@ -61,13 +57,14 @@ export interface WaitingJobs {
  *
  * A job whose endpoint is known stands among that endpoint's holdings as well, for as long as it waits.
  */
-export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOptions): WaitingJobs {
-  const back = createLinkedList<JobEntry>();
-  const due = createLinkedList<JobEntry>();
-  const ahead = createLinkedList<JobEntry>();
-  const retries = createDeadlineHeap<JobEntry>();
-  const delayed = createDeadlineHeap<JobEntry>();
-  const parked = new Map<string, LinkedList<JobEntry>>();
+export function createWaitingJobs(options: WaitingJobsOptions): WaitingJobs {
+  const { untried, createLine, createHeap, tracksHoldings } = options;
+  const back = createLine();
+  const due = createLine();
+  const ahead = createLine();
+  const retries = createHeap();
+  const delayed = createHeap();
+  const parked = new Map<string, JobLine>();
   const holdings = tracksHoldings ? createHoldings() : noHoldings;
   let parkedCount = 0;
 
@@ -81,7 +78,7 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
   };
 
   const fillFromParked = (taken: JobEntry[], { max, closedKeys, parkedMax }: LeaseOptions): void => {
-    const served: [string, LinkedList<JobEntry>][] = [];
+    const served: [string, JobLine][] = [];
     for (const [key, jobs] of parked) {
       if (taken.length >= max) break;
       if (closedKeys.has(key)) continue;
@@ -95,12 +92,6 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
       parked.delete(key);
       if (jobs.size > 0) parked.set(key, jobs);
     }
-  };
-
-  const popNearest = (from: DeadlineHeap<JobEntry>): JobEntry | undefined => {
-    const entry = from.nearest();
-    if (entry !== undefined) from.remove(entry);
-    return entry;
   };
 
   /** The place a held job stands in: a heap where it waits for a time, else a line, a key's among them. */
@@ -119,11 +110,11 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
     const isDueOlder = (due.front()?.order ?? Infinity) < (untried.front()?.order ?? Infinity);
     return (
       (isDueOlder ? due : untried).popFront() ??
-      popNearest(delayed) ??
+      delayed.popNearest() ??
       // What came back unsettled, so that nobody has said yet which endpoint it is for.
       back.popFront() ??
       ahead.popFront() ??
-      popNearest(retries)
+      retries.popNearest()
     );
   };
 
@@ -151,13 +142,13 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
       entry.endpoint = key;
       holdings.add(entry);
       let jobs = parked.get(key);
-      if (jobs === undefined) parked.set(key, (jobs = createLinkedList()));
+      if (jobs === undefined) parked.set(key, (jobs = createLine()));
       jobs.pushBack(entry);
       parkedCount += 1;
     },
     promote(now) {
-      while ((retries.nearest()?.deadline ?? Infinity) <= now) back.pushBack(popNearest(retries) as JobEntry);
-      while ((delayed.nearest()?.deadline ?? Infinity) <= now) due.pushBack(popNearest(delayed) as JobEntry);
+      while (retries.nearestDeadline() <= now) back.pushBack(retries.popNearest() as JobEntry);
+      while (delayed.nearestDeadline() <= now) due.pushBack(delayed.popNearest() as JobEntry);
     },
     take(options) {
       const taken: JobEntry[] = [];
@@ -174,7 +165,7 @@ export function createWaitingJobs({ untried, tracksHoldings }: WaitingJobsOption
       removeHeld(held);
       return held;
     },
-    nextDue: () => Math.min(retries.nearest()?.deadline ?? Infinity, delayed.nearest()?.deadline ?? Infinity),
+    nextDue: () => Math.min(retries.nearestDeadline(), delayed.nearestDeadline()),
     counts: () => ({
       ready: back.size + due.size + ahead.size + untried.size,
       delayed: retries.size + delayed.size,
