@@ -14,8 +14,11 @@ const kills = long ? 200 : 6;
 const concurrency = 16;
 /** In flight at most: one for each slot, and one beyond for the only endpoint. */
 const inFlight = concurrency + 1;
-/** Leased at most: two for each slot wait (worker/queue-worker.ts), and as many as are in flight may just be settled. */
-const mostLeased = 2 * concurrency + 2 * inFlight;
+/**
+ * Leased at most (worker/queue-worker.ts, worker/schedule/prefetch.ts): two for each slot wait, beside one for each free
+ * place; others are in flight, and as many may just be settled.
+ */
+const mostLeased = 2 * concurrency + 3 * inFlight;
 
 /** Posts jobs, ten a request and one request after the other, until the server is gone; notes those that were confirmed. */
 async function postUntilGone(server: Executable, from: number, confirmed: Set<number>): Promise<void> {
