@@ -5,14 +5,15 @@ import { systemClock } from "./clock.ts";
 import { orAborted, sleep } from "./wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createDirectory } from "./delivery/directory.ts";
-import type { Directory } from "./delivery/endpoint.ts";
+import { createLive, findByLabel, type Live } from "./delivery/live.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
+import { secretsOf } from "./secrets/collect.ts";
 import { createMask } from "./secrets/mask.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { startCounters } from "./metric-series.ts";
+import { startCounters, startEndpointCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
@@ -58,13 +59,10 @@ export interface Hookline {
 /** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
 const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
 
-/** What the mask spares where it is a whole text. */
-function namesIn(config: LoadedConfig["config"], directory: Directory): ReadonlySet<string> {
-  return new Set([
-    ...config.queue.queues.map(({ name }) => name),
-    ...directory.apps.map(({ id }) => id),
-    ...directory.endpoints.map(({ label }) => label),
-  ]);
+/** Whether the text as a whole names a queue, an app or an endpoint. */
+function isName(text: string, { config, directory }: Live): boolean {
+  if (config.queue.queues.some(({ name }) => name === text)) return true;
+  return directory.findApp(text, null) !== null || findByLabel(directory, text) !== null;
 }
 
 /** Builds everything from a checked configuration; nothing runs before `start`. */
@@ -72,8 +70,12 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const { config } = loaded;
   const clock = systemClock;
   const startedAt = clock.monotonic();
-  const directory = createDirectory(config);
-  const mask = createMask(config, namesIn(config, directory));
+  const live = createLive({ config, directory: createDirectory(config) });
+  const secrets = createMask(secretsOf(config), (text) => isName(text, live));
+  live.onReplace(({ previous, next }) => {
+    if (previous.config !== next.config) secrets.replace(secretsOf(next.config));
+  });
+  const { mask } = secrets;
   const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
   const metrics = createMetrics();
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
@@ -83,7 +85,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     clock,
     log,
     events: losses,
-    retries: retryBounds(directory.retries),
+    retries: retryBounds(live.directory.retries),
     fail,
   });
   const supervisor = createSupervisor({
@@ -93,7 +95,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     onRestart: (id) => metrics.restarts.labels({ child: childKind(id) }).inc(),
   });
   const gates = createEndpointGates({
-    directory,
+    live,
     clock,
     log,
     shared: driver.shared,
@@ -101,11 +103,21 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   });
   const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
-  const attempt = createAttempter({
+  const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
     metrics,
     log,
+    isInForce: (label) => findByLabel(live.directory, label) !== null,
+  });
+  live.onReplace(({ next, added, changed, removed }) => {
+    for (const endpoint of [...removed, ...changed.map(({ before }) => before)]) transports.forget(endpoint);
+    for (const { label } of removed) {
+      attempts.forget(label);
+      attempter.forget(label);
+    }
+    if (gates.all().length > next.config.metrics.endpoint_series) return;
+    for (const { label } of added) startEndpointCounters(metrics, label);
   });
 
   const queueNames = config.queue.queues.map(({ name }) => name);
@@ -119,12 +131,11 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const faults = createBackendFaults(log, clock);
   const consuming = consumingOf(config);
   const consumption = createConsumption({
-    config,
+    live,
     driver,
     consuming,
-    directory,
     gates,
-    attempt,
+    attempt: (delivery, cut) => attempter.attempt(delivery, cut),
     record: (...made) => attempts.record(...made),
     mask,
     faults,
@@ -144,13 +155,12 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
 
   const tokens = createTokens(config.server);
   const admin: AdminApp = createAdminApp({
-    config,
+    live,
     tokens,
     driver,
     writes,
     queues: queueNames,
     supervisor,
-    directory,
     gates,
     attempts,
     transportOf: (endpoint) => transports.of(endpoint),
@@ -161,7 +171,7 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       clock,
       gates,
       waiting: () => consumption.waiting(),
-      mostEndpoints: config.metrics.endpoint_series,
+      mostEndpoints: () => live.config.metrics.endpoint_series,
     },
     clock,
     log,

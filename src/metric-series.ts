@@ -45,8 +45,11 @@ export function startCounters(metrics: Metrics, { queues, endpoints }: CountedFr
     for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });
     for (const code of refusals) metrics.rejected.labels({ queue, code });
   }
-  for (const endpoint of endpoints) {
-    for (const outcome of outcomeKinds) metrics.attempts.labels({ endpoint, outcome });
-  }
+  for (const endpoint of endpoints) startEndpointCounters(metrics, endpoint);
   metrics.httpRequests.labels({ route: "/metrics", status: "200" });
+}
+
+/** Makes the counters' series of an endpoint, at 0. */
+export function startEndpointCounters(metrics: Metrics, endpoint: string): void {
+  for (const outcome of outcomeKinds) metrics.attempts.labels({ endpoint, outcome });
 }

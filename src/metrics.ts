@@ -22,6 +22,8 @@ export interface HistogramSeries {
 /** A named metric; `labels(…)` gives the series of these label values, made at first use and kept. */
 export interface Metric<S> {
   labels(values?: Labels): S;
+  /** Forgets the series of these label values, where there is one. */
+  remove(values: Labels): void;
   /** Forgets all series: for gauges whose objects come and go, before they are set anew. */
   clear(): void;
 }
@@ -62,6 +64,7 @@ export function createMetricsRegistry(): MetricsRegistry {
         if (entry === undefined) all.set(key, (entry = { labels: values, series: create() }));
         return entry.series;
       },
+      remove: (values) => void all.delete(labelText(values)),
       clear: () => all.clear(),
     };
   };

@@ -40,7 +40,7 @@ export interface AdminApp {
  * Made once at start: it warns of a missing token.
  */
 export function createAdminApp(deps: AdminDeps): AdminApp {
-  const { host } = deps.config.server;
+  const { host } = deps.live.config.server;
   const authorize = createAuthorizer({ host, tokens: deps.tokens });
   const warning = accessWarning(host, deps.tokens.current());
   if (warning !== null) deps.log.warn(warning);

@@ -1,5 +1,7 @@
+import type { Directory } from "../delivery/endpoint.ts";
 import { HooklineError } from "../errors.ts";
 import { deliveryId, endpointNameHash, safeJobId } from "../jobs/id.ts";
+import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
 
 /** What became of a redrive by ids. */
@@ -24,16 +26,13 @@ const parallel = 32;
  * @throws HooklineError `list_first` when the driver finds none of them, not having listed them.
  */
 export function createNamedRedrive(
-  deps: Pick<AdminDeps, "driver" | "directory" | "metrics">,
+  deps: Pick<AdminDeps, "driver" | "live" | "metrics">,
 ): (queue: string, ids: readonly string[]) => Promise<NamedRedrive> {
-  const { driver, directory } = deps;
-  const { endpoints } = directory;
-  const formers = endpoints.flatMap(({ formerName }) => (formerName === null ? [] : [formerName]));
-  const hashes = [
-    ...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)]),
-  ];
+  const { driver, live } = deps;
+  const hashesOf = createMemo(nameHashes);
 
   return async (queue, given) => {
+    const hashes = hashesOf(live.directory);
     const ids = [...new Set(given)];
     let redriven = 0;
     let refusal: HooklineError | null = null;
@@ -73,4 +72,10 @@ export function createNamedRedrive(
     if (redriven === 0 && refusal !== null) throw refusal as HooklineError;
     return { redriven, notFound };
   };
+}
+
+/** Second halves of the ids of deliveries to the endpoints that are configured. */
+function nameHashes({ endpoints }: Directory): readonly string[] {
+  const formers = endpoints.flatMap(({ formerName }) => (formerName === null ? [] : [formerName]));
+  return [...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)])];
 }

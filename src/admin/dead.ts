@@ -47,9 +47,10 @@ const redriveBody = v.pipe(
 export function deadLetterRoutes(deps: AdminDeps): Route[] {
   const { driver, metrics } = deps;
   const redriveNamed = createNamedRedrive(deps);
-  const formats = new Map(
-    deps.config.queue.queues.map(({ name, format }) => [name, format === "raw" ? "raw" : "auto"] as const),
-  );
+  const formatOf = (queue: string): "raw" | "auto" => {
+    const settings = deps.live.config.queue.queues.find(({ name }) => name === queue);
+    return settings?.format === "raw" ? "raw" : "auto";
+  };
   return [
     route({
       method: "GET",
@@ -59,7 +60,7 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       async handle(request, { query }) {
         const queue = queueParameter(deps, request);
         requireOpenDriver(deps);
-        return deadLetterPage(deps, queue, formats.get(queue) ?? "auto", query);
+        return deadLetterPage(deps, queue, formatOf(queue), query);
       },
     }),
     route({
@@ -68,7 +69,7 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       access: "operate",
       async handle(request) {
         const queue = queueParameter(deps, request);
-        const text = await readJsonText(request, deps.config.server.max_body_bytes);
+        const text = await readJsonText(request, deps.live.config.server.max_body_bytes);
         const { ids, max = 1 } = validate(redriveBody, parseJsonBody(text), "invalid_body");
         requireOpenDriver(deps);
         if (ids !== undefined) {

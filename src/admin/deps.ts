@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { ConfigEntry } from "../secrets/redacted-config.ts";
-import type { Config } from "../config/schema.ts";
-import type { Directory, Endpoint } from "../delivery/endpoint.ts";
+import type { Endpoint } from "../delivery/endpoint.ts";
+import type { Live } from "../delivery/live.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -24,7 +24,8 @@ export interface ProcessState {
 
 /** Everything the admin API needs of the process; built in src/app.ts. */
 export interface AdminDeps {
-  readonly config: Config;
+  /** The configuration and the receivers in force: to be read anew for each request. */
+  readonly live: Live;
   /** Who may use /v1. */
   readonly tokens: Pick<Tokens, "current">;
   readonly driver: QueueDriver;
@@ -33,7 +34,6 @@ export interface AdminDeps {
   /** Names of queue.queues, in order. */
   readonly queues: readonly string[];
   readonly supervisor: SupervisorView;
-  readonly directory: Directory;
   readonly gates: EndpointGates;
   /** The delivery log. */
   readonly attempts: Pick<AttemptLog, "list">;

@@ -14,11 +14,11 @@ import { pathParameter, type AdminRequest } from "./route.ts";
 export function endpointParameter(deps: AdminDeps, request: AdminRequest): Endpoint {
   const appId = pathParameter(request, "app");
   const name = pathParameter(request, "name");
-  const app = appId === "-" ? null : deps.directory.findApp(appId, null);
+  const app = appId === "-" ? null : deps.live.directory.findApp(appId, null);
   if (app === null && appId !== "-") {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, appId)} in the configuration`);
   }
-  const endpoint = deps.directory.findEndpoint(app, name);
+  const endpoint = deps.live.directory.findEndpoint(app, name);
   if (endpoint !== null) return endpoint;
   const where = app === null ? "among the named endpoints" : `in app ${app.id}`;
   throw new RequestError(

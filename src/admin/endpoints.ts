@@ -33,12 +33,8 @@ const modes = {
  */
 export function endpointRoutes(deps: AdminDeps): Route[] {
   const path = "/v1/endpoints/:app/:name";
-  const appIds = new Map<Endpoint, string>();
-  for (const app of deps.directory.apps) {
-    for (const endpoint of app.endpoints) appIds.set(endpoint, app.id);
-  }
   const describe = (endpoint: Endpoint): Record<string, unknown> =>
-    describeEndpoint(deps, appIds.get(endpoint) ?? null, endpoint);
+    describeEndpoint(deps, appIdOf(endpoint), endpoint);
 
   const switchBy = (verb: keyof typeof modes): Route =>
     route({
@@ -75,10 +71,8 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
         pageReply(
           {
             name: "endpoints",
-            entries: deps.gates
-              .all()
-              .filter(({ endpoint }) => mayNameApp(caller, appIds.get(endpoint) ?? "-")),
-            keyOf: ({ endpoint }) => JSON.stringify([appIds.get(endpoint) ?? null, endpoint.name]),
+            entries: deps.gates.all().filter(({ endpoint }) => mayNameApp(caller, appIdOf(endpoint) ?? "-")),
+            keyOf: ({ endpoint }) => JSON.stringify([appIdOf(endpoint), endpoint.name]),
             describe: ({ endpoint }) => describe(endpoint),
           },
           query,
@@ -114,4 +108,9 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     }),
     ...endpointAttemptRoutes(deps),
   ];
+}
+
+/** The id of its app; null for a named endpoint, whose label is its name alone. */
+function appIdOf({ label, name }: Endpoint): string | null {
+  return label === name ? null : label.slice(0, -name.length - 1);
 }

@@ -23,7 +23,7 @@ export interface EventWriter {
 }
 
 export function createEventWriter(deps: AdminDeps): EventWriter {
-  const { batching } = deps.config.webhooks;
+  const settings = () => deps.live.config.webhooks.batching;
   const enqueue = (batch: EventBatch, once: NewJob["dedup"] = null): Promise<Verdict[]> => {
     const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes);
     // Cut in the same places each time, so that the same part has the same key.
@@ -34,15 +34,14 @@ export function createEventWriter(deps: AdminDeps): EventWriter {
   };
   const writeAlone: EventWriter["write"] = (queue, appId, events, once) =>
     enqueue({ queue, appId, timeMs: deps.clock.now(), events }, once);
-  if (!batching.enabled) return { write: writeAlone, flush: () => Promise.resolve() };
   const batcher = createEventBatcher({
-    durationMs: batching.duration_ms,
-    size: batching.size,
+    durationMs: () => settings().duration_ms,
+    size: () => settings().size,
     enqueue: (batch) => enqueue(batch),
   });
   return {
     async write(queue, appId, events, once) {
-      if (once !== null) return writeAlone(queue, appId, events, once);
+      if (once !== null || !settings().enabled) return writeAlone(queue, appId, events, once);
       return (await batcher.add(queue, appId, deps.clock.now(), events)).flat();
     },
     flush: () => batcher.flush(),

@@ -23,7 +23,6 @@ const mostNames = 20;
  * The answer says of each event how many webhooks want it: 0 is often a misspelt name.
  */
 export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
-  const queue = eventsQueue(deps);
   return [
     route({
       method: "POST",
@@ -33,6 +32,7 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
       async handle(request) {
         const app = requireApp(deps, request);
         requireIntake(deps);
+        const queue = eventsQueue(deps);
         if (queue === null) {
           throw new RequestError(
             "no_event_queue",
@@ -47,7 +47,7 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
         }
         const key = idempotencyKey(request.headers);
         requireDedup(deps, key);
-        const text = await readJsonText(request, deps.config.server.max_body_bytes);
+        const text = await readJsonText(request, deps.live.config.server.max_body_bytes);
         const body = readEventsRequest(text);
         if (!body.ok) {
           // Throws first where the text is no JSON at all, with line and column.
@@ -67,7 +67,9 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
 
 /** `webhooks`, else the first queue; raw queues deliver bodies verbatim and take no events. */
 function eventsQueue(deps: AdminDeps): string | null {
-  const usable = deps.config.queue.queues.filter((queue) => queue.format !== "raw").map(({ name }) => name);
+  const usable = deps.live.config.queue.queues
+    .filter((queue) => queue.format !== "raw")
+    .map(({ name }) => name);
   return usable.includes("webhooks") ? "webhooks" : (usable[0] ?? null);
 }
 
@@ -119,7 +121,7 @@ async function countWebhooks(
 
 function requireApp(deps: AdminDeps, request: AdminRequest): App {
   const id = pathParameter(request, "app");
-  const app = deps.directory.findApp(id, null);
+  const app = deps.live.directory.findApp(id, null);
   if (app === null) {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, id)} in the configuration`);
   }

@@ -1,8 +1,10 @@
-import type { Directory } from "../delivery/endpoint.ts";
+import type { Config } from "../config/schema.ts";
+import type { Live } from "../delivery/live.ts";
 import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import { route as routeJob, type RawRoutes } from "../delivery/router.ts";
 import { readJobs, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
 import type { DecodedJob } from "../jobs/job.ts";
+import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from "./enqueue.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
@@ -22,17 +24,17 @@ const shortestJobBytes = 32;
  * Bad ones are named and the good ones accepted. Nothing is answered before the driver has confirmed.
  */
 export function jobRoutes(deps: AdminDeps): Route[] {
-  const { driver, directory, clock, config } = deps;
-  const { max_body_bytes: maxBodyBytes } = config.server;
-  const maxJobs = Math.ceil(maxBodyBytes / shortestJobBytes);
-  const isConsumed = config.queue.consume && driver.name !== "none";
-  const queues = new Map(
-    config.queue.queues.map((queue) => {
-      const rawRoutes = queue.format === "raw" ? compileRawRoutes(queue) : null;
-      const findObstacle = isConsumed ? obstacleFinder(directory, rawRoutes) : undefined;
-      return [queue.name, { format: rawRoutes === null ? "auto" : "raw", findObstacle }] as const;
-    }),
-  );
+  const { driver, live, clock } = deps;
+  const readingsOf = createMemo(({ queue: { consume, queues } }: Config) => {
+    const isConsumed = consume && driver.name !== "none";
+    return new Map(
+      queues.map((queue) => {
+        const rawRoutes = queue.format === "raw" ? compileRawRoutes(queue) : null;
+        const findObstacle = isConsumed ? obstacleFinder(live, rawRoutes) : undefined;
+        return [queue.name, { format: rawRoutes === null ? "auto" : "raw", findObstacle }] as const;
+      }),
+    );
+  });
   return [
     route({
       method: "POST",
@@ -43,12 +45,14 @@ export function jobRoutes(deps: AdminDeps): Route[] {
         const queue = queueParameter(deps, request);
         requireIntake(deps);
         const key = idempotencyKey(request.headers);
+        const { max_body_bytes: maxBodyBytes } = live.config.server;
+        const maxJobs = Math.ceil(maxBodyBytes / shortestJobBytes);
         const text = await readJsonText(request, maxBodyBytes);
         const intake = readJobs(text, {
           queue,
           format: "auto",
-          ...queues.get(queue),
-          apps: directory,
+          ...readingsOf(live.config).get(queue),
+          apps: live.directory,
           capabilities: driver.capabilities,
           // What is discarded is never there twice.
           idempotencyKey: driver.name === "none" ? null : key,
@@ -104,9 +108,9 @@ const obstacles: Readonly<Record<Obstacle["code"], string>> = {
 };
 
 /** Asks the routing that the worker will ask: a job that it gives up is better refused while its sender listens. */
-function obstacleFinder(directory: Directory, rawRoutes: RawRoutes | null) {
+function obstacleFinder(live: Live, rawRoutes: RawRoutes | null) {
   return (job: DecodedJob): Obstacle | null => {
-    const routing = routeJob(job, directory, rawRoutes);
+    const routing = routeJob(job, live.directory, rawRoutes);
     if (routing.kind !== "dead") return null;
     const { reason } = routing;
     return reason === "unknown_endpoint" || reason === "no_route" || reason === "not_wanted"

@@ -1,4 +1,6 @@
+import type { Directory } from "../delivery/endpoint.ts";
 import { publicJwk, type PublicJwk } from "../delivery/signing-keys.ts";
+import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
 import { textReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
@@ -14,11 +16,13 @@ const toleranceMs = 300_000;
  * `kid` hides what was configured together. A key is listed until nobody may accept its signatures any more.
  */
 export function wellKnownRoutes(deps: AdminDeps): Route[] {
-  const keys = deps.directory.endpoints
-    .flatMap((endpoint) => endpoint.standardKeys ?? [])
-    .flatMap(({ key, notAfter }) =>
-      key.version === "v1a" ? [{ jwk: publicJwk(key.publicKey), notAfter }] : [],
-    );
+  const keysOf = createMemo(({ endpoints }: Directory) =>
+    endpoints
+      .flatMap((endpoint) => endpoint.standardKeys ?? [])
+      .flatMap(({ key, notAfter }) =>
+        key.version === "v1a" ? [{ jwk: publicJwk(key.publicKey), notAfter }] : [],
+      ),
+  );
   return [
     route({
       method: "GET",
@@ -27,7 +31,7 @@ export function wellKnownRoutes(deps: AdminDeps): Route[] {
       handle() {
         const now = deps.clock.now();
         const current = new Map<string, PublicJwk>();
-        for (const { jwk, notAfter } of keys) {
+        for (const { jwk, notAfter } of keysOf(deps.live.directory)) {
           if (notAfter === null || notAfter + toleranceMs > now) current.set(jwk.kid, jwk);
         }
         const sorted = [...current.values()].sort((a, b) => (a.kid < b.kid ? -1 : 1));

@@ -23,7 +23,7 @@ export function workerRoutes(deps: AdminDeps): Route[] {
       path,
       access,
       handle(request) {
-        if (verb !== "restart" && !deps.config.supervisor.allow_crash) {
+        if (verb !== "restart" && !deps.live.config.supervisor.allow_crash) {
           throw new RequestError(
             "crash_not_allowed",
             "set supervisor.allow_crash to true to rehearse crashes and stalls",

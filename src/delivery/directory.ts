@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { camelKeys } from "../camel-keys.ts";
 import { formerNames } from "../config/endpoint-name.ts";
 import type { AppConfig, Config, EndpointConfig, WebhookConfig } from "../config/schema.ts";
@@ -16,40 +17,112 @@ export type DirectoryConfig = Pick<Config, "apps" | "endpoints" | "webhooks" | "
 
 /** What the receivers of one directory have in common. */
 interface Common {
-  readonly config: DirectoryConfig;
+  readonly defaults: ReceiverDefaults;
   /** The same limits and policies are one object: of thousands of receivers most have the defaults. */
   readonly limits: (config: LimitsConfig) => EndpointLimits;
   readonly retry: (config: RetryConfig) => RetryPolicy;
 }
 
-/**
- * All receivers, compiled: filters, retry policies and keys are worked out once, here.
- *
- * Takes a checked configuration: names resolved, ids, keys and names unique, patterns and keys valid.
- */
-export function createDirectory(config: DirectoryConfig): Directory {
-  const policies = new Map<string, RetryPolicy>();
-  const common: Common = {
-    config,
-    limits: once(new Map(), camelKeys<LimitsConfig>),
-    retry: once(policies, compileRetry),
-  };
-  common.retry(config.webhooks.retry);
-  const apps = config.apps.map((app) => compileApp(app, common));
-  const named = new Map(
-    Object.entries(config.endpoints).map(([name, receiver]) => [name, compileNamed(name, receiver, common)]),
+/** What receivers fall back to where their own settings say nothing. */
+interface ReceiverDefaults {
+  readonly retry: RetryConfig;
+  readonly requestTimeoutMs: number;
+  /** Region of Lambda functions. */
+  readonly region: string;
+}
+
+/** Makes receivers from checked settings: names resolved, ids, keys and names unique, patterns and keys valid. */
+export interface ReceiverCompiler {
+  /**
+   * One that the previous directory has of the same settings, as the same object, so that nothing is planned, looked
+   * up or connected again for it; else a new one.
+   */
+  app(settings: AppConfig): App;
+  /** A named endpoint; taken over as an app is. */
+  named(name: string, settings: EndpointConfig): Endpoint;
+  /** A directory of these, whichever compiler made them. Costs time for each endpoint, and compiles none. */
+  assemble(apps: readonly App[], named: readonly Endpoint[]): Directory;
+}
+
+/** All receivers of a checked configuration, compiled: filters, retry policies and keys are worked out once, here. */
+export function createDirectory(config: DirectoryConfig, previous: Directory | null = null): Directory {
+  const compiler = createReceiverCompiler(config, previous);
+  return compiler.assemble(
+    config.apps.map((app) => compiler.app(app)),
+    Object.entries(config.endpoints).map(([name, receiver]) => compiler.named(name, receiver)),
   );
+}
+
+/** What an app or a named endpoint was compiled from. */
+const origins = new WeakMap<
+  App | Endpoint,
+  { readonly settings: AppConfig | EndpointConfig; readonly defaults: ReceiverDefaults }
+>();
+
+/** The policies of a directory's receivers, by their settings. */
+interface Policies {
+  readonly limits: Map<string, EndpointLimits>;
+  readonly retry: Map<string, RetryPolicy>;
+}
+const policiesOf = new WeakMap<Directory, Policies>();
+
+/** @param previous The directory that the next one replaces; null = none. */
+export function createReceiverCompiler(
+  { webhooks, queue }: DirectoryConfig,
+  previous: Directory | null,
+): ReceiverCompiler {
+  const defaults: ReceiverDefaults = {
+    retry: webhooks.retry,
+    requestTimeoutMs: webhooks.request_timeout_ms,
+    region: queue.sqs.region,
+  };
+  const known = previous === null ? undefined : policiesOf.get(previous);
+  const policies: Policies = { limits: new Map(known?.limits), retry: new Map(known?.retry) };
+  const common: Common = {
+    defaults,
+    limits: once(policies.limits, camelKeys<LimitsConfig>),
+    retry: once(policies.retry, compileRetry),
+  };
+  const isSame = (found: App | Endpoint, settings: AppConfig | EndpointConfig): boolean =>
+    isDeepStrictEqual(origins.get(found), { settings, defaults });
+  const made = <Made extends App | Endpoint>(one: Made, settings: AppConfig | EndpointConfig): Made => {
+    origins.set(one, { settings, defaults });
+    return one;
+  };
+  return {
+    app(settings) {
+      const found = previous?.findApp(settings.id, null) ?? null;
+      if (found !== null && isSame(found, settings)) return found;
+      return made(compileApp(settings, common), settings);
+    },
+    named(name, settings) {
+      const found = previous?.findEndpoint(null, name) ?? null;
+      if (found !== null && isSame(found, settings)) return found;
+      return made(compileNamed(name, settings, common), settings);
+    },
+    assemble(apps, named) {
+      const directory = assembleDirectory(apps, named, common.retry(defaults.retry));
+      keepUsed(policies.retry, new Set(directory.retries));
+      keepUsed(policies.limits, new Set(directory.endpoints.map(({ limits }) => limits)));
+      policiesOf.set(directory, policies);
+      return directory;
+    },
+  };
+}
+
+function assembleDirectory(apps: readonly App[], named: readonly Endpoint[], common: RetryPolicy): Directory {
   const byId = new Map(apps.map((app) => [app.id, app]));
   const byKey = new Map(apps.map((app) => [app.key, app]));
-  const byName = new Map(apps.map((app) => [app, indexByName(app.endpoints)]));
+  const byName = new Map(named.map((endpoint) => [endpoint.name, endpoint]));
+  const endpoints = [...apps.flatMap((app) => app.endpoints), ...named];
   return {
     apps,
-    named: [...named.values()],
-    endpoints: [...apps.flatMap(({ endpoints }) => endpoints), ...named.values()],
-    retries: [...policies.values()],
+    named,
+    endpoints,
+    retries: [...new Set([common, ...endpoints.map(({ retry }) => retry)])],
     findApp: (id, key) =>
       (id === null ? undefined : byId.get(id)) ?? (key === null ? undefined : byKey.get(key)) ?? null,
-    findEndpoint: (app, name) => (app === null ? named : byName.get(app))?.get(name) ?? null,
+    findEndpoint: (app, name) => (app === null ? byName.get(name) : namesIn(app).get(name)) ?? null,
   };
 }
 
@@ -61,6 +134,19 @@ function once<From, To>(known: Map<string, To>, compile: (from: From) => To): (f
     if (made === undefined) known.set(key, (made = compile(from)));
     return made;
   };
+}
+
+function keepUsed<T>(known: Map<string, T>, used: ReadonlySet<T>): void {
+  for (const [key, value] of known) if (!used.has(value)) known.delete(key);
+}
+
+/** Made at first use: of many apps few are asked for an endpoint by its name. */
+const namesOfApps = new WeakMap<App, ReadonlyMap<string, Endpoint>>();
+
+function namesIn(app: App): ReadonlyMap<string, Endpoint> {
+  let names = namesOfApps.get(app);
+  if (names === undefined) namesOfApps.set(app, (names = indexByName(app.endpoints)));
+  return names;
 }
 
 /** Endpoints by name and by former name; formerNames() has seen to it that none is another's. */
@@ -117,15 +203,15 @@ function compileNamed(name: string, receiver: EndpointConfig, common: Common): E
 
 /** What webhooks and named endpoints have in common. */
 function compileReceiver(name: string, label: string, receiver: EndpointConfig, common: Common) {
-  const { queue, webhooks } = common.config;
+  const { defaults } = common;
   return {
     name,
     label,
     nameHash: endpointNameHash(name),
-    target: compileTarget(receiver, queue.sqs.region),
+    target: compileTarget(receiver, defaults.region),
     headers: Object.entries(receiver.headers),
-    retry: common.retry(mergeRetry(webhooks.retry, receiver.retry)),
-    requestTimeoutMs: receiver.request_timeout_ms ?? webhooks.request_timeout_ms,
+    retry: common.retry(mergeRetry(defaults.retry, receiver.retry)),
+    requestTimeoutMs: receiver.request_timeout_ms ?? defaults.requestTimeoutMs,
     tls: receiver.tls === null ? null : compileTls(receiver.tls),
     proxy: receiver.proxy === null ? null : new URL(receiver.proxy),
     limits: common.limits(limitsOf(receiver)),

@@ -13,6 +13,12 @@ import type { Verdict } from "./outcome.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { Transport } from "./transport.ts";
 
+/** Invokes functions; keeps a client for each endpoint. */
+export interface LambdaTransport extends Transport {
+  /** Lets go of the endpoint's client, once no attempt of it is in flight: it has been replaced or removed. */
+  forget(endpoint: Endpoint): void;
+}
+
 type LambdaTarget = Extract<Target, { readonly kind: "lambda" }>;
 
 /**
@@ -24,8 +30,11 @@ type LambdaTarget = Extract<Target, { readonly kind: "lambda" }>;
  * itself failed. The SDK is loaded at the first attempt, because it would double the time to start; its
  * own retries are off, because attempts are counted here.
  */
-export function createLambdaTransport({ clock }: { readonly clock: Clock }): Transport {
+export function createLambdaTransport({ clock }: { readonly clock: Clock }): LambdaTransport {
   const clients = new Map<Endpoint, Sdk.LambdaClient>();
+  const inFlight = new Map<Endpoint, number>();
+  /** Replaced or removed; their clients go with the last attempt. */
+  const leaving = new WeakSet<Endpoint>();
   let sdk: Promise<typeof Sdk> | null = null;
 
   const clientOf = (
@@ -50,14 +59,30 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
     return client;
   };
 
+  const letGo = (endpoint: Endpoint): void => {
+    clients.get(endpoint)?.destroy();
+    clients.delete(endpoint);
+  };
+  const ended = (endpoint: Endpoint): void => {
+    const left = (inFlight.get(endpoint) ?? 1) - 1;
+    if (left > 0) inFlight.set(endpoint, left);
+    else inFlight.delete(endpoint);
+    if (left === 0 && leaving.has(endpoint)) letGo(endpoint);
+  };
+
   return {
+    forget(endpoint) {
+      leaving.add(endpoint);
+      if (!inFlight.has(endpoint)) letGo(endpoint);
+    },
     attempt(request) {
       const { endpoint, cut } = request;
       const { target } = endpoint;
       if (target.kind !== "lambda") {
         throw new Error("the Lambda transport was given an endpoint without a function");
       }
-      return withDeadline(request, clock, async () => {
+      inFlight.set(endpoint, (inFlight.get(endpoint) ?? 0) + 1);
+      const outcome = withDeadline(request, clock, async () => {
         sdk ??= import("@aws-sdk/client-lambda");
         const loaded = await orCut(sdk, cut);
         const command = new loaded.InvokeCommand({
@@ -85,6 +110,7 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Tra
           return verdictOf(error, clock.now());
         }
       });
+      return outcome.finally(() => ended(endpoint));
     },
     close() {
       for (const client of clients.values()) client.destroy();

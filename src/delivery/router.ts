@@ -78,10 +78,16 @@ export function route(job: DecodedJob, directory: Directory, rawRoutes: RawRoute
   return routeRaw(job, directory, rawRoutes);
 }
 
+/** The app that a job names; null when it names none, or none that is there. */
+export function findAppOf(job: DecodedJob, directory: Directory): App | null {
+  if (job.kind === "pusher") return directory.findApp(job.appId, job.appKey);
+  return job.kind === "generic" && job.appId !== null ? directory.findApp(job.appId, null) : null;
+}
+
 const nothing: Routing = { kind: "nothing" };
 
 function routePusher(job: PusherJob, directory: Directory): Routing {
-  const app = directory.findApp(job.appId, job.appKey);
+  const app = findAppOf(job, directory);
   if (app === null) {
     const label = boundLabel(job.appId, job.endpoint);
     return dead("unknown_app", "the configuration has no app of this id or key", label);
@@ -118,7 +124,7 @@ function routeGeneric(job: GenericJob, directory: Directory): Routing {
     const delivery = { endpoint, content: genericContent(job), boundEvents: null };
     return { kind: "deliver", app: null, deliveries: [delivery] };
   }
-  const app = directory.findApp(job.appId, null);
+  const app = findAppOf(job, directory);
   const label = boundLabel(job.appId, job.endpoint);
   if (app === null) return dead("unknown_app", "the configuration has no app of this id", label);
   if (!app.accept.has("native")) {

@@ -20,6 +20,8 @@ export interface TransportsOptions {
 export interface Transports {
   /** The transport that carries this endpoint's attempts. */
   of(endpoint: Endpoint): Transport;
+  /** Lets go of what is kept for an endpoint that has been replaced or removed, once nothing of it is in flight. */
+  forget(endpoint: Endpoint): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,10 @@ export function createTransports({ config, mask }: TransportsOptions): Transport
   const lambda = createLambdaTransport({ clock: systemClock });
   return {
     of: ({ target }) => (target.kind === "http" ? http : lambda),
+    forget(endpoint) {
+      // What HTTP keeps goes with the object.
+      if (endpoint.target.kind === "lambda") lambda.forget(endpoint);
+    },
     async close() {
       await http.close();
       await lambda.close();

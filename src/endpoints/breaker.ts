@@ -35,14 +35,17 @@ export interface Breaker {
   ended(attempt: number, now: number, failed: boolean | null): void;
   /** Back to closed, by an operator. */
   reset(): void;
+  /** Another policy from now on; its state stays, and what was counted too, unless the window is another. */
+  setPolicy(policy: BreakerPolicy): void;
 }
 
 /** The window moves in steps of a tenth: exact sliding would keep a time for each attempt. */
 const slots = 10;
 
 /** `starts` is read only: the caller counts. */
-export function createBreaker(policy: BreakerPolicy, starts: Readonly<Starts>): Breaker {
-  const stepMs = policy.windowMs / slots;
+export function createBreaker(first: BreakerPolicy, starts: Readonly<Starts>): Breaker {
+  let policy = first;
+  let stepMs = policy.windowMs / slots;
   const attempts = Array.from({ length: slots }, () => 0);
   const failures = Array.from({ length: slots }, () => 0);
   let newest = 0;
@@ -121,5 +124,13 @@ export function createBreaker(policy: BreakerPolicy, starts: Readonly<Starts>): 
       trip = { failures: failing, attempts: all };
     },
     reset: close,
+    setPolicy(next) {
+      if (next.windowMs !== policy.windowMs) {
+        forget();
+        newest = 0;
+      }
+      policy = next;
+      stepMs = policy.windowMs / slots;
+    },
   };
 }

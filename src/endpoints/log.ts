@@ -37,6 +37,8 @@ export interface AttemptLog {
   record(delivery: AttemptedDelivery, outcome: Outcome, disposition: Disposition): void;
   /** Up to `limit` of one endpoint, newest first. */
   list(endpoint: Endpoint, limit: number): LoggedAttempt[];
+  /** Lets go of what it has of the endpoint with this label. */
+  forget(label: string): void;
 }
 
 export interface AttemptLogOptions {
@@ -64,7 +66,7 @@ interface Node {
 }
 
 interface Shelf {
-  readonly endpoint: Endpoint;
+  readonly label: string;
   oldest: Node | null;
   newest: Node | null;
   size: number;
@@ -80,7 +82,7 @@ interface Shelf {
 export function createAttemptLog(options: AttemptLogOptions): AttemptLog {
   const perEndpoint = options.perEndpoint ?? attemptsPerEndpoint;
   const total = options.total ?? attemptsInAll;
-  const shelves = new Map<Endpoint, Shelf>();
+  const shelves = new Map<string, Shelf>();
   let oldest: Node | null = null;
   let newest: Node | null = null;
   let size = 0;
@@ -104,7 +106,7 @@ export function createAttemptLog(options: AttemptLogOptions): AttemptLog {
     shelf.oldest = node.nextOnShelf;
     if (shelf.oldest === null) shelf.newest = null;
     shelf.size -= 1;
-    if (shelf.size === 0) shelves.delete(shelf.endpoint);
+    if (shelf.size === 0) shelves.delete(shelf.label);
     if (node.older === null) oldest = node.newer;
     else node.older.newer = node.newer;
     if (node.newer === null) newest = node.older;
@@ -114,10 +116,10 @@ export function createAttemptLog(options: AttemptLogOptions): AttemptLog {
 
   return {
     record(delivery, outcome, disposition) {
-      const { endpoint } = delivery;
-      let shelf = shelves.get(endpoint);
+      const { label } = delivery.endpoint;
+      let shelf = shelves.get(label);
       if (shelf === undefined) {
-        shelves.set(endpoint, (shelf = { endpoint, oldest: null, newest: null, size: 0 }));
+        shelves.set(label, (shelf = { label, oldest: null, newest: null, size: 0 }));
       }
       const entry: LoggedAttempt = {
         // Neither is ever cut out of a body, which it would keep alive.
@@ -133,12 +135,16 @@ export function createAttemptLog(options: AttemptLogOptions): AttemptLog {
       if (shelf.size > perEndpoint) dropOldestOf(shelf);
       else if (size > total && oldest !== null) dropOldestOf(oldest.shelf);
     },
-    list(endpoint, limit) {
+    list({ label }, limit) {
       const entries: LoggedAttempt[] = [];
-      for (let node = shelves.get(endpoint)?.oldest ?? null; node !== null; node = node.nextOnShelf) {
+      for (let node = shelves.get(label)?.oldest ?? null; node !== null; node = node.nextOnShelf) {
         entries.push(node.entry);
       }
       return entries.reverse().slice(0, limit);
+    },
+    forget(label) {
+      for (let shelf = shelves.get(label); shelf !== undefined; shelf = shelves.get(label))
+        dropOldestOf(shelf);
     },
   };
 }

@@ -16,17 +16,22 @@ export interface SharedModes {
    * what the backend says of this endpoint is older and does not count.
    */
   keep(label: string, mode: EndpointMode): void;
+  /** Applies what the backend is known to have of endpoints that are new here. */
+  apply(endpoints: readonly KnownEndpoint[]): void;
   close(): void;
 }
 
 export interface SharedModesOptions {
   readonly shared: SharedState;
-  /** The endpoints that are configured here: label, and the one that 0.1 kept the mode under, null = none. */
-  readonly labels: ReadonlyMap<string, string | null>;
+  /** The endpoints in force. */
+  readonly endpoints: () => readonly KnownEndpoint[];
   /** Puts a mode in force in this process; called for every endpoint whenever anything changed. */
   readonly apply: (label: string, mode: EndpointMode) => void;
   readonly log: Logger;
 }
+
+/** An endpoint's label, and the one that 0.1 kept its mode under; null = none. */
+export type KnownEndpoint = readonly [label: string, formerLabel: string | null];
 
 /** Keys of other kinds may come to stand beside these. */
 const keyOf = (label: string): string => `endpoint:${label}`;
@@ -36,20 +41,21 @@ const valueOf = (mode: EndpointMode): string | null => (mode === "enabled" ? nul
 
 /** Listens to the backend's shared state from the start; see SharedState for what it guarantees. */
 export function createSharedModes(options: SharedModesOptions): SharedModes {
-  const { shared, labels, log } = options;
+  const { shared, log } = options;
   const unsaved = new Map<string, EndpointMode>();
+  /** What the backend has, as far as it is known here; never older than what this process has stored. */
+  let known: ReadonlyMap<string, string> = new Map();
   const closing = new AbortController();
 
   /** What 0.1 stored; it counts until this version has stored something. */
-  const formerValue = (values: ReadonlyMap<string, string>, label: string): string | undefined => {
-    const former = labels.get(label) ?? null;
-    return former === null ? undefined : values.get(keyOf(former));
-  };
+  const formerValue = (values: ReadonlyMap<string, string>, former: string | null): string | undefined =>
+    former === null ? undefined : values.get(keyOf(former));
 
   /** The former value goes last: while it stands there, an endpoint that was enabled is not. */
   const store = async (label: string, mode: EndpointMode): Promise<void> => {
     await shared.set(keyOf(label), valueOf(mode));
-    const former = labels.get(label) ?? null;
+    known = new Map(known).set(keyOf(label), mode);
+    const former = options.endpoints().find(([one]) => one === label)?.[1] ?? null;
     if (former !== null) await shared.set(keyOf(former), null);
   };
 
@@ -58,22 +64,28 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
    * a process of 0.1 that still runs would take its absence for "enabled".
    */
   const adopt = async (values: ReadonlyMap<string, string>): Promise<void> => {
-    for (const label of labels.keys()) {
-      const value = formerValue(values, label);
+    for (const [label, former] of options.endpoints()) {
+      const value = formerValue(values, former);
       if (value !== undefined && !values.has(keyOf(label))) await shared.set(keyOf(label), value);
     }
   };
 
   const take = (values: ReadonlyMap<string, string>): void => {
     if (closing.signal.aborted) return;
-    for (const label of labels.keys()) {
+    known = values;
+    apply(options.endpoints());
+  };
+  shared.onChange(take);
+
+  const apply = (endpoints: readonly KnownEndpoint[]): void => {
+    const values = known;
+    for (const [label, former] of endpoints) {
       if (unsaved.has(label)) continue;
-      const value = values.get(keyOf(label)) ?? formerValue(values, label) ?? "enabled";
+      const value = values.get(keyOf(label)) ?? formerValue(values, former) ?? "enabled";
       // Another version's word that is not known here changes nothing here.
       if (isMode(value)) options.apply(label, value);
     }
   };
-  shared.onChange(take);
 
   const saveUntilThere = async (label: string, mode: EndpointMode): Promise<void> => {
     const backoff = createBackoff({ initialMs: 250, maxMs: 5_000 });
@@ -107,6 +119,7 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
       unsaved.set(label, mode);
       void saveUntilThere(label, mode);
     },
+    apply,
     close: () => closing.abort(),
   };
 }

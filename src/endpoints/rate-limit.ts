@@ -7,9 +7,12 @@ export type RateLimitPolicy = NonNullable<EndpointLimits["rateLimit"]>;
 export interface RateLimit {
   /** Takes a token: 0 when there was one, else the milliseconds until there is. */
   take(now: number): number;
+  /** Another policy from now on; what is in the bucket stays, as far as the new one holds as much. */
+  setPolicy(policy: RateLimitPolicy): void;
 }
 
-export function createRateLimit(policy: RateLimitPolicy): RateLimit {
+export function createRateLimit(first: RateLimitPolicy): RateLimit {
+  let policy = first;
   let tokens = policy.burst;
   let filledAt: number | null = null;
   return {
@@ -24,6 +27,10 @@ export function createRateLimit(policy: RateLimitPolicy): RateLimit {
         return 0;
       }
       return Math.ceil(((1 - tokens) * 1000) / policy.perSecond);
+    },
+    setPolicy(next) {
+      policy = next;
+      tokens = Math.min(policy.burst, tokens);
     },
   };
 }

@@ -1,17 +1,18 @@
 import type { Clock } from "../clock.ts";
-import type { Directory, Endpoint } from "../delivery/endpoint.ts";
+import type { Endpoint } from "../delivery/endpoint.ts";
+import type { Live } from "../delivery/live.ts";
 import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
 import type { SharedState } from "../queue/driver.ts";
 import { endpointFindings } from "./findings.ts";
 import { createEndpointGate, type EndpointGate, type EndpointMode, type EndpointTrip } from "./state.ts";
-import { createSharedModes, type SharedModes } from "./modes.ts";
+import { createSharedModes, type KnownEndpoint, type SharedModes } from "./modes.ts";
 
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
 export interface EndpointGates {
   of(endpoint: Endpoint): EndpointGate;
-  /** Every endpoint of the configuration, in its order. */
+  /** Every endpoint in force, in the configuration's order. */
   all(): readonly EndpointGate[];
   /** What a change of mode reaches: all processes on this backend (within 2 s), or this one. */
   readonly scope: "cluster" | "process";
@@ -29,7 +30,7 @@ export interface EndpointGates {
 }
 
 export interface EndpointGatesOptions {
-  readonly directory: Directory;
+  readonly live: Live;
   readonly clock: Clock;
   readonly log: Logger;
   /** Where modes are shared with other processes; absent where the backend cannot. */
@@ -38,13 +39,17 @@ export interface EndpointGatesOptions {
   readonly scope?: "cluster" | "process";
 }
 
-/** The label that an endpoint had in 0.1; null when it had this one. */
-function formerLabelOf({ label, name, formerName }: Endpoint): string | null {
-  return formerName === null ? null : label.slice(0, -name.length) + formerName;
+/** The labels that an endpoint's mode is stored under: its own, and the one of 0.1 where that was another. */
+function knownAs({ label, name, formerName }: Endpoint): KnownEndpoint {
+  return [label, formerName === null ? null : label.slice(0, -name.length) + formerName];
 }
 
+/**
+ * The gates of the endpoints in force. A replacement leaves an endpoint whose label stays its gate, with what it has
+ * counted, its breaker and its mode; the gate of one whose label is gone is let go.
+ */
 export function createEndpointGates({
-  directory,
+  live,
   clock,
   log,
   shared,
@@ -70,21 +75,22 @@ export function createEndpointGates({
       detail: describeOutcome(last),
     });
   };
-  const { endpoints } = directory;
-  const gates = new Map(
-    endpoints.map(
-      (endpoint) => [endpoint, createEndpointGate({ endpoint, clock, onGone, onBreaker })] as const,
-    ),
-  );
-  const byLabel = new Map(endpoints.map((endpoint) => [endpoint.label, endpoint]));
-  const gateOf = (endpoint: Endpoint): EndpointGate => {
-    const gate = gates.get(endpoint);
-    if (gate === undefined) throw new Error(`endpoint ${endpoint.label} is not in the directory`);
+  const byLabel = new Map<string, EndpointGate>();
+  const add = (endpoint: Endpoint): void => {
+    byLabel.set(endpoint.label, createEndpointGate({ endpoint, clock, onGone, onBreaker }));
+  };
+  for (const endpoint of live.directory.endpoints) add(endpoint);
+  /** In the configuration's order; made at first use. */
+  let inOrder: readonly EndpointGate[] | null = null;
+
+  const gateOf = ({ label }: Endpoint): EndpointGate => {
+    const gate = byLabel.get(label);
+    if (gate === undefined) throw new Error(`endpoint ${label} is not in the directory`);
     return gate;
   };
+  const all = (): readonly EndpointGate[] => (inOrder ??= live.directory.endpoints.map(gateOf));
   const applyShared = (label: string, mode: EndpointMode): void => {
-    const endpoint = byLabel.get(label);
-    const gate = endpoint === undefined ? undefined : gates.get(endpoint);
+    const gate = byLabel.get(label);
     // Setting the mode it has would close its breaker at every change of another endpoint.
     if (gate === undefined || gate.mode === mode) return;
     gate.setMode(mode);
@@ -96,23 +102,37 @@ export function createEndpointGates({
       ? null
       : createSharedModes({
           shared,
-          labels: new Map(endpoints.map((endpoint) => [endpoint.label, formerLabelOf(endpoint)])),
+          endpoints: () => all().map(({ endpoint }) => knownAs(endpoint)),
           apply: applyShared,
           log,
         });
+
+  live.onReplace(({ added, changed, removed }) => {
+    if (added.length + changed.length + removed.length === 0) return;
+    inOrder = null;
+    for (const endpoint of removed) {
+      byLabel.get(endpoint.label)?.close();
+      byLabel.delete(endpoint.label);
+    }
+    for (const endpoint of added) add(endpoint);
+    for (const { after } of changed) gateOf(after).configure(after);
+    // Before anything is planned for them: an endpoint that comes back may have been paused or disabled.
+    modes?.apply(added.map(knownAs));
+  });
+
   return {
     of: gateOf,
-    all: () => [...gates.values()],
+    all,
     scope: modes === null ? "process" : scope,
     load: async () => modes?.load(),
     async setMode(endpoint, mode) {
       await modes?.save(endpoint.label, mode);
-      gateOf(endpoint).setMode(mode);
+      byLabel.get(endpoint.label)?.setMode(mode);
     },
-    problems: () => [...gates.values()].flatMap(endpointFindings),
+    problems: () => all().flatMap(endpointFindings),
     close() {
       modes?.close();
-      for (const gate of gates.values()) gate.close();
+      for (const gate of byLabel.values()) gate.close();
     },
   };
 }

@@ -27,7 +27,9 @@ export interface EndpointGate extends Gate {
   /** Most attempts in flight that its answers of 429 leave it; Infinity = they limit nothing. */
   readonly window: number;
   setMode(mode: EndpointMode): void;
-  /** Lets go of timers. */
+  /** Other settings of the same endpoint: what it has counted, its breaker, holds and mode stay. */
+  configure(endpoint: Endpoint): void;
+  /** The endpoint is gone, or the process ends: lets go of timers, and counts only what is in flight. */
   close(): void;
 }
 
@@ -59,11 +61,12 @@ const parkAboveMs = 1_000;
  * like any 5xx, for one bad node behind a load balancer must not stop the others.
  */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
-  const { endpoint, clock } = options;
-  const { limits } = endpoint;
+  const { clock } = options;
+  let { endpoint } = options;
+  let limits = endpoint.limits;
   const starts = { latest: 0 };
   const breaker = createBreaker(limits.breaker, starts);
-  const rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
+  let rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
   const listeners: (() => void)[] = [];
   let mode: EndpointMode = "enabled";
   let modeSince = clock.now();
@@ -80,6 +83,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   /** The first attempt that began after the mode was set last: only these may disable the endpoint. */
   let firstAfterMode = 0;
   let inFlight = 0;
+  let isClosed = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
   let timerAt = Infinity;
 
@@ -97,7 +101,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   /** Sees to it that the listeners are told when the known wait, or the rate limit's, is over. */
   const announceWhenOver = (now: number): void => {
     const waitMs = Math.max(knownWaitMs(now), limitedUntil - now);
-    if (waitMs <= 0 || timerAt <= now + waitMs) return;
+    if (isClosed || waitMs <= 0 || timerAt <= now + waitMs) return;
     if (timer !== null) clearTimeout(timer);
     timerAt = now + waitMs;
     timer = setTimeout(() => {
@@ -160,7 +164,9 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   };
 
   return {
-    endpoint,
+    get endpoint() {
+      return endpoint;
+    },
     get mode() {
       return mode;
     },
@@ -207,6 +213,11 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     },
     ended(attempt, outcome) {
       const now = clock.monotonic();
+      // Its endpoint is gone: what this attempt says must not change one that has the same name since.
+      if (isClosed) {
+        inFlight -= 1;
+        return;
+      }
       // What nearly always happens: it was delivered, and nothing was wrong before.
       if (outcome?.kind === "delivered" && !isTroubled) {
         inFlight -= 1;
@@ -246,8 +257,22 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       }
       announce();
     },
+    configure(next) {
+      endpoint = next;
+      limits = next.limits;
+      breaker.setPolicy(limits.breaker);
+      const { rateLimit: rate } = limits;
+      if (rate === null || rateLimit === null) rateLimit = rate === null ? null : createRateLimit(rate);
+      else rateLimit.setPolicy(rate);
+      // A wait that the old settings asked for may be over; the next start finds out.
+      limitedUntil = 0;
+      isTroubled = true;
+      announce();
+    },
     close() {
+      isClosed = true;
       if (timer !== null) clearTimeout(timer);
+      timer = null;
     },
   };
 }

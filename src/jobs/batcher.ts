@@ -12,9 +12,9 @@ export interface EventBatch {
 
 export interface EventBatcherOptions<Result> {
   /** How long the first event of a batch may wait for others. */
-  readonly durationMs: number;
+  readonly durationMs: () => number;
   /** Most events in a batch. */
-  readonly size: number;
+  readonly size: () => number;
   /** Writes a batch; resolves once the driver has it. */
   readonly enqueue: (batch: EventBatch) => Promise<Result>;
 }
@@ -57,7 +57,7 @@ export function createEventBatcher<Result>(options: EventBatcherOptions<Result>)
 
   const openBatch = (key: string, queue: string, appId: string): OpenBatch<Result> => {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const timer = setTimeout(() => write(key, batch), options.durationMs);
+    const timer = setTimeout(() => write(key, batch), options.durationMs());
     const batch: OpenBatch<Result> = {
       queue,
       appId,
@@ -77,13 +77,19 @@ export function createEventBatcher<Result>(options: EventBatcherOptions<Result>)
       // Queue names have no slash, so that no two pairs make the same key.
       const key = `${queue}/${appId}`;
       const results: Promise<Result>[] = [];
+      const size = options.size();
       for (let from = 0; from < events.length;) {
         const batch = open.get(key) ?? openBatch(key, queue, appId);
-        const part = events.slice(from, from + options.size - batch.events.length);
+        if (batch.events.length >= size) {
+          // It was opened when the size was larger.
+          write(key, batch);
+          continue;
+        }
+        const part = events.slice(from, from + size - batch.events.length);
         batch.events.push(...part);
         batch.timeMs = Math.min(batch.timeMs, timeMs);
         results.push(batch.promise);
-        if (batch.events.length >= options.size) write(key, batch);
+        if (batch.events.length >= size) write(key, batch);
         from += part.length;
       }
       return Promise.all(results);

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Cut } from "../delivery/cut.ts";
-import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
+import { describeOutcome, outcomeKinds, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
 import { sendSigned } from "../delivery/send-signed.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
@@ -13,16 +13,26 @@ export interface AttemptDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Whether an endpoint of this label is in force; those that are not get no series. Absent: all are. */
+  readonly isInForce?: (label: string) => boolean;
+}
+
+/** Makes attempts. */
+export interface Attempter {
+  /** Signs, sends, counts and logs one attempt; never rejects but for a bug. */
+  attempt(delivery: Delivery, cut: Cut): Promise<Outcome>;
+  /** Lets go of the series of an endpoint that is gone. */
+  forget(label: string): void;
 }
 
 /**
- * Signs, sends, counts and logs one attempt; never rejects but for a bug.
+ * Makes attempts over the transport of each endpoint.
  *
  * One log line each: failures at info, deliveries at debug, so that a healthy queue at full speed does
  * not write a line per job. A receiver's failure is never an error of ours.
  */
-export function createAttempter(deps: AttemptDeps): (delivery: Delivery, cut: Cut) => Promise<Outcome> {
-  const { metrics, log } = deps;
+export function createAttempter(deps: AttemptDeps): Attempter {
+  const { metrics, log, isInForce = () => true } = deps;
   const inFlight = metrics.inFlight.labels();
   const durations = new Map<string, HistogramSeries>();
   const outcomes = new Map<string, Series>();
@@ -31,6 +41,7 @@ export function createAttempter(deps: AttemptDeps): (delivery: Delivery, cut: Cu
     const key = `${outcome.kind} ${label}`;
     let series = outcomes.get(key);
     if (series === undefined) {
+      if (!isInForce(label)) return;
       series = metrics.attempts.labels({ endpoint: label, outcome: outcome.kind });
       outcomes.set(key, series);
     }
@@ -62,20 +73,30 @@ export function createAttempter(deps: AttemptDeps): (delivery: Delivery, cut: Cu
     return outcome;
   };
 
-  return async (delivery, cut) => {
-    inFlight.inc();
-    try {
-      const outcome = await sendSigned(deps.transportOf(delivery), {
-        endpoint: delivery.endpoint,
-        deliveryId: delivery.id,
-        body: delivery.content,
-        nowMs: deps.clock.now(),
-        cut,
-        ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
-      });
-      return finish(delivery, outcome);
-    } finally {
-      inFlight.inc(-1);
-    }
+  return {
+    async attempt(delivery, cut) {
+      inFlight.inc();
+      try {
+        const outcome = await sendSigned(deps.transportOf(delivery), {
+          endpoint: delivery.endpoint,
+          deliveryId: delivery.id,
+          body: delivery.content,
+          nowMs: deps.clock.now(),
+          cut,
+          ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
+        });
+        return finish(delivery, outcome);
+      } finally {
+        inFlight.inc(-1);
+      }
+    },
+    forget(label) {
+      durations.delete(label);
+      metrics.attemptSeconds.remove({ endpoint: label });
+      for (const outcome of outcomeKinds) {
+        outcomes.delete(`${outcome} ${label}`);
+        metrics.attempts.remove({ endpoint: label, outcome });
+      }
+    },
   };
 }

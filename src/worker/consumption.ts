@@ -1,9 +1,8 @@
 import type { Clock } from "../clock.ts";
-import type { Config, GroupConfig, QueueConfig } from "../config/schema.ts";
+import type { GroupConfig, QueueConfig } from "../config/schema.ts";
 import type { Cut } from "../delivery/cut.ts";
-import type { Directory } from "../delivery/endpoint.ts";
+import type { Live } from "../delivery/live.ts";
 import type { Outcome } from "../delivery/outcome.ts";
-import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Consuming } from "../queue/backend.ts";
@@ -15,14 +14,14 @@ import type { Delivery } from "./delivery.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
 import { waitingIn, type WaitingHere } from "./endpoint-metrics.ts";
 import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
+import { createPlanContexts } from "./plan-context.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 
 export interface ConsumptionOptions {
-  readonly config: Config;
+  readonly live: Live;
   readonly driver: QueueDriver;
   /** As the backend in use wants it. */
   readonly consuming: Consuming;
-  readonly directory: Directory;
   readonly gates: EndpointGates;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
@@ -51,7 +50,8 @@ export interface Consumption {
  * webhooks.max_in_flight leaves over all queues and groups.
  */
 export function createConsumption(options: ConsumptionOptions): Consumption {
-  const { config } = options;
+  const { live } = options;
+  const { config } = live;
   const { queues, groups, consume } = config.queue;
   const { concurrency: perQueue, leaseMs, waitMs } = options.consuming;
   const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
@@ -62,8 +62,12 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
   const create = (
     queue: QueueConfig,
     own: Pick<Parameters<typeof createQueueWorker>[0], "slots" | "weight" | "emptyPauseMs">,
-  ): QueueWorker =>
-    createQueueWorker({
+  ): QueueWorker => {
+    const contextOf = createPlanContexts(queue.name, {
+      expandsAlways: options.driver.capabilities.ordersGroups,
+      mask: options.mask,
+    });
+    const worker = createQueueWorker({
       ...options,
       ...own,
       queue: queue.name,
@@ -71,15 +75,12 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       leaseMs,
       waitMs,
       turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
-      plan: {
-        directory: options.directory,
-        format: queue.format === "raw" ? "raw" : "auto",
-        rawRoutes: queue.format === "raw" ? compileRawRoutes(queue) : null,
-        expandsAlways: options.driver.capabilities.ordersGroups,
-        mask: options.mask,
-      },
+      plan: contextOf(live),
       gateOf: ({ endpoint }) => options.gates.of(endpoint),
     });
+    live.onReplace((change) => worker.follow(contextOf(change.next), change));
+    return worker;
+  };
   const createGroup = (group: GroupConfig): QueueWorker[] => {
     const slots = createSlots({ total: group.concurrency, strategy: group.strategy, beyond });
     return group.queues.flatMap(({ name, weight }) => {

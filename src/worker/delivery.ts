@@ -1,7 +1,8 @@
-import type { Endpoint } from "../delivery/endpoint.ts";
+import type { App, Endpoint } from "../delivery/endpoint.ts";
 import type { DecodedJob, JobBody } from "../jobs/job.ts";
 import type { MessageInfo } from "../queue/driver.ts";
 import type { Held } from "./held.ts";
+import type { PlanContext } from "./plan-context.ts";
 
 /** One attempt to be made: a leased job, bound to one endpoint. */
 export interface Delivery {
@@ -20,6 +21,10 @@ export interface Delivery {
   /** What the backend says of the message; null where it says nothing. */
   readonly message: MessageInfo | null;
   readonly job: DecodedJob;
+  /** The app whose endpoint it is; null for a named one. */
+  readonly app: App | null;
+  /** What it was planned by, or would be planned the same by. */
+  plannedBy: PlanContext;
   /**
    * The bytes to keep the job as, or undefined to leave them as they are: bound to the endpoint and
    * without app_secret. Made only when the job is kept.

@@ -13,7 +13,7 @@ export interface EndpointMetricsOptions {
   /** What waits in this process. */
   readonly waiting: () => readonly WaitingHere[];
   /** Endpoints with series of their own (metrics.endpoint_series). */
-  readonly mostEndpoints: number;
+  readonly mostEndpoints: () => number;
 }
 
 /** Deliveries to one endpoint that wait in this process. */
@@ -60,7 +60,8 @@ export function setEndpointMetrics(
   options: EndpointMetricsOptions,
   parked: readonly ParkedJobs[] | null,
 ): void {
-  const { metrics, gates, mostEndpoints } = options;
+  const { metrics, gates } = options;
+  const mostEndpoints = options.mostEndpoints();
   const now = options.clock.now();
   const backlogs = new Map<string, Backlog>();
   const all: Backlog = { count: 0, oldest: Infinity };

@@ -21,6 +21,10 @@ export interface LoopOptions {
   /** Delay after an attempt whose outcome we do not know because its loop crashed. */
   readonly crashDelayMs: (delivery: Delivery) => number;
   readonly isDraining: () => boolean;
+  /** False: the configuration has been replaced since the delivery was planned, and may plan its job otherwise. */
+  readonly isCurrent: (delivery: Delivery) => boolean;
+  /** Plans the job of a delivery again that has not been attempted. */
+  readonly planAgain: (delivery: Delivery) => void;
 }
 
 /**
@@ -54,6 +58,12 @@ export function createLoop(options: LoopOptions): (context: ChildContext) => Pro
       if (held.state !== "waiting") {
         // Its lease was lost while it waited for its turn.
         grant.end(null);
+        continue;
+      }
+      if (!options.isCurrent(delivery)) {
+        // The replacement came between the grant and this line.
+        grant.end(null);
+        options.planAgain(delivery);
         continue;
       }
       const cut = new Cut();

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
-import type { Directory } from "../delivery/endpoint.ts";
-import { route, type RawRoutes } from "../delivery/router.ts";
+import { findAppOf, route } from "../delivery/router.ts";
 import { decodeJob } from "../jobs/decode.ts";
 import { deliveryId } from "../jobs/id.ts";
 import type { BoundEvents, DecodedJob, JobBody } from "../jobs/job.ts";
 import { encodeNative, type Binding } from "../jobs/native.ts";
 import type { ChildJob, Disposition, LeasedJob } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
+import type { PlanContext } from "./plan-context.ts";
 
 /** What is to be done with a leased job: settle it as it is, or attempt its one delivery. */
 export type Plan = Step & {
@@ -26,21 +26,6 @@ type Step =
       readonly unwanted?: DecodedJob;
     }
   | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
-
-export interface PlanContext {
-  readonly directory: Directory;
-  /** The queue's format: "raw" takes every body as content. */
-  readonly format: "auto" | "raw";
-  /** Where a raw queue leads; null on others. */
-  readonly rawRoutes: RawRoutes | null;
-  /**
-   * The driver orders jobs by group: then every job of an app with several endpoints becomes one delivery
-   * each, also where only one wants it, or a later job could overtake it on its way to that endpoint.
-   */
-  readonly expandsAlways: boolean;
-  /** Masks secrets in a text (secrets/mask.ts). */
-  readonly mask: (text: string) => string;
-}
 
 /** A malformed job's bytes are kept up to here (contract §3). */
 const malformedLimitBytes = 65_536;
@@ -111,9 +96,23 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
       enqueuedAt: job.enqueuedAt,
       message: job.message,
       job: withMessage,
+      plannedBy: context,
+      app: routing.app,
       keep,
     },
   };
+}
+
+/** Whether planning a delivery's job again would come to the same: what it was planned by still holds. */
+export function isPlannedBy(
+  { plannedBy, app, endpoint, job }: Pick<Delivery, "plannedBy" | "app" | "endpoint" | "job">,
+  context: PlanContext,
+): boolean {
+  if (plannedBy === context) return true;
+  if (plannedBy.format !== context.format || plannedBy.rawRoutes !== context.rawRoutes) return false;
+  return app === null
+    ? context.directory.findEndpoint(null, endpoint.name) === endpoint
+    : findAppOf(job, context.directory) === app;
 }
 
 /** A raw message's attributes travel with it once it leaves the backend's own message. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Cut } from "../delivery/cut.ts";
+import type { LiveChange } from "../delivery/live.ts";
 import { backoffMs } from "../delivery/retry.ts";
 import { decide } from "../delivery/decide.ts";
 import type { Outcome } from "../delivery/outcome.ts";
@@ -16,7 +17,8 @@ import type { Delivery } from "./delivery.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createHeldLeases, type Held } from "./held.ts";
 import { createLoop } from "./loop.ts";
-import { keepMasked, planJob, type PlanContext } from "./plan.ts";
+import { isPlannedBy, keepMasked, planJob } from "./plan.ts";
+import type { PlanContext } from "./plan-context.ts";
 import { createPoller } from "./poller.ts";
 import type { Gate } from "../endpoints/gate.ts";
 import { createScheduler, type Scheduler } from "./schedule/scheduler.ts";
@@ -38,6 +40,7 @@ export interface QueueWorkerOptions {
   readonly emptyPauseMs: number;
   /** Longest wait of a loop for its turn. */
   readonly turnMs: number;
+  /** The first one; `follow` brings the next. */
   readonly plan: PlanContext;
   readonly gateOf: (delivery: Delivery) => Gate;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
@@ -57,6 +60,11 @@ export interface QueueWorker {
   readonly scheduler: Scheduler;
   start(): void;
   /**
+   * Plans by another context from now on, what is held and has not started included. Attempts in flight end under
+   * what they began under.
+   */
+  follow(plan: PlanContext, change: Pick<LiveChange, "changed" | "removed">): void;
+  /**
    * Stops leasing, lets attempts in flight finish until `softDeadline` aborts, cuts the rest off, and gives
    * back what was not finished; resolves when that is confirmed or `hardDeadline` aborts.
    */
@@ -65,6 +73,7 @@ export interface QueueWorker {
 
 export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const { queue, driver, slots, clock, log, metrics, supervisor, health } = options;
+  let { plan } = options;
   let isDraining = false;
   let loops = 0;
 
@@ -80,7 +89,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const settle = (which: Held, given: Disposition): void => {
     // What nearly every job ends with, and what there is nothing to add to.
     if (given.verb === "ack") return settler.settle(which, given);
-    const disposition = boundedSettlement(given, options.plan.mask);
+    const disposition = boundedSettlement(given, plan.mask);
     if (disposition.verb === "dead" && which.state !== "gone") {
       metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
       log.warn("dead-lettered", {
@@ -125,9 +134,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     weight: options.weight,
     // Twice the slots: one set at work, the next at hand while the one after is fetched.
     capacity: Math.max(16, slots.total * 2),
-    isSole: countEndpoints(options.plan) <= 1,
+    isSole: isSole(plan),
     gateOf: options.gateOf,
-    ownConcurrencyOf: ({ endpoint }) => endpoint.limits.concurrency,
+    ownConcurrencyOf: ({ limits }) => limits.concurrency,
     park,
     giveUp,
     needLoop: (running) => {
@@ -152,26 +161,25 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
 
   const admit = (lease: Held): void => {
     if (isDraining) return lease.settle({ verb: "release" });
-    const plan = planJob(lease.lease.job, options.plan);
-    if (plan.kind === "settle") {
-      const { disposition } = plan;
-      lease.jobId = plan.jobId;
-      lease.learntId = plan.learntId;
+    const planned = planJob(lease.lease.job, plan);
+    if (planned.kind === "settle") {
+      const { disposition } = planned;
+      lease.jobId = planned.jobId;
+      lease.learntId = planned.learntId;
       if (disposition.verb === "ack") metrics.filteredOut.labels({ queue }).inc();
-      if (plan.unwanted !== undefined && log.level === "debug") {
-        const { mask } = options.plan;
+      if (planned.unwanted !== undefined && log.level === "debug") {
         log.debug("no endpoint wants the job", {
           queue,
-          job_id: plan.jobId,
-          ...describeUnwanted(plan.unwanted, mask),
+          job_id: planned.jobId,
+          ...describeUnwanted(planned.unwanted, plan.mask),
         });
       }
       if (disposition.verb === "replace") metrics.expanded.labels({ queue }).inc(disposition.jobs.length - 1);
       return lease.settle(putBack(lease, disposition) ?? disposition);
     }
-    lease.jobId = plan.delivery.jobId;
-    lease.learntId = plan.learntId;
-    const delivery: Delivery = Object.assign(plan.delivery, { held: lease });
+    lease.jobId = planned.delivery.jobId;
+    lease.learntId = planned.learntId;
+    const delivery: Delivery = Object.assign(planned.delivery, { held: lease });
     const admitted = scheduler.admit(delivery);
     if (admitted === "park") park([delivery]);
     if (admitted === "dead") giveUp([delivery]);
@@ -189,13 +197,31 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
             detail,
             endpoint: null,
             attempted: true,
-            body: keepMasked(body, options.plan.mask),
+            body: keepMasked(body, plan.mask),
           }
         : { verb: "retry", delayMs: 1_000 },
     );
   };
 
+  /** False: what is in force now may plan its job otherwise. */
+  const isCurrent = (delivery: Delivery): boolean => {
+    if (!isPlannedBy(delivery, plan)) return false;
+    delivery.plannedBy = plan;
+    return true;
+  };
+  const planAgain = ({ held: lease }: Delivery): void => {
+    // Its lease was lost while it waited.
+    if (lease.state !== "waiting") return;
+    try {
+      admit(lease);
+    } catch (error) {
+      fail(lease, error);
+    }
+  };
+
   const runLoop = createLoop({
+    isCurrent,
+    planAgain,
     take: (signal, waitMs) => scheduler.take(signal, waitMs),
     clock,
     waitMs: options.turnMs,
@@ -235,6 +261,13 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       supervisor.add({ id: pollerId, run: poller });
       for (let index = 0; index < slots.total; index += 1) addLoop();
     },
+    follow(next, { changed, removed }) {
+      if (isDraining) return;
+      plan = next;
+      const out = scheduler.takeOut((delivery) => !isCurrent(delivery));
+      scheduler.follow({ changed, removed, isSole: isSole(plan) });
+      for (const delivery of out) planAgain(delivery);
+    },
     async drain(softDeadline, hardDeadline) {
       isDraining = true;
       // Last first: an ordered backend would otherwise hand a successor out before its predecessor.
@@ -257,7 +290,7 @@ function withLearntId({ learntId }: Held, disposition: Disposition): Disposition
   return { ...disposition, id: learntId };
 }
 
-/** Endpoints that this queue's jobs can go to. */
-function countEndpoints({ directory, rawRoutes }: PlanContext): number {
-  return rawRoutes === null ? directory.endpoints.length : rawRoutes.endpoints.size;
+/** Whether this queue's jobs can go to one endpoint only. */
+function isSole({ directory, rawRoutes }: PlanContext): boolean {
+  return (rawRoutes === null ? directory.endpoints.length : rawRoutes.endpoints.size) <= 1;
 }

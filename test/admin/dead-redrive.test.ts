@@ -21,10 +21,12 @@ function setUp(listed: readonly string[], names: readonly string[] = ["a", "b"])
   };
   const deps = {
     driver: { capabilities: { listsDeadLetters: false }, redrive },
-    directory: {
-      endpoints: names.map((name) =>
-        testEndpoint({ name, nameHash: hash(name), formerName: "receiver.test-1a2b3c" }),
-      ),
+    live: {
+      directory: {
+        endpoints: names.map((name) =>
+          testEndpoint({ name, nameHash: hash(name), formerName: "receiver.test-1a2b3c" }),
+        ),
+      },
     },
     metrics,
   };

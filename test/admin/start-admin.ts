@@ -8,6 +8,7 @@ import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { createLogger } from "../../src/log.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
+import { createLive } from "../../src/delivery/live.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { Finding } from "../../src/problems/finding.ts";
@@ -87,14 +88,14 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const metrics = createMetrics();
   const faults = createBackendFaults(log, clock);
   const writes = createWriteWatch({ driver, queues, faults, clock, isOpen: () => state.driverOpen });
-  const directory = createDirectory(config);
-  const gates = createEndpointGates({ directory, clock, log, shared: driver.shared });
+  const live = createLive({ config, directory: createDirectory(config) });
+  const gates = createEndpointGates({ live, clock, log, shared: driver.shared });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const transports = createTransports({ config, mask });
   const closing = new AbortController();
   const tokens = createTokens(config.server);
   const deps: AdminDeps = {
-    config,
+    live,
     tokens,
     driver,
     writes,
@@ -105,7 +106,6 @@ export async function startAdmin(setup: AdminSetup = {}) {
       crash: ask("crash"),
       stall: ask("stall"),
     },
-    directory,
     gates,
     attempts,
     transportOf: (endpoint) => setup.transport ?? transports.of(endpoint),
@@ -116,7 +116,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
       clock,
       gates,
       waiting: () => [],
-      mostEndpoints: config.metrics.endpoint_series,
+      mostEndpoints: () => config.metrics.endpoint_series,
     },
     clock,
     log,
@@ -149,7 +149,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
     tokens,
     driver,
     memory,
-    directory,
+    live,
+    directory: live.directory,
     gates,
     attempts,
     closing,

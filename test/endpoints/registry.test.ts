@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { systemClock } from "../../src/clock.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
+import { createLive } from "../../src/delivery/live.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { DriverUnavailableError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -45,7 +46,7 @@ function attempt(gate: EndpointGate, outcome: Outcome): void {
 function createProcess(store?: SharedStore) {
   const directory = createDirectory(config);
   const gates = createEndpointGates({
-    directory,
+    live: createLive({ config, directory }),
     clock: systemClock,
     log: silentLogger,
     shared: store?.connect(),

@@ -19,8 +19,8 @@ function names(batch: EventBatch | undefined): string[] {
 function createRecorder(options: { durationMs?: number; size?: number } = {}) {
   const batches: EventBatch[] = [];
   const batcher = createEventBatcher({
-    durationMs: options.durationMs ?? never,
-    size: options.size ?? 100,
+    durationMs: () => options.durationMs ?? never,
+    size: () => options.size ?? 100,
     enqueue: (batch) => Promise.resolve(batches.push(batch)),
   });
   return { batches, batcher };
@@ -81,7 +81,11 @@ describe("batching", () => {
   test("resolves only after the driver has the batch", async () => {
     const written = Promise.withResolvers<string>();
     let isResolved = false;
-    const batcher = createEventBatcher({ durationMs: never, size: 1, enqueue: () => written.promise });
+    const batcher = createEventBatcher({
+      durationMs: () => never,
+      size: () => 1,
+      enqueue: () => written.promise,
+    });
     const caller = batcher.add("q", "a", 1, events("1")).then((results) => {
       isResolved = true;
       return results;
@@ -99,8 +103,8 @@ describe("batching", () => {
 describe("a batch that cannot be written", () => {
   test("rejects exactly the callers whose events were in it, also when enqueue throws at once", async () => {
     const batcher = createEventBatcher({
-      durationMs: never,
-      size: 2,
+      durationMs: () => never,
+      size: () => 2,
       enqueue(batch) {
         if (names(batch).includes("bad")) throw new Error("driver said no");
         return Promise.resolve(names(batch).join("+"));
@@ -123,8 +127,8 @@ describe("a batch that cannot be written", () => {
   test("leaves the next batch alone", async () => {
     let calls = 0;
     const batcher = createEventBatcher({
-      durationMs: 1,
-      size: 10,
+      durationMs: () => 1,
+      size: () => 10,
       enqueue: () => ((calls += 1) === 1 ? Promise.reject(new Error("down")) : Promise.resolve("ok")),
     });
     expect(batcher.add("q", "a", 1, events("1"))).rejects.toThrow("down");

@@ -7,6 +7,7 @@ import type { Cut } from "../../src/delivery/cut.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { restartPolicy } from "../../src/worker/restart-policy.ts";
 import type { Directory } from "../../src/delivery/endpoint.ts";
+import { createLive, findByLabel, type Live, type LiveChange } from "../../src/delivery/live.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
 import { createTransports } from "../../src/delivery/transports.ts";
 import { createLogger } from "../../src/log.ts";
@@ -45,7 +46,9 @@ export interface WorkerSetup {
 /** The consumption of a configuration on the memory driver, without the admin API, and what stands behind it. */
 export interface WorkerBench extends AsyncDisposable {
   readonly config: Config;
+  /** The first one. */
   readonly directory: Directory;
+  readonly live: Live;
   readonly gates: EndpointGates;
   readonly metrics: Metrics;
   readonly supervisor: Supervisor;
@@ -55,6 +58,8 @@ export interface WorkerBench extends AsyncDisposable {
   readonly memory: QueueDriver;
   /** Log lines so far. */
   readonly logged: readonly string[];
+  /** Puts another configuration in force, as a reload does. */
+  replace(setup: Pick<WorkerSetup, "config" | "webhooks">): LiveChange;
   /** Puts jobs on a queue (`webhooks`); throws when one is refused. */
   put(jobs: readonly NewJob[], queue?: string): Promise<void>;
   stats(queue?: string): Promise<QueueStats>;
@@ -73,19 +78,24 @@ export const app = { id: "shop", key: "shop-key", secret: "shop-secret-of-the-te
 const neverOpens = { min_attempts: 1_000_000_000 };
 const baseRetry = { initial_backoff_ms: 10, max_backoff_ms: 100, jitter: 0 };
 
-/** Starts the worker of a configuration; `await using` stops it whatever happens in the test. */
-export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench> {
+/** The configuration that a setup means. */
+function configOf(setup: Pick<WorkerSetup, "config" | "webhooks">): Config {
   const webhooks = (setup.webhooks ?? []).map((webhook) => ({
     event_types: ["channel_occupied"],
     breaker: neverOpens,
     ...webhook,
   }));
   const given = setup.config ?? {};
-  const config = v.parse(configSchema, {
+  return v.parse(configSchema, {
     apps: [{ ...app, webhooks }],
     ...given,
     webhooks: { ...given.webhooks, retry: { ...baseRetry, ...given.webhooks?.retry } },
   });
+}
+
+/** Starts the worker of a configuration; `await using` stops it whatever happens in the test. */
+export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench> {
+  const config = configOf(setup);
   const clock = systemClock;
   const logged: string[] = [];
   const mask = createMasker(secretsOf(config));
@@ -114,21 +124,26 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     log,
     onRestart: (child) => metrics.restarts.labels({ child }).inc(),
   });
-  const gates = createEndpointGates({ directory, clock, log });
+  const live = createLive({ config, directory: createDirectory(config) });
+  const gates = createEndpointGates({ live, clock, log });
   const transports = createTransports({ config, mask });
-  const real = createAttempter({
+  const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
     metrics,
     log,
+    isInForce: (label) => findByLabel(live.directory, label) !== null,
   });
+  live.onReplace(({ removed }) => {
+    for (const { label } of removed) attempter.forget(label);
+  });
+  const real: Attempt = (delivery, cut) => attempter.attempt(delivery, cut);
   const faults = createBackendFaults(log, clock);
   const consumption = createConsumption({
     faults,
-    config,
+    live,
     driver,
     consuming: consumingOf(config),
-    directory,
     gates,
     attempt: setup.attempt?.(real) ?? real,
     record: () => undefined,
@@ -152,7 +167,8 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
 
   return {
     config,
-    directory,
+    directory: live.directory,
+    live,
     gates,
     metrics,
     supervisor,
@@ -160,6 +176,10 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     faults,
     memory,
     logged,
+    replace(next) {
+      const parsed = configOf(next);
+      return live.replace({ config: parsed, directory: createDirectory(parsed, live.directory) });
+    },
     async put(jobs, queue = "webhooks") {
       const results = await memory.enqueue(queue, jobs);
       const refused = results.find(({ status }) => status !== "enqueued");

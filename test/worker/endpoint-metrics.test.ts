@@ -25,7 +25,7 @@ function optionsOf(modes: Readonly<Record<string, EndpointMode | "open">>, mostE
       { key: "a", count: 1, oldestEnqueuedAt: null },
       { key: "b", count: 1, oldestEnqueuedAt: now - 1_000 },
     ],
-    mostEndpoints,
+    mostEndpoints: () => mostEndpoints,
   };
   return { metrics, options };
 }
@@ -80,7 +80,7 @@ test("where there are more endpoints than series: those that are not well, then 
   expect(await endpoints()).toEqual(["c", "a"]);
   setEndpointMetrics(options, [{ key: "d", count: 9, oldestEnqueuedAt: null }]);
   expect(await endpoints()).toEqual(["c", "d"]);
-  setEndpointMetrics({ ...options, mostEndpoints: 0 }, []);
+  setEndpointMetrics({ ...options, mostEndpoints: () => 0 }, []);
   expect(await endpoints()).toEqual([]);
   expect(await linesOf(metrics)).toContain('hookline_endpoints{state="closed"} 3');
 });

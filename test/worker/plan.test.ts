@@ -8,7 +8,8 @@ import { createDirectory } from "../../src/delivery/directory.ts";
 import { decodeJob } from "../../src/jobs/decode.ts";
 import type { JobBody } from "../../src/jobs/job.ts";
 import type { Disposition, LeasedJob } from "../../src/queue/driver.ts";
-import { planJob, type Plan, type PlanContext } from "../../src/worker/plan.ts";
+import { planJob, type Plan } from "../../src/worker/plan.ts";
+import type { PlanContext } from "../../src/worker/plan-context.ts";
 
 const secret = "shop-secret-of-this-test";
 const wireSecret = "wire-secret-that-is-not-configured";

@@ -79,6 +79,18 @@ export function startNext(lane: Lane): Delivery {
   return delivery;
 }
 
+/** Takes out the deliveries that the test names, in their order. */
+export function takeWaiting(lane: Lane, isMeant: (delivery: Delivery) => boolean): Delivery[] {
+  const open = lane as OpenLane;
+  const taken = open.waiting.filter(isMeant);
+  if (taken.length > 0) open.waiting = open.waiting.filter((delivery) => !taken.includes(delivery));
+  return taken;
+}
+
+export function setOwnConcurrency(lane: Lane, ownConcurrency: number | null): void {
+  (lane as OpenLane).ownConcurrency = ownConcurrency;
+}
+
 /** An attempt ended. */
 export function endRunning(lane: Lane): void {
   (lane as OpenLane).running -= 1;

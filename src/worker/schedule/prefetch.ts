@@ -40,6 +40,10 @@ export interface PrefetchInside extends Prefetch {
   came(lane: Lane, isParked: boolean): void;
   /** The lane has jobs parked now. */
   parked(lane: Lane): void;
+  /** The lane's endpoint is gone; nothing waits in it. What it has parked comes like that of any unknown key. */
+  forget(lane: Lane): void;
+  /** Whether there is one endpoint only, from now on. */
+  setSole(isSole: boolean): void;
   /** To be called after every change of the lane, with the weight it had before. */
   changed(lane: Lane, weightBefore: number): void;
   close(): void;
@@ -62,7 +66,9 @@ const lookMs = 10;
 /** Waiting for room is watched over by the supervisor, which takes silence for a stall. */
 const longestWaitMs = 1_000;
 
-export function createPrefetch({ capacity, isSole, lanes, trim, place }: PrefetchOptions): PrefetchInside {
+export function createPrefetch(options: PrefetchOptions): PrefetchInside {
+  const { capacity, lanes, trim, place } = options;
+  let { isSole } = options;
   /** Half the room at a time: a call for every single slot would cost a round trip per job. */
   const worthACall = Math.max(1, Math.floor(capacity / 2));
   /** Lanes with more waiting than their free places, and how many deliveries that is in all. */
@@ -159,6 +165,20 @@ export function createPrefetch({ capacity, isSole, lanes, trim, place }: Prefetc
       if (lane.mayHaveParked) arrived.set(lane, isParked ? Infinity : (arrived.get(lane) ?? 0) + 1);
     },
     parked: (lane) => setHasParked(lane, true),
+
+    forget(lane) {
+      if (lane.mayHaveParked) {
+        setHasParked(lane, false);
+        tellOpen(lane.key);
+      }
+      arrived.delete(lane);
+      watched.delete(lane);
+      unwatchPace(lane);
+    },
+    setSole(value) {
+      isSole = value;
+      tellRoom();
+    },
 
     changed(lane, weightBefore) {
       if (lane.weight !== weightBefore) {

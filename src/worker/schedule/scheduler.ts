@@ -1,3 +1,5 @@
+import type { Endpoint } from "../../delivery/endpoint.ts";
+import type { LiveChange } from "../../delivery/live.ts";
 import type { Outcome } from "../../delivery/outcome.ts";
 import type { Delivery } from "../delivery.ts";
 import { createBell } from "../../wait.ts";
@@ -8,8 +10,10 @@ import {
   createLane,
   cutWaiting,
   endRunning,
+  setOwnConcurrency,
   settleState,
   startNext,
+  takeWaiting,
   type Lane,
   type LaneState,
 } from "./lane.ts";
@@ -50,6 +54,13 @@ export interface Scheduler {
    */
   take(signal: AbortSignal, waitMs: number): Promise<Grant | null>;
   readonly prefetch: Prefetch;
+  /**
+   * Takes out what has not started and the test names, in the order of each lane: to be planned again. A start that
+   * a loop has been handed and not begun yet is the loop's to give back.
+   */
+  takeOut(isMeant: (delivery: Delivery) => boolean): Delivery[];
+  /** Follows other settings of endpoints, and lets go of those that are gone; nothing waits for these any more. */
+  follow(change: SchedulerChange): void;
   /** Takes out everything that waits, last come first: to be released at shutdown. No more grants. */
   drain(): Delivery[];
   /** Resolves when no attempt is in flight, or when the signal aborts. */
@@ -67,6 +78,12 @@ export interface Grant {
   end(outcome: Outcome | null): void;
 }
 
+/** What a replacement of the endpoints means to a scheduler. */
+export interface SchedulerChange extends Pick<LiveChange, "changed" | "removed"> {
+  /** There is one endpoint only. */
+  readonly isSole: boolean;
+}
+
 export interface SchedulerOptions {
   /** This queue's slots, or those of its group. */
   readonly slots: Slots;
@@ -77,7 +94,7 @@ export interface SchedulerOptions {
   /** There is one endpoint only: nobody to make room for by parking. */
   readonly isSole: boolean;
   readonly gateOf: (delivery: Delivery) => Gate;
-  readonly ownConcurrencyOf: (delivery: Delivery) => number | null;
+  readonly ownConcurrencyOf: (endpoint: Endpoint) => number | null;
   /** Puts deliveries aside in the backend, under their endpoint's label. */
   readonly park: (deliveries: readonly Delivery[]) => void;
   /** Dead-letters deliveries of a disabled endpoint. */
@@ -153,8 +170,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
     settleState(lane, next, verdict === "closed");
     if (state !== next) inState[state].delete(lane);
-    // One that stays where it was keeps its place in the line.
-    inState[next].add(lane);
+    // One that stays where it was keeps its place in the line; one whose endpoint is gone leaves with its last attempt.
+    if (lanes.get(lane.key) === lane || lane.running > 0) inState[next].add(lane);
+    else inState[next].delete(lane);
     user.firsts = inState.first.size;
     user.ready = inState.first.size + inState.next.size;
     // What a lane with nothing in flight can use is not known before it has had a turn.
@@ -253,7 +271,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const key = delivery.endpoint.label;
     const known = lanes.get(key);
     if (known !== undefined) return known;
-    const lane = createLane(key, options.gateOf(delivery), options.ownConcurrencyOf(delivery));
+    const lane = createLane(key, options.gateOf(delivery), options.ownConcurrencyOf(delivery.endpoint));
     lane.gate.onChange(() => {
       place(lane, lane.gate.ask());
       // Once for all lanes that the gate tells: which of them starts is not told by the order they are told in.
@@ -289,6 +307,42 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const one = granted.shift();
       if (one !== undefined) return Promise.resolve(one);
       return takers.wait({ signal, waitMs, otherwise: null, aborted: null });
+    },
+
+    takeOut(isMeant) {
+      const waiting: Delivery[] = [];
+      for (const lane of lanes.values()) {
+        const taken = takeWaiting(lane, isMeant);
+        if (taken.length === 0) continue;
+        waiting.push(...taken);
+        place(lane);
+      }
+      const started = granted.splice(0);
+      granted.push(...started.filter(({ delivery }) => !isMeant(delivery)));
+      const givenBack = started.filter(({ delivery }) => isMeant(delivery));
+      // Only now: a slot that is given back starts what waits, which must not be what is taken out.
+      for (const one of givenBack) one.end(null);
+      return [...givenBack.map(({ delivery }) => delivery), ...waiting];
+    },
+
+    follow({ changed, removed, isSole }) {
+      for (const { label } of removed) {
+        const lane = lanes.get(label);
+        if (lane === undefined) continue;
+        if (lane.waiting.length > 0)
+          throw new Error(`lane ${label}: deliveries wait for an endpoint that is gone`);
+        lanes.delete(label);
+        prefetch.forget(lane);
+        place(lane);
+      }
+      for (const { after } of changed) {
+        const lane = lanes.get(after.label);
+        if (lane === undefined) continue;
+        setOwnConcurrency(lane, options.ownConcurrencyOf(after));
+        place(lane);
+      }
+      prefetch.setSole(isSole);
+      slots.offerSoon();
     },
 
     drain() {

@@ -100,7 +100,7 @@ export function bench(options: {
     capacity: options.capacity ?? 16,
     isSole: options.isSole ?? false,
     gateOf: ({ endpoint }) => gateOf(endpoint.label),
-    ownConcurrencyOf: ({ endpoint }) => endpoint.limits.concurrency,
+    ownConcurrencyOf: ({ limits }) => limits.concurrency,
     park: (deliveries) => parked.push(...deliveries),
     giveUp: (deliveries) => givenUp.push(...deliveries),
     needLoop: () => {

@@ -54,7 +54,7 @@ test(`${events} random events leave the scheduler as a plain model has it (HOOKL
       capacity: 16,
       isSole: false,
       gateOf: ({ endpoint }) => gateOf(endpoint.label),
-      ownConcurrencyOf: ({ endpoint }) => own[endpoint.label] ?? null,
+      ownConcurrencyOf: ({ label }) => own[label] ?? null,
       park: put,
       giveUp: put,
       needLoop: () => undefined,
