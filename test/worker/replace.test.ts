@@ -140,10 +140,10 @@ describe("another configuration while jobs are in work", () => {
       { ...app, webhooks: [hook("one", slow.url)] },
       { ...other, secret },
     ];
-    await using bench = await startWorker({ config: { apps: apps("a-secret") as never } });
+    await using bench = await startWorker({ config: { apps: apps("a-secret") } });
     const [before] = bench.live.directory.apps;
-    const change = bench.replace({ config: { apps: apps("b-secret") as never } });
-    expect(bench.live.directory.apps[0]).toBe(before!);
+    const change = bench.replace({ config: { apps: apps("b-secret") } });
+    expect(bench.live.directory.apps[0]).toBe(before);
     expect(change.changed.map(({ after }) => after.label)).toEqual(["other/x"]);
     expect([change.added, change.removed]).toEqual([[], []]);
   });
