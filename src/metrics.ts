@@ -39,81 +39,94 @@ export interface MetricsRegistry {
 }
 
 export function createMetricsRegistry(): MetricsRegistry {
-  const families = new Map<string, { type: string; help: string; lines: () => Iterable<string> }>();
+  const families = new Map<string, { type: string; help: string; write: (out: string[]) => void }>();
   const collectors: (() => void | Promise<void>)[] = [];
 
-  const register = <S>(
+  const register = <S extends Written>(
     name: string,
     type: string,
     help: string,
-    create: () => S,
-    lines: (labels: Labels, series: S) => Iterable<string>,
+    create: (labels: Labels) => S,
   ): Metric<S> => {
-    const all = new Map<string, { labels: Labels; series: S }>();
+    const all = new Map<string, S>();
     families.set(name, {
       type,
       help,
-      *lines() {
-        for (const { labels, series } of all.values()) yield* lines(labels, series);
+      write(out) {
+        for (const series of all.values()) series.write(out);
       },
     });
     return {
       labels(values = {}) {
         const key = labelText(values);
-        let entry = all.get(key);
-        if (entry === undefined) all.set(key, (entry = { labels: values, series: create() }));
-        return entry.series;
+        let series = all.get(key);
+        if (series === undefined) all.set(key, (series = create(values)));
+        return series;
       },
       remove: (values) => void all.delete(labelText(values)),
       clear: () => all.clear(),
     };
   };
   const number = (name: string, type: string, help: string): Metric<Series> =>
-    register(name, type, help, createSeries, (labels, series) => [
-      `${name}${labelText(labels)} ${series.value}`,
-    ]);
+    register(name, type, help, (labels) => new NumberSeries(`${name}${labelText(labels)}`));
 
   return {
     counter: (name, help) => number(name, "counter", help),
     gauge: (name, help) => number(name, "gauge", help),
     histogram: (name, help, buckets) =>
-      register(
-        name,
-        "histogram",
-        help,
-        () => createHistogram(buckets),
-        function* (labels, series) {
-          for (const [le, count] of series.cumulative()) {
-            yield `${name}_bucket${labelText({ ...labels, le })} ${count}`;
-          }
-          yield `${name}_sum${labelText(labels)} ${series.sum()}`;
-          yield `${name}_count${labelText(labels)} ${series.count()}`;
-        },
-      ),
+      register(name, "histogram", help, (labels) => createHistogram(name, labels, buckets)),
     onCollect: (collect) => void collectors.push(collect),
     async render() {
       for (const collect of collectors) await collect();
       const out: string[] = [];
       for (const [name, family] of families) {
-        out.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`, ...family.lines());
+        out.push(`# HELP ${name} ${family.help}`, `# TYPE ${name} ${family.type}`);
+        family.write(out);
       }
       return `${out.join("\n")}\n`;
     },
   };
 }
 
-function createSeries(): Series {
-  let value = 0;
-  return {
-    inc: (by = 1) => void (value += by),
-    set: (next) => void (value = next),
-    get value() {
-      return value;
-    },
-  };
+/**
+ * A series writes its own lines. Their text up to the value is made once: with thousands of series, making it at each
+ * scrape would take most of the scrape's time, and nothing else of the process runs meanwhile.
+ */
+interface Written {
+  write(out: string[]): void;
 }
 
-function createHistogram(buckets: readonly number[]) {
+/** A class, because thousands of them are made at a scrape, and none has functions of its own. */
+class NumberSeries implements Series, Written {
+  value = 0;
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  inc(by = 1): void {
+    this.value += by;
+  }
+
+  set(value: number): void {
+    this.value = value;
+  }
+
+  write(out: string[]): void {
+    out.push(`${this.#text} ${this.value}`);
+  }
+}
+
+function createHistogram(
+  name: string,
+  labels: Labels,
+  buckets: readonly number[],
+): HistogramSeries & Written {
+  const bounds = [...buckets.map(String), "+Inf"].map(
+    (le) => `${name}_bucket${labelText({ ...labels, le })}`,
+  );
+  const own = labelText(labels);
   const counts = Array.from({ length: buckets.length + 1 }, () => 0);
   let sum = 0;
   return {
@@ -123,23 +136,26 @@ function createHistogram(buckets: readonly number[]) {
       counts[index] = (counts[index] as number) + 1;
       sum += seconds;
     },
-    *cumulative(): Iterable<readonly [string, number]> {
+    write(out) {
       let total = 0;
-      for (const [index, count] of counts.entries()) {
-        total += count;
-        yield [index < buckets.length ? String(buckets[index]) : "+Inf", total];
+      for (const [index, text] of bounds.entries()) {
+        total += counts[index] as number;
+        out.push(`${text} ${total}`);
       }
+      out.push(`${name}_sum${own} ${sum}`, `${name}_count${own} ${total}`);
     },
-    sum: () => sum,
-    count: () => counts.reduce((total, count) => total + count, 0),
   };
 }
 
 function labelText(labels: Labels): string {
-  const parts = Object.entries(labels).map(
-    ([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`,
-  );
-  return parts.length === 0 ? "" : `{${parts.join(",")}}`;
+  let text = "";
+  for (const name in labels) text += `${text === "" ? "{" : ","}${name}="${escaped(labels[name] as string)}"`;
+  return text === "" ? "" : `${text}}`;
+}
+
+function escaped(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
+  return value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n");
 }
 
 /** Every metric hookline exports. Endpoint labels are names, never URLs: a URL may hold a secret. */

@@ -33,6 +33,7 @@ export function metricsRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
 /** Sets depths, ages and process gauges; scrapes at the same time share one round of stats. Never rejects. */
 function createRefresh(deps: AdminDeps, probe: DriverProbe): () => Promise<void> {
   let running: Promise<unknown> | null = null;
+  const told = new Set<string>();
   return async () => {
     const { metrics, clock } = deps;
     metrics.uptime.labels().set((clock.monotonic() - deps.startedAt) / 1000);
@@ -53,7 +54,7 @@ function createRefresh(deps: AdminDeps, probe: DriverProbe): () => Promise<void>
     running ??= Promise.all([
       // What they find are problems too.
       Promise.all([probe.check(), deps.writes.check()]).then(() => setProblemMetrics(deps)),
-      ...deps.queues.flatMap((queue) => [refreshDepth(deps, queue), refreshDeadBytes(deps, queue)]),
+      ...deps.queues.flatMap((queue) => [refreshDepth(deps, queue, told), refreshDeadBytes(deps, queue)]),
       refreshEndpoints(deps),
     ]).finally(() => {
       running = null;
@@ -68,8 +69,11 @@ function setProblemMetrics({ metrics, problems }: AdminDeps): void {
   }
 }
 
-/** A queue's depths; NaN where the backend does not answer, because an old number would be a lie. */
-async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
+/**
+ * A queue's depths; NaN where the backend does not answer or no longer tells one of them, because an old number would be
+ * a lie. What the backend has never told has no series.
+ */
+async function refreshDepth(deps: AdminDeps, queue: string, told: Set<string>): Promise<void> {
   const stats: QueueStats | null = await within(statsTimeoutMs, () => deps.driver.stats(queue)).catch(
     () => null,
   );
@@ -77,7 +81,9 @@ async function refreshDepth(deps: AdminDeps, queue: string): Promise<void> {
   queuePaused.labels({ queue }).set(stats === null ? Number.NaN : stats.paused ? 1 : 0);
   for (const state of ["ready", "delayed", "leased", "parked", "dead"] as const) {
     const value = stats === null ? Number.NaN : stats[state];
-    if (value !== null) depth.labels({ queue, state }).set(value);
+    if (value !== null) told.add(`${queue} ${state}`);
+    // Only a backend that has told it can stop doing so.
+    if (told.has(`${queue} ${state}`)) depth.labels({ queue, state }).set(value ?? Number.NaN);
   }
   const age = stats === null ? Number.NaN : stats.oldestReadyAgeMs;
   // Nothing ready is an age of 0; a backend that cannot tell has no series.
@@ -96,13 +102,17 @@ async function refreshDeadBytes({ driver, metrics }: AdminDeps, queue: string): 
   }
 }
 
-/** The endpoints' gauges; a backend that cannot tell what is parked has nothing parked, as far as anybody knows. */
+/**
+ * The endpoints' gauges; a backend that cannot tell what is parked has nothing parked, as far as anybody knows. What a
+ * broken queue does not tell is missing in them (`queue_broken` names the queue); they are NaN where no queue tells anything.
+ */
 async function refreshEndpoints(deps: AdminDeps): Promise<void> {
   const { driver, queues } = deps;
   const asked = queues.map(async (queue): Promise<readonly ParkedJobs[]> => {
     if (driver.parkedJobs === undefined) return [];
     return within(statsTimeoutMs, () => driver.parkedJobs?.(queue) ?? Promise.resolve([]));
   });
-  const parked = await Promise.all(asked).catch(() => null);
-  setEndpointMetrics(deps.endpointMetrics, parked === null ? null : parked.flat());
+  const answers = await Promise.allSettled(asked);
+  const known = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  setEndpointMetrics(deps.endpointMetrics, known.length === 0 && queues.length > 0 ? null : known.flat());
 }

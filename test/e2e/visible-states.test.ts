@@ -92,6 +92,35 @@ test("a counter is there, at 0, before anything is counted; loops of a queue hav
   expect([...metrics.keys()].filter((name) => /loop-\d/.test(name))).toEqual([]);
 });
 
+// Finding: all endpoints' backlogs were NaN while one queue's key was broken, and its depth stood still at its last number.
+test("of a queue whose parked jobs cannot be counted only its own part is missing", async () => {
+  await using redis = await startRedis();
+  await using server = await startExecutable({
+    queue: { driver: "redis", queues: ["webhooks", "mail"], redis: { url_override: redis.url } },
+    endpoints: { held: { url: "http://127.0.0.1:9/", signing: "none" } },
+  });
+  await server.api("POST", "/v1/endpoints/-/held/pause");
+  const jobs = Array.from({ length: 3 }, (_, n) => ({ type: "t", data: n, endpoint: "held" }));
+  for (const queue of ["webhooks", "mail"]) await server.enqueue(queue, jobs);
+  const backlog = 'hookline_endpoint_backlog{endpoint="held"}';
+  const parkedIn = (queue: string) => `hookline_queue_depth{queue="${queue}",state="parked"}`;
+  const untilTold = (name: string, value: number): Promise<unknown> =>
+    until(async () => Object.is((await metricsOf(server)).get(name), value), { what: `${name} ${value}` });
+  await untilTold(backlog, 6);
+  await untilTold(parkedIn("mail"), 3);
+  const key = "{sockudo_queue:queue:mail}:parked";
+  await redis.client.rename(key, `${key}:aside`);
+  await redis.client.set(key, "x");
+  await untilTold(backlog, 3);
+  await untilTold(parkedIn("mail"), Number.NaN);
+  await untilTold(parkedIn("webhooks"), 3);
+  expect((await metricsOf(server)).get("hookline_endpoints_backlog")).toBe(3);
+  expect(await kindsOf(server)).toContain("queue_broken mail");
+  await redis.client.rename(`${key}:aside`, key);
+  await untilTold(backlog, 6);
+  await untilTold(parkedIn("mail"), 3);
+});
+
 test.each(["memory", "redis"])(
   "on %s a paused queue, paused and disabled endpoints and what is parked are told",
   async (driver) => {
