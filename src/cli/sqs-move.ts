@@ -1,8 +1,9 @@
 import { systemClock } from "../clock.ts";
-import type { Message, QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
+import type { Message, OutgoingMessage, QueueRef, SqsApi } from "../queue/drivers/sqs/api.ts";
 import { isFifoName } from "../queue/drivers/sqs/address.ts";
 import { createDeadLetters } from "../queue/drivers/sqs/dead/letters.ts";
 import { describeQueue } from "../queue/drivers/sqs/queues.ts";
+import { createOrderedSend } from "../queue/drivers/sqs/ordered-send.ts";
 import { sendAll, sendError } from "../queue/drivers/sqs/send.ts";
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
@@ -16,8 +17,8 @@ import { address, deleteAll, parcelOf, receiveAll, showAgain, type IdRules } fro
  *
  * Without --number as many as are there when it starts: without a bound, what a consumer of TO sends back to FROM,
  * as dead letters are, would be moved round and round for ever. Exit code 1, and a sentence, when there was more than
- * it could see. In a FIFO source a message that could not be sent keeps
- * those behind it: they are shown again with it.
+ * it could see. From FIFO to FIFO a message that could not be sent keeps those behind it in its group: they stay where they
+ * are, in order, and are shown again with it; other groups are moved.
  */
 export const mv: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
@@ -55,6 +56,11 @@ async function moveAll(
   let moved = 0;
   let doubled = 0;
   const left: Message[] = [];
+  const behind = new Map<string, number>();
+  // What comes from a standard queue has no order to keep.
+  const send = isFifoName(from.name)
+    ? createOrderedSend(api, to)
+    : (messages: readonly OutgoingMessage[]) => sendAll(api, to, messages, isFifoName(to.name));
   try {
     for await (const messages of receiveAll(api, from, number)) {
       seen += messages.length;
@@ -62,11 +68,15 @@ async function moveAll(
       const outgoing = holdOnError(messages, left, () =>
         messages.map((one) => address(parcelOf(one), to, rules)),
       );
-      const sent = await sendAll(api, to, outgoing, isFifoName(to.name));
+      const sent = await send(outgoing);
       const done = messages.filter((_, index) => sent[index]?.status === "ok");
       for (const [index, result] of sent.entries()) {
         if (result.status === "ok") continue;
         left.push(messages[index] as Message);
+        if (result.status === "behind") {
+          behind.set(result.group, (behind.get(result.group) ?? 0) + 1);
+          continue;
+        }
         io.reportError(`${messages[index]?.MessageId}: ${sendError(result).message}`);
       }
       const deleted = await deleteAll(api, from, done);
@@ -80,7 +90,14 @@ async function moveAll(
       from,
       left.map(({ ReceiptHandle = "" }) => ReceiptHandle),
     );
-    io.stdout.writeLine(`${moved} moved, ${left.length} failed`);
+    const kept = [...behind.values()].reduce((sum, count) => sum + count, 0);
+    const end = kept === 0 ? "" : `, ${kept} behind them stay`;
+    io.stdout.writeLine(`${moved} moved, ${left.length - kept} failed${end}`);
+  }
+  for (const [group, count] of behind) {
+    io.reportError(
+      `group ${group}: ${count} stay in ${from.name}, in order, behind one that could not be sent`,
+    );
   }
   if (doubled > 0) {
     io.reportError(`${doubled} were sent, but not deleted from ${from.name}: they are in both queues`);

@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { MessageAttributeValue } from "../queue/drivers/sqs/api.ts";
-import { isFifoName } from "../queue/drivers/sqs/address.ts";
 import { shortHash } from "../queue/drivers/sqs/ids.ts";
-import { sendAll, sendError } from "../queue/drivers/sqs/send.ts";
+import { createOrderedSend } from "../queue/drivers/sqs/ordered-send.ts";
+import { sendError } from "../queue/drivers/sqs/send.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
 import { readJsonLines, type JsonLine } from "./json-lines.ts";
@@ -19,7 +19,8 @@ const chunkLines = 100;
  * `requeue QUEUE FILE`: sends every line that `dump` wrote, in order.
  *
  * The lines that could not be sent go to stdout as they stand, so that they can be tried again; those that are
- * not UTF-8 are named only.
+ * not UTF-8 are named only. On FIFO the lines of a group behind one that could not be sent are among them, so that
+ * trying again keeps the order.
  */
 export const requeue: RunCommand = (args, io) => {
   const { values, switches, positionals } = parseArguments(args, {
@@ -35,6 +36,7 @@ export const requeue: RunCommand = (args, io) => {
     let sent = 0;
     let failed = 0;
     const failedLines = pipeSink(io);
+    const send = createOrderedSend(api, queue);
     for await (const chunk of chunks(file, io)) {
       const unsent: string[] = [];
       const fail = ({ text, at }: JsonLine, why: string): void => {
@@ -50,16 +52,13 @@ export const requeue: RunCommand = (args, io) => {
           return [];
         }
       });
-      const results = await sendAll(
-        api,
-        queue,
-        parcels.map(({ message }) => message),
-        isFifoName(queue.name),
-      );
+      const results = await send(parcels.map(({ message }) => message));
       for (const [index, { line }] of parcels.entries()) {
         const result = results[index];
         if (result?.status === "ok") sent += 1;
-        else if (result !== undefined) fail(line, sendError(result).message);
+        else if (result?.status === "behind") {
+          fail(line, `not sent, because a line of group ${result.group} before it could not be`);
+        } else if (result !== undefined) fail(line, sendError(result).message);
       }
       if (unsent.length > 0) await failedLines.write(unsent.join(""));
     }

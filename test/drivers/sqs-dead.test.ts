@@ -68,6 +68,22 @@ test("FIFO: one that is redriven and not deleted does not hold back the dead let
   await fifo.close();
 });
 
+test("FIFO: dead letters that are redriven by id go back in the order of their group, however they are named", async () => {
+  const fifo = await openSqs(model.endpoint, { waitTimeSeconds: 1, fifo: true });
+  for (const body of ["1", "2", "3", "4"]) {
+    model.queues
+      .get("webhooks-dead.fifo")
+      ?.send({ body, attributes: {}, group: "g", deduplicationId: body, delaySeconds: null });
+  }
+  const { items } = await fifo.deadLetters("webhooks", { limit: 100, cursor: null });
+  const ids = items.map(({ id }) => id);
+  expect(ids).toHaveLength(4);
+  expect(await fifo.redrive("webhooks", { ids: [ids[2]!, ids[3]!, ids[0]!, ids[1]!] })).toBe(4);
+  expect(bodies("webhooks.fifo")).toEqual(["1", "2", "3", "4"]);
+  model.endPolls();
+  await fifo.close();
+});
+
 test("what dies again while it is redriven is not redriven again by the same call", async () => {
   const letter = (id: string, failedAt: number) =>
     put("webhooks-dead", id, hookline({ id, dead: { reason: "http_404", attempts: 1, failedAt } }));

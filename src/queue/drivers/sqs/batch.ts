@@ -2,7 +2,7 @@ import { sleep } from "../../../wait.ts";
 import type { EntryResult } from "./api.ts";
 
 /** Entries of one batch call: an AWS quota. */
-const maxEntries = 10;
+export const maxEntries = 10;
 
 /** An entry's result, or the error of the whole call it went with: its fate is not known. */
 export type BatchResult = EntryResult | { readonly status: "unknown"; readonly error: unknown };

@@ -11,7 +11,8 @@ import { unavailable } from "../errors.ts";
 import { readMessage, type HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
 import { notDeleted, nothing, sum, type Failure, type Redriven } from "./redriven.ts";
-import { sendAll, sendError } from "../send.ts";
+import { createOrderedSend } from "../ordered-send.ts";
+import { sendError } from "../send.ts";
 
 /** What was listed stays ours so long; then SQS shows it to others again. */
 const listedMs = 30_000;
@@ -148,26 +149,31 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
     );
   };
 
-  /** Sends copies back, then deletes the dead letters whose copy is confirmed. */
+  /**
+   * Sends copies back, then deletes the dead letters whose copy is confirmed. On FIFO those of a group behind one that
+   * could not be sent stay too.
+   */
   const sendBack = async (entries: readonly Listed[]): Promise<Redriven> => {
-    const sent = await sendAll(
-      api,
-      queue,
-      entries.map((entry) => revived(queue, entry)),
-      queue.fifo,
-    );
+    const sent = await createOrderedSend(api, queue)(entries.map((entry) => revived(queue, entry)));
     const done = entries.filter((_, index) => sent[index]?.status === "ok");
     const left = await erase(done.map(({ message }) => message));
     for (const { letter } of done) listed.delete(letter.id);
-    const failures = sent.filter((result): result is Failure => result.status !== "ok");
+    const unsent = sent.filter(({ status }) => status !== "ok");
+    const failures = unsent.filter((result): result is Failure => result.status !== "behind");
     const why = failures.find(({ status }) => status === "unknown") ?? failures[0];
     return {
       redriven: done.length,
       undeleted: left,
-      failed: failures.length,
+      failed: unsent.length,
       why: why === undefined ? null : sendError(why),
       others: 0,
     };
+  };
+
+  /** A FIFO queue shows its letters in order; whoever names some of them may name the newest first. */
+  const inListedOrder = (entries: readonly Listed[]): Listed[] => {
+    const named = new Set(entries);
+    return [...listed.values()].filter((entry) => named.has(entry));
   };
 
   /** Throws when nothing could be sent of what there was. */
@@ -193,7 +199,7 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
 
     async redrive(which) {
       sweep();
-      if ("ids" in which) return orThrow(await sendBack(which.ids.map(named)));
+      if ("ids" in which) return orThrow(await sendBack(inListedOrder(which.ids.map(named))));
       let all = nothing;
       const began = clock.now();
       const redriven = new Set<string>();
