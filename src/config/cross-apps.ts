@@ -1,8 +1,6 @@
 import { checkLimit } from "./blame.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
 import { checkWebhookNames, type WebhookInput } from "./cross-names.ts";
-import { headerNameProblem } from "./headers.ts";
-import { quote } from "../secrets/showable.ts";
 import { checkUnique } from "./unique.ts";
 
 type ReceiverInput = Omit<WebhookInput, "name" | "event_types" | "filter">;
@@ -35,18 +33,12 @@ export function checkApps(view: CrossView, findings: CrossFindings): void {
   }
   for (const [name, endpoint] of Object.entries(input.endpoints ?? {})) {
     checkReceiver(["endpoints", name], endpoint ?? { url: undefined }, view, findings, keyOwners);
-    if (endpoint?.signing === "pusher" || endpoint?.signing === "both") {
-      const message = "Pusher signatures need an app's key and secret; a named endpoint has none";
-      issue(["endpoints", name, "signing"], message);
-    }
   }
   const consumes = config.queue?.consume !== false && config.queue?.driver !== "none";
   if (consumes && (input.apps ?? []).length === 0 && Object.keys(input.endpoints ?? {}).length === 0) {
     warn("there are no apps and no endpoints: every job becomes a dead letter");
   }
 }
-
-const isSet = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
 
 function checkReceiver(
   path: Path,
@@ -55,14 +47,9 @@ function checkReceiver(
   findings: CrossFindings,
   keyOwners: Map<string, string>,
 ): void {
-  checkTarget(path, receiver, findings);
-  checkHeaders(path, receiver, findings);
   checkRetry(path, receiver, view, findings);
-  checkSigning(path, receiver, findings, keyOwners);
-  const { tls, concurrency } = receiver;
-  if (isSet(tls) && isSet(tls.cert) !== isSet(tls.key)) {
-    findings.issue([...path, "tls"], "a client certificate needs both cert and key");
-  }
+  warnOfSigning(path, receiver, findings, keyOwners);
+  const { concurrency } = receiver;
   const limit = view.config.webhooks?.max_in_flight;
   if (typeof concurrency === "number" && limit !== undefined) {
     const own = [...path, "concurrency"];
@@ -71,51 +58,6 @@ function checkReceiver(
       { path: own, value: concurrency, source: view.sourceOf(own.map(String)) },
       { path: shared, value: limit, source: view.sourceOf(shared) },
       findings.issue,
-    );
-  }
-}
-
-function checkTarget(path: Path, receiver: ReceiverInput, { issue }: CrossFindings): void {
-  const { url, lambda, lambda_function: name, tls, proxy } = receiver;
-  const isLambda = "lambda_function" in receiver || "lambda" in receiver;
-  if (!("url" in receiver) && !isLambda) {
-    issue(path, "needs url, lambda_function or lambda: where should deliveries go?");
-  }
-  if ("url" in receiver && isLambda) issue(path, "has both a URL and a Lambda function; it can have one");
-  const hasName = "lambda_function" in receiver || (lambda !== undefined && "function_name" in lambda);
-  if (isLambda && !hasName && lambda !== undefined) issue([...path, "lambda", "function_name"], "is missing");
-  if (name !== undefined && lambda?.function_name !== undefined && name !== lambda.function_name) {
-    issue([...path, "lambda", "function_name"], "lambda_function names another function; set one of them");
-  }
-  for (const [key, value] of Object.entries({ tls, proxy })) {
-    if (isSet(value) && isLambda) issue([...path, key], "has no effect on a Lambda function");
-  }
-  if (isSet(tls) && typeof url === "string" && url.toLowerCase().startsWith("http://")) {
-    issue([...path, "tls"], "has no effect on an http:// URL");
-  }
-}
-
-function checkHeaders(path: Path, receiver: ReceiverInput, { issue }: CrossFindings): void {
-  const names = Object.keys(receiver.headers ?? {});
-  for (const name of names) {
-    const problem = headerNameProblem(name);
-    if (problem !== null) issue([...path, "headers", name], problem);
-  }
-  checkUnique(
-    names.map((name) => name.toLowerCase()),
-    (index, earlier) => {
-      issue(
-        [...path, "headers", names[index] as string],
-        `is the same header as ${quote(names[earlier] as string, "name")}`,
-      );
-    },
-  );
-  const hasUser = typeof receiver.url === "string" && (URL.parse(receiver.url)?.username ?? "") !== "";
-  const authorization = names.find((name) => name.toLowerCase() === "authorization");
-  if (hasUser && authorization !== undefined) {
-    issue(
-      [...path, "headers", authorization],
-      "the URL's user info is an authorization header too; set one of them",
     );
   }
 }
@@ -156,17 +98,13 @@ export function checkRetryPolicy(
   }
 }
 
-function checkSigning(
+function warnOfSigning(
   path: Path,
   receiver: ReceiverInput,
-  { issue, warn }: CrossFindings,
+  { warn }: CrossFindings,
   keyOwners: Map<string, string>,
 ): void {
   const { signing, signing_keys: keys } = receiver;
-  const needsKeys = signing === "standard" || signing === "both";
-  if (needsKeys && (!("signing_keys" in receiver) || keys?.length === 0)) {
-    issue([...path, "signing_keys"], `is missing: signing is "${signing}" (hookline keys generate)`);
-  }
   const owner = path.join(".");
   const isUnused =
     signing === "pusher" || signing === "none" || (signing === undefined && path[0] === "apps");

@@ -1,6 +1,6 @@
 import type { CrossFindings } from "./cross-view.ts";
 import { formerWebhookName, proposeNames, unnamedWebhook } from "./endpoint-name.ts";
-import type { Loose } from "./loose.ts";
+import type { Loose } from "./holes.ts";
 import type { ConfigInput } from "./schema.ts";
 import { redactUrl } from "../secrets/url.ts";
 import { checkUnique } from "./unique.ts";

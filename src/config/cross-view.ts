@@ -1,4 +1,4 @@
-import type { Loose } from "./loose.ts";
+import type { Loose } from "./holes.ts";
 import type { Config, ConfigInput } from "./schema.ts";
 
 /** What the checks across keys look at. */

@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import type { ConfigIssue } from "../errors.ts";
 import { isObject, type Layers } from "./layers.ts";
 import { configSchema } from "./schema.ts";
+import { isContradiction, touches } from "./contradictions.ts";
 import { showPath } from "./shown-path.ts";
 import { isShowable, quote } from "../secrets/showable.ts";
 import { expectationOf, isFreeOfSecrets, nodeAt } from "./schema-tree.ts";
@@ -28,12 +29,28 @@ export function describeIssues(
 ): Finding[] {
   const found = new Map<string, Finding>();
   for (const issue of issues.flatMap(branchOf)) {
+    if (isContradiction(issue)) continue;
     const path = pathOf(issue);
     const described = { path, message: describe(issue, path, mask) };
     // A number that is no integer is out of every range as well: one message per value.
     if (!found.has(path.join("."))) found.set(path.join("."), described);
   }
   return [...found.values()];
+}
+
+/**
+ * What the schema found between keys (contradictions.ts).
+ *
+ * @param unread Paths of which nothing is known, as they could not be read; what they take part in is left out.
+ */
+export function describeContradictions(
+  issues: readonly v.BaseIssue<unknown>[],
+  unread: readonly (readonly string[])[],
+): Finding[] {
+  return issues
+    .flatMap(branchOf)
+    .filter((issue) => isContradiction(issue) && !touches(issue, unread))
+    .map((issue) => ({ path: pathOf(issue), message: issue.message }));
 }
 
 /** Findings as they are shown, each with the name of the source that gave the value. */

@@ -9,15 +9,16 @@ import { readEnv, type Env } from "./env.ts";
 import { warnOfExtraCertificates } from "./extra-certificates.ts";
 import { readTextFile } from "./file.ts";
 import { applyFlags, type ConfigArgs } from "./flags.ts";
-import { attribute, describeIssues, type Finding } from "./issues.ts";
+import { attribute, describeContradictions, describeIssues, type Finding } from "./issues.ts";
 import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
-import { punchHoles, type Loose } from "./loose.ts";
+import { withHoles } from "./holes.ts";
 import { createMasker } from "../secrets/masker.ts";
 import { secretsOf } from "../secrets/collect.ts";
 import { quoteFileName } from "../secrets/showable.ts";
 import { configSchema, type Config } from "./schema.ts";
+import { nodeAt } from "./schema-tree.ts";
 
 export interface LoadOptions {
   readonly args: ConfigArgs;
@@ -130,19 +131,23 @@ type Checked =
 
 /** The schema, then what relates keys to each other, over whatever of the configuration is sound. */
 function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[]): Checked {
-  const withFormat = fillLogFormat(layers.tree, isTerminal);
-  const result = v.safeParse(configSchema, withFormat);
+  const input = fillLogFormat(layers.tree, isTerminal);
+  const result = v.safeParse(configSchema, input);
   const mask = createMasker(secretsOf(layers.tree));
-  const ofSchema = describeIssues(result.issues ?? [], mask).filter(
-    ({ path }) => !earlier.some((finding) => finding.path.length > 0 && isWithin(path, finding.path)),
+  const unread = earlier.map(({ path }) => path).filter((path) => path.length > 0);
+  const wrong = describeIssues(result.issues ?? [], mask).filter(
+    ({ path }) => !unread.some((outer) => isWithin(path, outer)),
   );
-  const holes = [...ofSchema.map(({ path }) => path), ...earlier.map(({ path }) => path)];
-  const input = structuredClone(withFormat);
-  const output = structuredClone(result.output);
-  punchHoles(input, holes);
-  punchHoles(output, holes);
-  const across = checkAcross({ input, config: output as Loose<Config>, sourceOf: layers.sourceOf });
-  const issues = attribute([...earlier, ...ofSchema, ...across.issues], layers);
+  // Of a key that the schema does not know nothing follows for others.
+  const known = unread.filter((path) => nodeAt(configSchema, path) !== undefined);
+  const contradictions = describeContradictions(result.issues ?? [], known);
+  const holes = [...wrong.map(({ path }) => path), ...unread];
+  const across = checkAcross({
+    input: withHoles(input, holes),
+    config: withHoles(result.output as Config, holes),
+    sourceOf: layers.sourceOf,
+  });
+  const issues = attribute([...earlier, ...wrong, ...contradictions, ...across.issues], layers);
   if (issues.length > 0 || !result.success) return { ok: false, issues };
   return { ok: true, config: result.output, warnings: across.warnings };
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { compileChannelPattern } from "../delivery/channel-pattern.ts";
 import { parseSigningKey } from "../delivery/signing-keys.ts";
+import { contradictions } from "./contradictions.ts";
 import { unnamedWebhook } from "./endpoint-name.ts";
 import {
   checkedText,
@@ -22,6 +23,7 @@ import { headerValueProblem } from "./headers.ts";
 import { tlsSchema } from "./tls.ts";
 import { proxyUrl } from "./schema-egress.ts";
 import { limitEntries } from "./schema-limits.ts";
+import { contradictNamedEndpoint, contradictReceiver } from "./receiver-contradictions.ts";
 import { ownRetrySchema } from "./schema-retry.ts";
 import { isShowable } from "../secrets/showable.ts";
 import { receiverUrlProblem } from "./urls.ts";
@@ -153,6 +155,7 @@ function resolveTarget(from: v.InferOutput<typeof endpointEntries>) {
 
 const webhookSchema = v.pipe(
   webhookEntries,
+  contradictions<v.InferOutput<typeof webhookEntries>>(contradictReceiver),
   v.transform(({ name, event_types, filter, ...shared }) => ({
     name: name ?? unnamedWebhook,
     event_types,
@@ -164,6 +167,10 @@ const webhookSchema = v.pipe(
 
 const endpointSchema = v.pipe(
   endpointEntries,
+  contradictions<v.InferOutput<typeof endpointEntries>>((endpoint, contradict) => {
+    contradictReceiver(endpoint, contradict);
+    contradictNamedEndpoint(endpoint, contradict);
+  }),
   v.transform((shared) => ({
     ...resolveTarget(shared),
     signing: shared.signing ?? (shared.signing_keys.length > 0 ? ("standard" as const) : ("none" as const)),

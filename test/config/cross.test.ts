@@ -195,11 +195,11 @@ describe("apps and endpoints", () => {
     const says =
       "has no name, and only one webhook of an app may be without; here 4 are. If this was the only one until now, leave it; else";
     expect(lines).toEqual([
+      "apps.0.webhooks.4: needs url, lambda_function or lambda: where should deliveries go?",
       `apps.0.webhooks.0: ${says} for https://receiver.test/hook/*** add "name": "receiver.test-${hash(urls[0])}", as 0.1 called it: what it stored stays with it`,
       `apps.0.webhooks.1: ${says} for https://[::1]:8443/hook add "name": "::1-${hash(urls[1])}"`,
       `apps.0.webhooks.3: ${says} for fn add "name": "fn-${hash("fn")}", as 0.1 called it: what it stored stays with it`,
       `apps.0.webhooks.4: ${says} give it one`,
-      "apps.0.webhooks.4: needs url, lambda_function or lambda: where should deliveries go?",
     ]);
   });
 
@@ -218,6 +218,24 @@ describe("apps and endpoints", () => {
     ]);
     expect(await bare({ apps: [app({ webhooks: webhooks.toReversed() })] })).toEqual([
       'apps.0.webhooks.1.name: "webhook" is the name of apps.0.webhooks.0 too; give one another name',
+    ]);
+  });
+
+  test("a contradiction is found beside a wrong neighbour, and none follows from what could not be read", async () => {
+    const url = "http://a.test";
+    const endpoints = {
+      one: { url, signing: "pusher", concurrency: 0 },
+      two: { url, signing: "standard" },
+      three: { url, tls: { key: privatePem(), ca: 5 } },
+    };
+    const env = { HOOKLINE_ENDPOINTS__TWO__SIGNING_KEYS: "[{]" };
+    expect((await issuesOf({ endpoints }, { env })).map((line) => line.replace(/ \(.*?\)/, ""))).toEqual([
+      expect.stringMatching(/^endpoints.two.signing_keys: not JSON/),
+      "endpoints.one.concurrency: expected an integer of at least 1, got 0",
+      "endpoints.three.tls.ca: expected PEM text, got 5",
+      "endpoints.one.signing: Pusher signatures need an app's key and secret; a named endpoint has none",
+      "endpoints.three.tls: a client certificate needs both cert and key",
+      "endpoints.three.tls: has no effect on an http:// URL",
     ]);
   });
 

@@ -189,9 +189,9 @@ describe("all issues at once", () => {
       "server.port (file hookline.json): expected an integer from 0 to 65535, got 70000",
       'queue.redis.concurrency (file hookline.json): expected an integer of at least 1, got "five"',
       "apps.1.webhooks.1.url (file hookline.json): expected an http:// or https:// URL, got a string of 12 characters that begins with ftp://",
+      "apps.1.webhooks.0 (file hookline.json): needs url, lambda_function or lambda: where should deliveries go?",
       'apps.1.id (file hookline.json): "app-1" is the id of apps.0 too; ids must be unique',
       "apps.1.key (file hookline.json): is the key of apps.0 too; keys must be unique",
-      "apps.1.webhooks.0 (file hookline.json): needs url, lambda_function or lambda: where should deliveries go?",
     ]);
   });
 });
