@@ -1,5 +1,9 @@
 import { nameWithValue, rankOf, type Part } from "./blame.ts";
+import type { Backend } from "../queue/backend.ts";
+import { registry } from "../queue/registry.ts";
+import { backendOf } from "./cross-backends.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
+import type { Config } from "./schema.ts";
 import { quote } from "../secrets/showable.ts";
 
 /** Queues, groups and how many attempts they may have in flight. */
@@ -29,7 +33,6 @@ function checkNames({ config }: CrossView, { issue }: CrossFindings): void {
 
 function checkRawQueues({ config, input }: CrossView, { issue }: CrossFindings): void {
   const endpoints = input.endpoints ?? {};
-  const urls = new Map<string, number>();
   const checkEndpoint = (path: (string | number)[], name: string | null | undefined): void => {
     if (typeof name !== "string" || Object.hasOwn(endpoints, name)) return;
     issue(path, `${quote(name, "name")} is not one of endpoints`);
@@ -37,7 +40,7 @@ function checkRawQueues({ config, input }: CrossView, { issue }: CrossFindings):
   for (const [index, queue] of (config.queue?.queues ?? []).entries()) {
     if (typeof queue !== "object") continue;
     const path = ["queue", "queues", index];
-    const { format, endpoint, routes = [], url } = queue;
+    const { format, endpoint, routes = [] } = queue;
     const isRouted = routes.length > 0;
     if (format === "raw" && endpoint === null && !isRouted) {
       issue(path, "a raw queue needs endpoint or routes: where should its messages go?");
@@ -64,16 +67,13 @@ function checkRawQueues({ config, input }: CrossView, { issue }: CrossFindings):
         issue([...routePath, "match"], "needs equals or prefix, one of them");
       }
     }
-    if (typeof url !== "string") continue;
-    if (config.queue?.driver !== undefined && config.queue.driver !== "sqs") {
-      issue([...path, "url"], `is for the sqs driver; queue.driver is ${config.queue.driver}`);
+    for (const [driver, { ofEachQueue = {} }] of Object.entries<Backend<Config>>(registry)) {
+      if (config.queue?.driver === undefined || config.queue.driver === driver) continue;
+      for (const key of Object.keys(ofEachQueue)) {
+        if (typeof queue[key as keyof typeof queue] !== "string") continue;
+        issue([...path, key], `is for the ${driver} driver; queue.driver is ${config.queue.driver}`);
+      }
     }
-    if (typeof config.queue?.sqs?.queue_url === "string") {
-      issue([...path, "url"], "queue.sqs.queue_url already is the URL of all queues; set one of them");
-    }
-    const earlier = urls.get(url);
-    if (earlier !== undefined) issue([...path, "url"], `is the URL of queue.queues.${earlier} too`);
-    urls.set(url, index);
   }
 }
 
@@ -104,27 +104,20 @@ function checkGroups({ config, input }: CrossView, { issue }: CrossFindings): vo
   }
 }
 
-/** Attempts in flight per queue, for the driver in use. */
-function concurrencyOf({ queue }: CrossView["config"]): { key: string; value: number | undefined } | null {
-  switch (queue?.driver) {
-    case "memory":
-      return { key: "memory", value: queue.memory?.concurrency };
-    case "file":
-      return { key: "file", value: queue.file?.concurrency };
-    case "redis":
-      return { key: "redis", value: queue.redis?.concurrency };
-    case "redis-cluster":
-      return { key: "redis_cluster", value: queue.redis_cluster?.concurrency };
-    case "sqs":
-      return { key: "sqs", value: queue.sqs?.concurrency };
-    default:
-      return null;
-  }
+/** Attempts in flight per queue, as the section of the backend in use says; null where it has none. */
+function concurrencyOf(view: CrossView): { key: string; value: number | undefined } | null {
+  const [key] = Object.keys(backendOf(view)?.queue ?? {});
+  if (key === undefined) return null;
+  const section = view.config.queue?.[key as keyof typeof view.config.queue] as
+    | { concurrency?: number }
+    | undefined;
+  return { key, value: section?.concurrency };
 }
 
-function checkConcurrency({ config, sourceOf }: CrossView, { issue }: CrossFindings): void {
+function checkConcurrency(view: CrossView, { issue }: CrossFindings): void {
+  const { config, sourceOf } = view;
   const limit = config.webhooks?.max_in_flight;
-  const own = concurrencyOf(config);
+  const own = concurrencyOf(view);
   if (limit === undefined || own?.value === undefined || config.queue?.consume === false) return;
   const part = (path: Part["path"], value: number): Part => ({
     path,
@@ -134,8 +127,7 @@ function checkConcurrency({ config, sourceOf }: CrossView, { issue }: CrossFindi
   const groups = config.queue?.groups ?? [];
   const grouped = new Set(groups.flatMap((group) => (group?.queues ?? []).map(nameOf)));
   const alone = (config.queue?.queues ?? []).filter((queue) => !grouped.has(nameOf(queue))).length;
-  // One URL for all queues is one consumer.
-  const consumers = typeof config.queue?.sqs?.queue_url === "string" && own.key === "sqs" ? 1 : alone;
+  const consumers = backendOf(view)?.isOneConsumer?.(config) === true ? 1 : alone;
   const parts = [
     { ...part(["queue", own.key, "concurrency"], own.value), times: consumers },
     ...groups.map((group, index) => ({

@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import type { Clock } from "../clock.ts";
+import type { Loose } from "../config/holes.ts";
 import type { ReliabilityConfig } from "../config/schema-reliability.ts";
 import type { Logger } from "../log.ts";
 import type { DriverEvents, QueueDriver } from "./driver.ts";
@@ -22,10 +23,31 @@ export interface Backend<Config extends CommonConfig> {
   readonly database?: v.ObjectEntries;
   /** Its keys of each object in `queue.queues`. */
   readonly ofEachQueue?: v.ObjectEntries;
+  /** Keys of `queue.reliability` that mean nothing to it, each with the reason. */
+  readonly unused?: Readonly<Partial<Record<keyof ReliabilityConfig, string>>>;
   /** How its queues are consumed. */
   consuming(config: Config): Consuming;
+  /** Whether one consumer takes from all queues together, so that `concurrency` counts once. */
+  isOneConsumer?(config: Loose<Config>): boolean;
+  /** The longest wait of a lease call that the configuration must leave room for, and what asks for it. */
+  wait?(config: Loose<Config>): { readonly ms: number; readonly of: string };
+  /**
+   * Reports what contradicts itself where it is the backend in use. What contradicts itself in its section alone is
+   * part of the section's schema (config/contradictions.ts).
+   */
+  contradict?(view: BackendView<Config>): void;
   /** The driver, made but not yet opened. The path of its import is a literal, or the bundler would leave it out. */
   create(config: Config, context: DriverContext): Promise<QueueDriver>;
+}
+
+/** What a backend finds contradictions in. A value that is wrong in itself is undefined. */
+export interface BackendView<Config> {
+  readonly config: Loose<Config>;
+  /** The keys that somebody wrote into an object; empty where it was left out. */
+  readonly written: (path: readonly string[]) => readonly string[];
+  readonly issue: (path: readonly (string | number)[], message: string) => void;
+  /** Works, but is surely not what was meant. */
+  readonly warn: (message: string) => void;
 }
 
 /** What any backend may read of the checked configuration (config/schema.ts). `Queue`: with its keys of each queue. */
@@ -69,3 +91,8 @@ export interface DriverContext {
 
 /** The longest wait of a lease call where everything that may end it wakes it: it only shows that the loop is alive. */
 export const wokenWaitMs = ({ supervisor }: CommonConfig): number => Math.min(5_000, supervisor.stall_ms / 3);
+
+/** `unused` of a backend that never puts back a job because this process cannot route it. */
+export const noGrace = {
+  unknown_grace_ms: "only the sqs driver puts back a job that it cannot route",
+} as const;

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { choice, flag, integer, milliseconds, text, concurrency } from "../../../config/kinds.ts";
 import { setting } from "../../../config/setting.ts";
-import { wokenWaitMs, type Backend, type CommonConfig } from "../../backend.ts";
+import { noGrace, wokenWaitMs, type Backend, type CommonConfig } from "../../backend.ts";
 
 const section = v.strictObject({
   path: setting(text("Folder of the store; one process at a time."), {
@@ -42,6 +42,7 @@ type Config = CommonConfig & { readonly queue: { readonly file: v.InferOutput<ty
 /** A journal in a folder of this machine; `queue.file`. */
 export const file = {
   queue: { file: setting(section, { default: {} }) },
+  unused: noGrace,
   consuming: (config) => ({
     concurrency: config.queue.file.concurrency,
     leaseMs: config.queue.reliability.lease_duration_ms,

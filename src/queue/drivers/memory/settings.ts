@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { choice, integer, concurrency } from "../../../config/kinds.ts";
 import { setting } from "../../../config/setting.ts";
-import { wokenWaitMs, type Backend, type CommonConfig } from "../../backend.ts";
+import { noGrace, wokenWaitMs, type Backend, type CommonConfig } from "../../backend.ts";
 
 const section = v.strictObject({
   capacity: setting(
@@ -23,6 +23,7 @@ type Config = CommonConfig & { readonly queue: { readonly memory: v.InferOutput<
 /** Queues in this process; `queue.memory`. */
 export const memory = {
   queue: { memory: setting(section, { default: {} }) },
+  unused: noGrace,
   consuming: (config) => ({
     concurrency: config.queue.memory.concurrency,
     leaseMs: config.queue.reliability.lease_duration_ms,

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { milliseconds, concurrency } from "../../../config/kinds.ts";
 import { setting } from "../../../config/setting.ts";
-import type { Backend, CommonConfig } from "../../backend.ts";
-import { commonOptions, longestWaitMs, prefix } from "./common-settings.ts";
+import { noGrace, type Backend, type CommonConfig } from "../../backend.ts";
+import { commonOptions, contradictCluster, longestWaitMs, prefix, wait } from "./common-settings.ts";
 import {
   addressOf,
   clusterNode,
@@ -38,6 +38,14 @@ type Config = CommonConfig & {
 export const redisCluster = {
   queue: { redis_cluster: setting(section, { default: {} }) },
   database,
+  unused: noGrace,
+  wait,
+  contradict({ config: { queue, database }, issue }) {
+    const nodes = (queue?.redis_cluster?.nodes ?? []).map(
+      (node, index) => [["queue", "redis_cluster", "nodes", index], node] as const,
+    );
+    contradictCluster(nodes, database?.redis, issue);
+  },
   consuming: ({ queue: { redis_cluster: cluster, reliability } }) => ({
     concurrency: cluster.concurrency,
     leaseMs: reliability.lease_duration_ms,

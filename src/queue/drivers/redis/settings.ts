@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { checkedText, flag, integer, secretAddress, concurrency } from "../../../config/kinds.ts";
 import { setting } from "../../../config/setting.ts";
-import type { Backend, CommonConfig } from "../../backend.ts";
-import { commonOptions, longestWaitMs, prefix } from "./common-settings.ts";
+import { noGrace, type Backend, type BackendView, type CommonConfig } from "../../backend.ts";
+import { commonOptions, contradictCluster, longestWaitMs, prefix, wait } from "./common-settings.ts";
 import { addressOf, database, databaseAccess, urlAccess, type DatabaseRedis } from "./database-settings.ts";
 import type { RedisDriverOptions, RedisTarget } from "./options.ts";
 import { redisUrlProblem } from "./url.ts";
@@ -56,6 +56,9 @@ type RedisSettings = Omit<RedisDriverOptions, "encodeForSockudo"> & {
 export const redis = {
   queue: { redis: setting(section, { default: {} }) },
   database,
+  unused: noGrace,
+  wait,
+  contradict: contradictInUse,
   consuming: ({ queue: { redis, reliability } }) => ({
     concurrency: redis.concurrency,
     leaseMs: reliability.lease_duration_ms,
@@ -69,6 +72,40 @@ export const redis = {
     return createRedisDriver({ ...options, encodeForSockudo }, context);
   },
 } satisfies Backend<Config>;
+
+function contradictInUse({ config, written, issue, warn }: BackendView<Config>): void {
+  const { url_override: url, ...redis } = config.queue?.redis ?? {};
+  const database = config.database?.redis;
+  if (redis.write_for_sockudo === true) {
+    warn("queue.redis.write_for_sockudo: jobs enqueued here stand in Redis with their app_secret");
+  }
+  if (typeof url === "string") contradictUrl(url, database?.tls, issue);
+  if (redis.cluster_mode === true) {
+    const nodes = (database?.cluster_nodes ?? []).map(
+      (node, index) => [["database", "redis", "cluster_nodes", index], node] as const,
+    );
+    contradictCluster([[["queue", "redis", "url_override"], url], ...nodes], database, issue);
+  }
+  const unused = written(["database", "redis"]).filter(
+    (key) => key !== "tls" && !(key === "cluster_nodes" && redis.cluster_mode === true),
+  );
+  if (typeof url === "string" && unused.length > 0) {
+    warn(`database.redis.${unused.join(", ")}: not used, because queue.redis.url_override is set`);
+  }
+}
+
+/** The scheme of the URL says whether there is TLS. */
+function contradictUrl(url: string, tls: unknown, issue: BackendView<Config>["issue"]): void {
+  const isTlsUrl = /^rediss:/i.test(url);
+  if (isTlsUrl && tls === false) {
+    issue(["database", "redis", "tls"], "false contradicts the rediss:// of queue.redis.url_override");
+  } else if (!isTlsUrl && tls !== undefined && tls !== null && tls !== false) {
+    issue(
+      ["database", "redis", "tls"],
+      "has no effect beside the redis:// of queue.redis.url_override: write rediss://",
+    );
+  }
+}
 
 /** What the driver needs, from the configuration. */
 export function redisOptions(config: Config): RedisSettings {

@@ -8,3 +8,8 @@ export function redisUrlProblem(url: string): string | null {
   if (!/^(?:\/\d*)?$/.test(parsed.pathname)) return "a redis URL whose path is a database number, as in /0";
   return null;
 }
+
+/** Database number of a Redis URL; 0 where it names none. */
+export function redisUrlDb(url: string): number {
+  return Number(URL.parse(url)?.pathname.slice(1) ?? 0);
+}

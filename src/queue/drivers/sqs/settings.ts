@@ -11,9 +11,10 @@ import {
   secretAnything,
   concurrency,
 } from "../../../config/kinds.ts";
+import { contradictions } from "../../../config/contradictions.ts";
 import { setting } from "../../../config/setting.ts";
 import { httpUrlProblem } from "../../../config/urls.ts";
-import type { Backend, CommonConfig } from "../../backend.ts";
+import type { Backend, BackendView, CommonConfig } from "../../backend.ts";
 import type { RetryBounds } from "../../retry-bounds.ts";
 import type { SqsOptions } from "./options.ts";
 
@@ -125,6 +126,22 @@ const section = v.pipe(
     ),
     auto_create: setting(flag("Create a queue that is missing."), { default: true }),
   }),
+  contradictions(({ queue_url: url, queue_url_prefix: prefix, fifo }, contradict) => {
+    if (typeof url !== "string") return;
+    if (typeof prefix === "string") {
+      contradict(["queue_url_prefix"], "queue.sqs.queue_url is set too; set one of them", [
+        ["queue_url_prefix"],
+        ["queue_url"],
+      ]);
+    }
+    const parts = [["queue_url"], ["fifo"]];
+    if (fifo === true && !url.endsWith(".fifo")) {
+      contradict(["queue_url"], "must end in .fifo, because queue.sqs.fifo is true", parts);
+    }
+    if (fifo === false && url.endsWith(".fifo")) {
+      contradict(["fifo"], "is false, but queue.sqs.queue_url ends in .fifo", parts);
+    }
+  }),
   v.transform((sqs) => ({ ...sqs, fifo: sqs.fifo ?? sqs.queue_url?.endsWith(".fifo") ?? false })),
 );
 
@@ -132,9 +149,15 @@ type Config = CommonConfig<{ readonly name: string; readonly url: string | null 
   readonly queue: { readonly sqs: v.InferOutput<typeof section> };
 };
 
+const retention = "SQS keeps dead letters as long as their queue's MessageRetentionPeriod says";
+
+/** SQS FIFO deduplicates for five minutes, whatever one configures (AWS, "Exactly-once processing"). */
+const fifoDeduplicationMs = 300_000;
+
 /** SQS and what speaks like it; `queue.sqs`. */
 export const sqs = {
   queue: { sqs: setting(section, { default: {} }) },
+  unused: { failed_retention: retention, failed_retention_ms: retention },
   ofEachQueue: { url: setting(queueAddress("URL or ARN of this queue (sqs)."), { default: null }) },
   consuming: ({ queue: { sqs } }) => ({
     concurrency: sqs.concurrency,
@@ -143,11 +166,50 @@ export const sqs = {
     // the same, or it would be made again and again without the driver's pause between polls.
     waitMs: Math.min(Math.max(1_000, sqs.wait_time_seconds * 1000), (sqs.visibility_timeout * 1000) / 3),
   }),
+  // One URL for all queues is one consumer.
+  isOneConsumer: ({ queue }) => typeof queue?.sqs?.queue_url === "string",
+  wait: ({ queue }) => ({
+    ms: (queue?.sqs?.wait_time_seconds ?? 0) * 1000,
+    of: "queue.sqs.wait_time_seconds",
+  }),
+  contradict: contradictInUse,
   async create(config, context) {
     const { createSqsDriver } = await import("./driver.ts");
     return createSqsDriver(sqsOptions(config, context.retries), context);
   },
 } satisfies Backend<Config>;
+
+function contradictInUse({ config, written, issue, warn }: BackendView<Config>): void {
+  const { sqs, queues, reliability } = config.queue ?? {};
+  const urls = new Map<string, number>();
+  for (const [index, queue] of (queues ?? []).entries()) {
+    const url = queue?.url;
+    if (typeof url !== "string") continue;
+    const path = ["queue", "queues", index, "url"];
+    if (typeof sqs?.queue_url === "string") {
+      issue(path, "queue.sqs.queue_url already is the URL of all queues; set one of them");
+    }
+    const earlier = urls.get(url);
+    if (earlier !== undefined) issue(path, `is the URL of queue.queues.${earlier} too`);
+    urls.set(url, index);
+  }
+  if (sqs === undefined) return;
+  // Left out it follows from the URL; where another key of queue.sqs is wrong that has not happened yet.
+  const isFifo = sqs.fifo ?? sqs.queue_url?.endsWith(".fifo") ?? false;
+  const ttl = reliability?.deduplication_ttl_ms;
+  if (isFifo && ttl !== undefined && ttl !== fifoDeduplicationMs) {
+    issue(
+      ["queue", "reliability", "deduplication_ttl_ms"],
+      `expected ${fifoDeduplicationMs} with FIFO queues, whose window is 5 minutes whatever one configures, got ${ttl}`,
+    );
+  }
+  if (!isFifo && typeof sqs.group_rate_limit === "object" && sqs.group_rate_limit !== null) {
+    issue(["queue", "sqs", "group_rate_limit"], "needs FIFO queues: queue.sqs.fifo is false");
+  }
+  if (written(["queue", "sqs"]).includes("process_batch")) {
+    warn("queue.sqs.process_batch is accepted for Soketi's sake; queue.sqs.max_messages is the receive size");
+  }
+}
 
 /** What the sqs driver needs, from the configuration (contract §2). */
 export function sqsOptions(config: Config, retries: RetryBounds): SqsOptions {
