@@ -37,12 +37,11 @@ export function contradictions<Value>(
     expects: null,
     "~run"(dataset: v.OutputDataset<Value, v.BaseIssue<unknown>>) {
       const wrong = (dataset.issues ?? []).filter((issue) => !isContradiction(issue));
-      const value = dataset.value as unknown;
-      const isUnusable = wrong.some(({ path }) => path === undefined && typeof value !== "object");
-      if (isUnusable || value === null) return dataset;
+      const { value } = dataset;
+      if (typeof value !== "object" || value === null) return dataset;
       const paths = wrong.map(({ path = [] }) => path.map(({ key }) => key as string | number));
       const found: Contradiction[] = [];
-      find(withHoles(dataset.value as Value, paths), (at, message, of = [at]) => {
+      find(withHoles(value as Value, paths), (at, message, of = [at]) => {
         const path = at.map((key) => ({
           type: "unknown",
           origin: "value",

@@ -18,7 +18,7 @@ import { redactUrl, urlSecrets } from "../../src/secrets/url.ts";
 import { isShowable, quoteFileName, quoteSecretFileName } from "../../src/secrets/showable.ts";
 import { networkProblem, proxyUrlProblem, receiverUrlProblem } from "../../src/config/urls.ts";
 import { redisUrlProblem } from "../../src/queue/drivers/redis/url.ts";
-import { queueAddressProblem } from "../../src/queue/drivers/sqs/settings.ts";
+import { queueAddressProblem } from "../../src/queue/drivers/sqs/section-settings.ts";
 import { readText } from "../../src/config/value-text.ts";
 import { compileChannelPattern } from "../../src/delivery/channel-pattern.ts";
 import { parseNetwork } from "../../src/delivery/egress/ip-address.ts";
