@@ -28,7 +28,7 @@ export interface BodyStore {
   usage(): { readonly count: number; readonly bytes: number };
 }
 
-/** How a body's bytes are read. A text with half of a surrogate pair is kept as UTF-16, because UTF-8 cannot hold it. */
+/** How a body's bytes are read; `ascii` where those of the id are ASCII, too. A text with half of a surrogate pair is kept as UTF-16, because UTF-8 cannot hold it. */
 const kinds = { ascii: 0, utf8: 1, utf16: 2, bytes: 3 } as const;
 
 /** Numbers in a row: slab, offset, bytes of the body, bytes of the id × 4 + kind. A free row begins with the next free one. */
@@ -75,9 +75,15 @@ export function createBodyStore(): BodyStore {
     const tail = rows[at + 3] as number;
     const data = slabs.data(rows[at] as number);
     const start = rows[at + 1] as number;
-    const bodyStart = start + (tail >>> 2);
-    const id = data.toString("utf8", start, bodyStart);
-    return { id, body: readBody(data, bodyStart, bodyStart + (rows[at + 2] as number), tail & 3) };
+    const idBytes = tail >>> 2;
+    const bodyStart = start + idBytes;
+    const end = bodyStart + (rows[at + 2] as number);
+    if ((tail & 3) === kinds.ascii) {
+      // One call for both texts: the calls cost more than the bytes.
+      const both = data.toString("latin1", start, end);
+      return { id: both.slice(0, idBytes), body: both.slice(idBytes) };
+    }
+    return { id: data.toString("utf8", start, bodyStart), body: readBody(data, bodyStart, end, tail & 3) };
   };
 
   /** Moves what is left in a slab elsewhere, which frees the slab. */
@@ -101,7 +107,7 @@ export function createBodyStore(): BodyStore {
       slabs.reserve(mostBytes(id) + mostBytes(body) || 1);
       const data = slabs.data(slabs.slab);
       const idBytes = data.write(id, slabs.offset, "utf8");
-      const [kind, bytes] = writeBody(data, slabs.offset + idBytes, body);
+      const [kind, bytes] = writeBody(data, slabs.offset + idBytes, body, idBytes === id.length);
       const row = takeRow();
       const at = row * width;
       rows[at] = slabs.slab;
@@ -142,20 +148,24 @@ function mostBytes(body: JobBody): number {
 }
 
 /** Writes a body and gives its kind and its length. */
-function writeBody(data: Buffer, at: number, body: JobBody): [kind: number, bytes: number] {
+function writeBody(
+  data: Buffer,
+  at: number,
+  body: JobBody,
+  isIdAscii: boolean,
+): [kind: number, bytes: number] {
   if (typeof body !== "string") {
     data.set(body, at);
     return [kinds.bytes, body.length];
   }
   const bytes = data.write(body, at, "utf8");
   // Every character beyond ASCII takes more bytes than it has UTF-16 units.
-  if (bytes === body.length) return [kinds.ascii, bytes];
+  if (bytes === body.length && isIdAscii) return [kinds.ascii, bytes];
   if (body.isWellFormed()) return [kinds.utf8, bytes];
   return [kinds.utf16, data.write(body, at, "utf16le")];
 }
 
 function readBody(data: Buffer, start: number, end: number, kind: number): JobBody {
-  if (kind === kinds.ascii) return data.toString("latin1", start, end);
   if (kind === kinds.utf8) return data.toString("utf8", start, end);
   if (kind === kinds.utf16) return data.toString("utf16le", start, end);
   return new Uint8Array(data.subarray(start, end));
