@@ -8,6 +8,7 @@ import { certificates } from "../support/certificates.ts";
 import { clusterOf, freshPrefix, newJob, redisDriver, warningLogger, wish } from "../support/redis-driver.ts";
 import { freePort, startRedis, startSingleCluster } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 
 const opened = new AbortController().signal;
@@ -269,3 +270,16 @@ describe("what opening a redis driver warns of", () => {
     expect(await warningsOf(redis, { serverVersion: "6.2.0" })).toEqual([]);
   });
 });
+
+test("eight queues are opened in a few round trips, and wait for no block to end", async () => {
+  await using proxy = await startTcpProxy(plain.port);
+  proxy.delayMs = 50;
+  const queues = Array.from({ length: 8 }, (_, index) => `queue-${index}`);
+  const driver = redisDriver(proxy.port, { prefix: freshPrefix(), queues });
+  const startedAt = performance.now();
+  await driver.open(opened);
+  const trips = (performance.now() - startedAt) / 100;
+  await driver.close();
+  // One queue after another took 60.
+  expect(trips).toBeLessThan(25);
+}, 60_000);

@@ -12,6 +12,8 @@ export interface TcpProxy extends AsyncDisposable {
   onRequest: (chunk: Buffer) => ProxyVerdict;
   /** Asked for each chunk from the server. */
   onReply: (chunk: Buffer) => ProxyVerdict;
+  /** How long what passes takes, each way. */
+  delayMs: number;
   /** Connections taken so far. */
   readonly connections: number;
   close(): Promise<void>;
@@ -34,7 +36,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     const pass = (from: Socket, to: Socket, ask: (chunk: Buffer) => ProxyVerdict): void => {
       from.on("data", (chunk: Buffer) => {
         const verdict = ask(chunk);
-        if (verdict === "pass") to.write(chunk);
+        if (verdict === "pass" && proxy.delayMs > 0) setTimeout(() => to.write(chunk), proxy.delayMs);
+        else if (verdict === "pass") to.write(chunk);
         else if (verdict === "half") to.write(chunk.subarray(0, Math.floor(chunk.length / 2)), cut);
         else cut();
       });
@@ -56,6 +59,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     port: (server.address() as AddressInfo).port,
     onRequest: () => "pass",
     onReply: () => "pass",
+    delayMs: 0,
     get connections() {
       return connections;
     },

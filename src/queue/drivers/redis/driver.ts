@@ -1,27 +1,25 @@
 import { orAborted } from "../../../wait.ts";
-import { DriverUnavailableError, QueueBrokenError, type ConfigError } from "../../../errors.ts";
-import type { DriverCapabilities, ExtendResult, Lease, ParkedJobs, QueueDriver } from "../../driver.ts";
+import { DriverUnavailableError, type ConfigError } from "../../../errors.ts";
+import type { DriverCapabilities, ExtendResult, Lease, QueueDriver } from "../../driver.ts";
 import { enqueueJobs } from "./enqueue.ts";
 import { configProblem } from "./errors.ts";
 import { replyText } from "./evaluate.ts";
-import { examineKeys } from "./examination.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
 import { hashTagProblem, recordKeys, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
 import { randomName } from "./look.ts";
 import { createTopology } from "./create-topology.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
-import { checkPermissions, checkRecords, checkSharedPermissions } from "./permissions.ts";
 import { createRedisRecords } from "./records.ts";
 import { createRedisQueue } from "./redis-queue.ts";
 import type { RedisQueue } from "./redis-queue.ts";
 import { extendScript } from "./settle-script.ts";
 import { createSettle } from "./settling.ts";
 import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
-import { readStats } from "./stats.ts";
+import { readParkedJobs, readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
 import { createServerChecks } from "./server-checks.ts";
-import { checkServer } from "./start-checks.ts";
+import { checkAll } from "./opening.ts";
 import { onServer } from "./topology.ts";
 import { probeWrite } from "./write-probe.ts";
 
@@ -112,31 +110,24 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       }
       const all = [...queues.values()].map(({ link }) => link.keys.ready);
       await topology.open([...all, shared.key, keys.values], signal);
-      const checked = new Set<string>();
-      for (const [name, { link }] of queues) {
-        const { keys } = link;
-        await onServer(topology, keys.ready, "checking the server", async (server) => {
-          if (checked.has(server.label)) return;
-          const facts = await checks.look(server);
-          blocks = checkServer(facts, server.label, options, log).blocks && blocks;
-          checked.add(server.label);
-        });
-        await checkPermissions(topology, keys, options, blocks);
-        const { problem, isEmpty } = await onServer(topology, keys.ready, "examining the queue", (server) =>
-          examineKeys(server, keys),
-        );
-        // The same as while running: this queue is broken, and the others work.
-        if (problem !== null) link.failed("examining the queue", new QueueBrokenError(`redis: ${problem}`));
-        if (isEmpty) await foreign.lookBeside(name);
-      }
-      const mayPublish = await checkSharedPermissions(topology, shared.key, options);
+      const opened = await checkAll({
+        options,
+        topology,
+        checks,
+        foreign,
+        links: [...queues.values()].map(({ link }) => link),
+        sharedKey: shared.key,
+        records: keys,
+        log,
+      });
+      blocks = opened.blocks;
+      const { mayPublish } = opened;
       if (!mayPublish) {
         log.warn(
           "redis: this user may not PUBLISH: modes of endpoints are polled for once a second, and processes of a user that may can see this one's changes up to 30 s late",
           { channel: shared.key },
         );
       }
-      await checkRecords(topology, keys, options);
       shared.start(mayPublish);
       records.start(mayPublish);
       foreign.start();
@@ -160,8 +151,8 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       await inTime(probe, signal);
     },
 
-    async lease(queue, wish) {
-      const leases = await queueOf(queue).consumer.lease(wish);
+    async lease(queue, request) {
+      const leases = await queueOf(queue).consumer.lease(request);
       foreign.noteLeased(queue, leases.length);
       return leases;
     },
@@ -202,15 +193,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async parkedJobs(name) {
-      const [, ...values] = await queueOf(name).link.call("counting parked jobs", parkedScript, []);
-      return Array.from({ length: values.length / 3 }, (_, index): ParkedJobs => {
-        const [key, count, oldest] = values.slice(3 * index, 3 * index + 3);
-        return {
-          key: replyText(key),
-          count: Number(count),
-          oldestEnqueuedAt: Number(oldest) || null,
-        };
-      });
+      return readParkedJobs(await queueOf(name).link.call("counting parked jobs", parkedScript, []));
     },
 
     async pause(name) {

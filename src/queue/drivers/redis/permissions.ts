@@ -80,6 +80,8 @@ return {'', unpack(denied)}
  * Throws ConfigError naming the commands that are refused (NOPERM) and the rights to grant. The right to
  * subscribe is not asked for: without it wake-ups are polled for, which server.ts warns of.
  *
+ * The commands go out together; of several that are refused the first is named.
+ *
  * @param blocks Whether this server has BLMOVE.
  */
 export async function checkPermissions(
@@ -94,19 +96,37 @@ export async function checkPermissions(
     const redis = await server.commands();
     const trial = (name: string, ...args: readonly (string | number)[]): Promise<ScriptReply> =>
       tryCommand(redis, keys.ready, options, name, args);
-    await trial("TYPE", keys.ready);
-    await trial("EXISTS", keys.ready);
-    // EVAL first: it makes the script known for EVALSHA.
-    await trial("EVAL", source, keys.all.length, ...keys.all);
-    const denied = deniedCommands(await trial("EVALSHA", sha, keys.all.length, ...keys.all));
+    const [, , , reply] = await Promise.all([
+      trial("TYPE", keys.ready),
+      trial("EXISTS", keys.ready),
+      // EVAL first: it makes the script known for EVALSHA.
+      trial("EVAL", source, keys.all.length, ...keys.all),
+      trial("EVALSHA", sha, keys.all.length, ...keys.all),
+      options.waitReplicas > 0 ? trial("WAIT", 0, 1) : null,
+    ]);
+    const denied = deniedCommands(reply);
     if (denied.length > 0) throw refused(`run ${denied.join(", ")}`, options);
-    if (blocks) {
-      await trial("BLMOVE", fence, fence, "LEFT", "RIGHT", 0.001).catch((error: unknown) => {
-        // With memory full it is refused, and consuming goes on without.
-        if (replyCode(error) !== "OOM") throw error;
-      });
-    }
-    if (options.waitReplicas > 0) await trial("WAIT", 0, 1);
+    if (blocks) await tryMove(trial, `${fence}:${randomName()}`);
+  });
+}
+
+type Trial = (name: string, ...args: readonly (string | number)[]) => Promise<ScriptReply>;
+
+/**
+ * Tries BLMOVE on a list that holds something. On an empty one it would block, and Redis ends a block of a
+ * millisecond only after up to 100.
+ */
+async function tryMove(trial: Trial, key: string): Promise<void> {
+  const moved = Promise.all([
+    trial("RPUSH", key, "x"),
+    // For a process that dies here.
+    trial("PEXPIRE", key, 60_000),
+    trial("BLMOVE", key, key, "LEFT", "RIGHT", 0.001),
+    trial("DEL", key),
+  ]);
+  await moved.catch((error: unknown) => {
+    // With memory full it is refused, and consuming goes on without.
+    if (replyCode(error) !== "OOM") throw error;
   });
 }
 

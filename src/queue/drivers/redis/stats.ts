@@ -1,4 +1,5 @@
-import type { QueueStats } from "../../driver.ts";
+import type { ParkedJobs, QueueStats } from "../../driver.ts";
+import { replyText } from "./evaluate.ts";
 import type { ScriptReply } from "./evaluate.ts";
 
 /** Reads statsScript's answer; null for what a broken key does not tell. */
@@ -15,6 +16,14 @@ export function readStats(values: readonly ScriptReply[]): QueueStats {
     oldestReadyAgeMs: oldest < 0 ? null : Math.max(0, now - oldest),
     paused: paused === 1,
   };
+}
+
+/** Reads parkedScript's answer. */
+export function readParkedJobs([, ...values]: readonly ScriptReply[]): ParkedJobs[] {
+  return Array.from({ length: values.length / 3 }, (_, index) => {
+    const [key, count, oldest] = values.slice(3 * index, 3 * index + 3);
+    return { key: replyText(key), count: Number(count), oldestEnqueuedAt: Number(oldest) || null };
+  });
 }
 
 /** -1 stands for a count that is not known. */
