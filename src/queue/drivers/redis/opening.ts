@@ -83,7 +83,7 @@ export async function checkAll(parts: OpeningOptions): Promise<Opened> {
 async function allInOrder<T extends readonly unknown[]>(
   all: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
-  const outcomes = await Promise.allSettled(all);
+  const outcomes = await Promise.allSettled<unknown>(all as readonly Promise<unknown>[]);
   const values = outcomes.map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;
     return outcome.value;
