@@ -6,6 +6,16 @@ import process from "node:process";
 /** Running on Bun, compiled or from source; otherwise on Deno. */
 export const isBun: boolean = "Bun" in globalThis;
 
+/**
+ * Frees what nobody refers to any more, now; on Deno nothing, whose collector keeps up by itself.
+ *
+ * For the few moments that make much garbage at once: Bun's collector lets the heap grow by what the machine's memory
+ * allows, and what it has grown to stays the process' size for a while.
+ */
+export function collectGarbage(): void {
+  if (isBun) (globalThis as unknown as { readonly Bun: { gc(now: boolean): void } }).Bun.gc(true);
+}
+
 /** Bun's limit of exchanges at a time that fetch works on, per process; the others wait unseen. */
 const bunDefaultFetchLimit = 256;
 /** What Bun takes: a 16-bit number. */

@@ -28,19 +28,23 @@ export function createColdJobs(): ColdJobs {
   };
 }
 
-/** Places of the jobs in the order of their numbers, each number once: cleaning may have written one twice. */
-export function* inOrder(jobs: ColdJobs): Iterable<number> {
+/**
+ * Calls for each place of the jobs in the order of their numbers, each number once: cleaning may have written one twice.
+ * A call and not an iterator, which would make a million objects.
+ */
+export function eachInOrder(jobs: ColdJobs, call: (at: number) => void): void {
   let isAscending = true;
   for (let at = 1; at < jobs.count && isAscending; at += 1) isAscending = jobs.seq(at) > jobs.seq(at - 1);
   if (isAscending) {
-    for (let at = 0; at < jobs.count; at += 1) yield at;
+    for (let at = 0; at < jobs.count; at += 1) call(at);
     return;
   }
   const all = Uint32Array.from({ length: jobs.count }, (_, at) => at);
   all.sort((a, b) => jobs.seq(a) - jobs.seq(b));
   let last = 0;
-  for (const at of all) {
-    if (jobs.seq(at) !== last) yield at;
+  for (let index = 0; index < all.length; index += 1) {
+    const at = all[index] as number;
+    if (jobs.seq(at) !== last) call(at);
     last = jobs.seq(at);
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../../clock.ts";
 import { sleep } from "../../../wait.ts";
 import { DriverUnavailableError, StorageFullError } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
+import { collectGarbage } from "../../../runtime.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver, Settlement, SharedState } from "../../driver.ts";
 import { createLocalRecords } from "../../local-records.ts";
@@ -190,11 +191,13 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
         onFailure: options.fail,
       });
       store = opened;
+      collectGarbage();
       for (const name of new Set([...opened.queues(), ...options.queues])) createQueue(name, opened);
       const stored = [...opened.recovered.stored.values()];
       records.restore(stored);
       opened.recovered.cold.clear();
       opened.recovered.letters.clear();
+      collectGarbage();
       opened.recovered.stored.clear();
       orphans = findOrphans();
       await opened.journal.safe();

@@ -27,12 +27,14 @@ export interface Locations {
     liveBytes?: number,
   ): void;
   get(seq: number): Location | undefined;
+  has(seq: number): boolean;
   /** Whether the number's bytes stand in this segment. */
   isIn(seq: number, segment: Segment): boolean;
   free(seq: number): void;
 }
 
-const pageSize = 128;
+/** So many that a page's columns lie outside of the collected heap, which would round them up. */
+const pageSize = 256;
 const width = 5;
 
 interface Page {
@@ -43,7 +45,7 @@ interface Page {
 
 /**
  * Twenty bytes a job, in small pages: a million waiting jobs take 22 MB, where a Map of objects takes 200. Numbers never
- * return, so that a page whose jobs are over goes for good; one job that stays keeps a hundred others' room.
+ * return, so that a page whose jobs are over goes for good; one job that stays keeps a few hundred others' room.
  */
 export function createLocations(segments: ReadonlyMap<number, Segment>): Locations {
   const pages = new Map<number, Page>();
@@ -101,6 +103,7 @@ export function createLocations(segments: ReadonlyMap<number, Segment>): Locatio
         bodyLength: page.cells[cell + 3] as number,
       };
     },
+    has: (seq) => (pageOf(seq)?.cells[cellOf(seq)] ?? 0) !== 0,
     isIn: (seq, segment) => pageOf(seq)?.cells[cellOf(seq)] === segment.number,
     free(seq) {
       const page = pageOf(seq);

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { JobBody } from "../../../jobs/job.ts";
+import type { Labels } from "./labels.ts";
 
 /** Writes numbers and texts one behind the other into memory that grows, little-endian. */
 export interface Pen {
@@ -164,6 +165,14 @@ export class Reader {
     const text = this.text();
     if (text === null) throw new RangeError("a record lacks a name");
     return text;
+  }
+
+  /** A text's number; null is 0. */
+  label(labels: Labels): number {
+    const length = this.u32();
+    if (length === noText) return 0;
+    const at = this.#take(length);
+    return labels.numberAt(this.#buffer, at, at + length);
   }
 
   /** Passes over so many bytes. */

@@ -8,7 +8,7 @@ import type { JournalRecord } from "./record.ts";
 import { readStored } from "./stored.ts";
 import type { StoredEntry } from "./stored.ts";
 import type { Segment } from "./segment.ts";
-import { glanceAtJob, places, readJob, readLetter, readSeqs, readState } from "./snapshots.ts";
+import { glanceAtJob, places, readJob, readLetter } from "./snapshots.ts";
 import type { Glance, JobState, LetterSnapshot } from "./snapshots.ts";
 import { createStates } from "./states.ts";
 import type { States } from "./states.ts";
@@ -150,20 +150,22 @@ export function createRecovered(
   type Apply = (record: JournalRecord, reader: Reader, segment: Segment, at: number) => void;
   const appliers: Readonly<Record<number, Apply>> = {
     [types.ack]: (_record, reader) => {
-      for (const seq of readSeqs(reader)) end(seq);
+      eachSeq(reader, end);
     },
     [types.leased]: (_record, reader) => {
-      for (const seq of readSeqs(reader)) if (locations.get(seq) !== undefined) leased.add(seq);
+      eachSeq(reader, (seq) => {
+        if (locations.has(seq)) leased.add(seq);
+      });
     },
     [types.state]: ({ queue }, reader) => {
       const seq = reader.f64();
       const enqueuedAt = reader.f64();
-      const state = readState(reader);
-      const id = reader.text();
-      if (locations.get(seq) === undefined) return;
+      if (!locations.has(seq)) return;
       leased.delete(seq);
+      const order = states.read(seq, queue, enqueuedAt, reader);
+      recovered.lastOrder = Math.max(recovered.lastOrder, order);
+      const id = reader.text();
       if (id !== null) ids.set(seq, id);
-      setState(seq, queue, enqueuedAt, state);
     },
     [types.dead]: ({ queue, flags }, reader, segment, at) => {
       const length = reader.left;
@@ -173,7 +175,7 @@ export function createRecovered(
         end(seq);
         locations.set(seq, segment, at, length, reader.left);
       }
-      if (locations.get(seq) === undefined) return;
+      if (!locations.has(seq)) return;
       recovered.lastSeq = Math.max(recovered.lastSeq, seq);
       states.delete(seq);
       leased.delete(seq);
@@ -194,17 +196,17 @@ export function createRecovered(
     [types.redrive]: ({ queue }, reader) => {
       const enqueuedAt = reader.f64();
       const order = reader.f64();
-      for (const seq of readSeqs(reader)) {
+      eachSeq(reader, (seq) => {
         const dead = letters.get(seq);
-        if (dead === undefined) continue;
+        if (dead === undefined) return;
         letters.delete(seq);
         const { endpoint } = dead.letter;
         const state: JobState = { place: places.ahead, attempts: 0, due: 0, delay: 0, order, endpoint };
         setState(seq, queue, enqueuedAt, state);
-      }
+      });
     },
     [types.remove]: (_record, reader) => {
-      for (const seq of readSeqs(reader)) end(seq);
+      eachSeq(reader, end);
     },
     [types.mode]: ({ queue }, reader) => {
       const kind = reader.u8();
@@ -238,4 +240,9 @@ export function createRecovered(
     [types.group]: () => undefined,
   };
   return recovered;
+}
+
+/** Calls for each of the sequence numbers that stand one behind the other. */
+function eachSeq(reader: Reader, call: (seq: number) => void): void {
+  for (let count = reader.u32(); count > 0; count -= 1) call(reader.f64());
 }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Logger } from "../../../log.ts";
+import { collectGarbage } from "../../../runtime.ts";
 import { damaged, refused } from "./damage.ts";
 import { readFully } from "./files.ts";
 import type { Files } from "./files.ts";
@@ -9,7 +10,7 @@ import { createRecovered } from "./recovered.ts";
 import type { Recovered } from "./recovered.ts";
 import { findProof, scanSegment } from "./scan.ts";
 import type { ScanEnd, ScanOptions } from "./scan.ts";
-import { createSegment, decodeHeader, formatVersion, headerBytes, seedOf } from "./segment.ts";
+import { createSegment, decodeHeader, formatVersion, headerBytes, seedOf, segmentBytes } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 
 /** A journal that was read to its end. */
@@ -59,6 +60,8 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
       if (read === null) break;
       last = read;
       lastLsn = read.end.lastLsn;
+      // A hundred thousand records were read, each with an object or two.
+      if (read.end.size > segmentBytes / 2) collectGarbage();
       if (performance.now() - said < sayEveryMs) continue;
       said = performance.now();
       log.info("reading the journal", {

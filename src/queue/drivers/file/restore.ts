@@ -1,6 +1,8 @@
 import type { Clock } from "../../../clock.ts";
 import { createJobEntry } from "../memory/job-entry.ts";
-import { inOrder } from "./cold-jobs.ts";
+import type { JobEntry } from "../memory/job-entry.ts";
+import type { KeptJob } from "../memory/memory-queue.ts";
+import { eachInOrder } from "./cold-jobs.ts";
 import type { FileQueue } from "./file-queue.ts";
 import type { FileKeeper } from "./keeper.ts";
 import type { JobState } from "./snapshots.ts";
@@ -23,18 +25,27 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
   const number = store.numberOf(queue.name);
   const now = clock.now();
 
-  const put = (seq: number, enqueuedAt: number, state: JobState): void => {
-    const { attempts, place, due, delay, endpoint } = state;
+  /** One that was leased: written anew. */
+  const putLeased = (seq: number, enqueuedAt: number, { attempts, endpoint }: JobState): void => {
     const entry = createJobEntry("", seq, seq, enqueuedAt, endpoint);
-    entry.attempts = attempts;
-    if (leased.has(seq)) {
-      entry.attempts += 1;
-      keeper.waits(entry, { delayMs: 0 });
-      queue.restore({ entry, delayMs: 0, place: "back" });
-      return;
-    }
-    const delayMs = due === 0 ? 0 : Math.min(Math.max(0, due - now), delay);
-    queue.restore({ entry, delayMs, place: placeNames[place] });
+    entry.attempts = attempts + 1;
+    keeper.waits(entry, { delayMs: 0 });
+    queue.restore({ entry, delayMs: 0, place: "back" });
+  };
+
+  // One entry serves all others: a store's lines keep its numbers, and not the entry.
+  const entry = createJobEntry("", 0, 0, 0);
+  const kept: { entry: JobEntry; delayMs: number; place: KeptJob["place"] } = {
+    entry,
+    delayMs: 0,
+    place: "line",
+  };
+  const put = (seq: number): void => {
+    entry.ref = seq;
+    entry.endpoint = states.endpoint(seq);
+    kept.delayMs = states.dueIn(seq, now);
+    kept.place = placeNames[states.place(seq)];
+    queue.restore(kept);
   };
 
   // Found before a job of the line that was leased comes to be one of them.
@@ -42,17 +53,23 @@ export function restoreQueue(queue: FileQueue, store: Store, keeper: FileKeeper,
   const cold = recovered.cold.get(number);
   if (cold !== undefined) {
     queue.line.reserve(Math.min(cold.count, locations.size));
-    for (const at of inOrder(cold)) {
+    eachInOrder(cold, (at) => {
       const seq = cold.seq(at);
-      if (states.has(seq) || letters.has(seq) || locations.get(seq) === undefined) continue;
+      if (states.has(seq) || letters.has(seq) || !locations.has(seq)) return;
       const enqueuedAt = cold.enqueuedAt(at);
-      if (leased.has(seq)) put(seq, enqueuedAt, untried);
+      if (leased.has(seq)) putLeased(seq, enqueuedAt, untried);
       else queue.line.push(seq, enqueuedAt);
-    }
+    });
   }
-  for (const seq of elsewhere) {
+  recovered.cold.delete(number);
+  for (let at = 0; at < elsewhere.length; at += 1) {
+    const seq = elsewhere[at] as number;
+    if (!leased.has(seq)) {
+      put(seq);
+      continue;
+    }
     const { enqueuedAt, state } = states.get(seq) as WaitingState;
-    put(seq, enqueuedAt, state);
+    putLeased(seq, enqueuedAt, state);
   }
 
   const dead = [...letters].filter(([, letter]) => letter.queue === number);

@@ -108,11 +108,15 @@ export function writeState(pen: Pen, { place, attempts, due, delay, endpoint, or
   pen.text(endpoint);
 }
 
-export function readState(reader: Reader): JobState {
+export function readPlace(reader: Reader): Place {
   const place = reader.u8();
   if (place > places.ahead) throw new RangeError(`a job waits in a place that is not known: ${place}`);
+  return place as Place;
+}
+
+function readState(reader: Reader): JobState {
   return {
-    place: place as Place,
+    place: readPlace(reader),
     attempts: reader.u32(),
     due: reader.f64(),
     delay: reader.f64(),
@@ -155,10 +159,4 @@ export function readLetter(reader: Reader): LetterSnapshot {
     detail: reader.text(),
     endpoint: reader.text(),
   };
-}
-
-/** Sequence numbers, one behind the other. */
-export function readSeqs(reader: Reader): number[] {
-  const count = reader.u32();
-  return Array.from({ length: count }, () => reader.f64());
 }

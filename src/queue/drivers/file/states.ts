@@ -1,4 +1,6 @@
-import { places } from "./snapshots.ts";
+import { createLabels } from "./labels.ts";
+import type { Reader } from "./pen.ts";
+import { places, readPlace } from "./snapshots.ts";
 import type { JobState, Place } from "./snapshots.ts";
 
 /** A job that waits elsewhere than in line. */
@@ -14,16 +16,24 @@ export interface WaitingState {
 export interface States {
   readonly size: number;
   set(seq: number, queue: number, enqueuedAt: number, state: JobState): void;
+  /** As `set`, with the state as a record has it; makes no object. Returns its order. */
+  read(seq: number, queue: number, enqueuedAt: number, reader: Reader): number;
   has(seq: number): boolean;
   get(seq: number): WaitingState | undefined;
+  /** Where it waits; 0 where nothing is known of it, which is the line. */
+  place(seq: number): Place;
+  endpoint(seq: number): string | null;
+  /** Milliseconds from `now` until it is due, never more than the delay that was asked for; 0 = it is. */
+  dueIn(seq: number, now: number): number;
   delete(seq: number): void;
   /** The numbers of a queue's jobs, in the order of their states. */
-  inOrder(queue: number): Iterable<number>;
+  inOrder(queue: number): Float64Array;
   /** All numbers. */
   numbers(): Iterable<number>;
 }
 
-const pageSize = 128;
+/** So many that a page's columns lie outside of the collected heap, which would round them up. */
+const pageSize = 256;
 
 interface Page {
   /** For each job: enqueued, due, delay, order. */
@@ -35,63 +45,67 @@ interface Page {
 
 /**
  * Forty-four bytes a job, in small pages: a million delayed or parked jobs take 50 MB, where objects take 400. One job
- * that stays for days keeps a page of a hundred others' room, no more.
+ * that stays for days keeps the room of a few hundred others, no more.
  */
 export function createStates(): States {
   const pages = new Map<number, Page>();
-  const labels: (string | null)[] = [null];
-  const labelPlaces = new Map<string, number>();
+  const labels = createLabels();
   let size = 0;
 
-  /** Labels are those of configured endpoints: they are few, and stay. */
-  const placeOf = (label: string | null): number => {
-    if (label === null) return 0;
-    let at = labelPlaces.get(label);
-    if (at === undefined) {
-      at = labels.push(label) - 1;
-      labelPlaces.set(label, at);
-    }
-    return at;
-  };
-
+  const pageOf = (seq: number): Page | undefined => pages.get(Math.floor(seq / pageSize));
   const kindAt = (page: Page | undefined, index: number): number => page?.cells[index * 3 + 2] ?? 0;
 
-  function* rows(): Generator<readonly [seq: number, page: Page, index: number]> {
-    for (const [key, page] of pages) {
-      for (let index = 0; index < pageSize; index += 1) {
-        if (kindAt(page, index) !== 0) yield [key * pageSize + index, page, index];
-      }
+  const put = (
+    seq: number,
+    queue: number,
+    enqueuedAt: number,
+    place: Place,
+    attempts: number,
+    due: number,
+    delay: number,
+    order: number,
+    label: number,
+  ): void => {
+    const key = Math.floor(seq / pageSize);
+    let page = pages.get(key);
+    if (page === undefined) {
+      page = { times: new Float64Array(pageSize * 4), cells: new Uint32Array(pageSize * 3), used: 0 };
+      pages.set(key, page);
     }
-  }
+    const index = seq % pageSize;
+    if (kindAt(page, index) === 0) {
+      page.used += 1;
+      size += 1;
+    }
+    const { times, cells } = page;
+    times[index * 4] = enqueuedAt;
+    times[index * 4 + 1] = due;
+    times[index * 4 + 2] = delay;
+    times[index * 4 + 3] = order;
+    cells[index * 3] = attempts;
+    cells[index * 3 + 1] = label;
+    cells[index * 3 + 2] = queue * 256 + place + 1;
+  };
 
   return {
     get size() {
       return size;
     },
     set(seq, queue, enqueuedAt, { place, attempts, due, delay, endpoint, order }) {
-      const key = Math.floor(seq / pageSize);
-      let page = pages.get(key);
-      if (page === undefined) {
-        page = { times: new Float64Array(pageSize * 4), cells: new Uint32Array(pageSize * 3), used: 0 };
-        pages.set(key, page);
-      }
-      const index = seq % pageSize;
-      if (kindAt(page, index) === 0) {
-        page.used += 1;
-        size += 1;
-      }
-      const { times, cells } = page;
-      times[index * 4] = enqueuedAt;
-      times[index * 4 + 1] = due;
-      times[index * 4 + 2] = delay;
-      times[index * 4 + 3] = order;
-      cells[index * 3] = attempts;
-      cells[index * 3 + 1] = placeOf(endpoint);
-      cells[index * 3 + 2] = queue * 256 + place + 1;
+      put(seq, queue, enqueuedAt, place, attempts, due, delay, order, labels.numberOf(endpoint));
     },
-    has: (seq) => kindAt(pages.get(Math.floor(seq / pageSize)), seq % pageSize) !== 0,
+    read(seq, queue, enqueuedAt, reader) {
+      const place = readPlace(reader);
+      const attempts = reader.u32();
+      const due = reader.f64();
+      const delay = reader.f64();
+      const order = reader.f64();
+      put(seq, queue, enqueuedAt, place, attempts, due, delay, order, reader.label(labels));
+      return order;
+    },
+    has: (seq) => kindAt(pageOf(seq), seq % pageSize) !== 0,
     get(seq) {
-      const page = pages.get(Math.floor(seq / pageSize));
+      const page = pageOf(seq);
       const index = seq % pageSize;
       const kind = kindAt(page, index);
       if (page === undefined || kind === 0) return undefined;
@@ -104,10 +118,18 @@ export function createStates(): States {
           attempts: cells[index * 3] as number,
           due: times[index * 4 + 1] as number,
           delay: times[index * 4 + 2] as number,
-          endpoint: labels[cells[index * 3 + 1] as number] ?? null,
+          endpoint: labels.text(cells[index * 3 + 1] as number),
           order: times[index * 4 + 3] as number,
         },
       };
+    },
+    place: (seq) => Math.max(0, (kindAt(pageOf(seq), seq % pageSize) % 256) - 1) as Place,
+    endpoint: (seq) => labels.text(pageOf(seq)?.cells[(seq % pageSize) * 3 + 1] ?? 0),
+    dueIn(seq, now) {
+      const times = pageOf(seq)?.times;
+      const at = (seq % pageSize) * 4;
+      const due = times?.[at + 1] ?? 0;
+      return due === 0 ? 0 : Math.min(Math.max(0, due - now), times?.[at + 2] ?? 0);
     },
     delete(seq) {
       const key = Math.floor(seq / pageSize);
@@ -124,12 +146,15 @@ export function createStates(): States {
       const orders = new Float64Array(size);
       let count = 0;
       let isAscending = true;
-      for (const [seq, { times, cells }, index] of rows()) {
-        if (Math.floor((cells[index * 3 + 2] as number) / 256) !== queue) continue;
-        seqs[count] = seq;
-        orders[count] = times[index * 4 + 3] as number;
-        if (count > 0 && (orders[count] as number) < (orders[count - 1] as number)) isAscending = false;
-        count += 1;
+      for (const [key, page] of pages) {
+        for (let index = 0; index < pageSize; index += 1) {
+          const kind = kindAt(page, index);
+          if (kind === 0 || Math.floor(kind / 256) !== queue) continue;
+          seqs[count] = key * pageSize + index;
+          orders[count] = page.times[index * 4 + 3] as number;
+          if (count > 0 && (orders[count] as number) < (orders[count - 1] as number)) isAscending = false;
+          count += 1;
+        }
       }
       if (isAscending) return seqs.subarray(0, count);
       const all = Uint32Array.from({ length: count }, (_, at) => at);
@@ -137,7 +162,11 @@ export function createStates(): States {
       return Float64Array.from(all, (at) => seqs[at] as number);
     },
     *numbers() {
-      for (const [seq] of rows()) yield seq;
+      for (const [key, page] of pages) {
+        for (let index = 0; index < pageSize; index += 1) {
+          if (kindAt(page, index) !== 0) yield key * pageSize + index;
+        }
+      }
     },
   };
 }
