@@ -76,7 +76,7 @@ function eventsQueue(deps: AdminDeps): string | null {
 /** @throws RequestError `unsupported_by_driver` for an Idempotency-Key where the backend cannot deduplicate. */
 function requireDedup({ driver }: AdminDeps, key: string | null): void {
   // What is discarded is never there twice.
-  if (key === null || driver.capabilities.dedup || driver.name === "none") return;
+  if (key === null || driver.capabilities.dedup || driver.capabilities.discards === true) return;
   throw new RequestError(
     "unsupported_by_driver",
     "Idempotency-Key: this queue's driver cannot deduplicate; send without it",

@@ -96,7 +96,7 @@ function notOpen(deps: AdminDeps): string {
 
 /** Worker loops and what serves them: down when none is alive, degraded while one is being restarted. */
 function checkLoops(deps: AdminDeps): Check {
-  if (!deps.live.config.queue.consume || deps.driver.name === "none") return { status: "ok" };
+  if (!deps.live.config.queue.consume || deps.driver.capabilities.discards === true) return { status: "ok" };
   const children = deps.supervisor.children();
   const alive = children.filter((child) => child.state === "running" || child.state === "starting").length;
   if (alive === 0) return { status: "down", detail: "no worker loop is alive" };

@@ -26,7 +26,7 @@ const shortestJobBytes = 32;
 export function jobRoutes(deps: AdminDeps): Route[] {
   const { driver, live, clock } = deps;
   const readingsOf = createMemo(({ queue: { consume, queues } }: Config) => {
-    const isConsumed = consume && driver.name !== "none";
+    const isConsumed = consume && driver.capabilities.discards !== true;
     return new Map(
       queues.map((queue) => {
         const rawRoutes = queue.format === "raw" ? compileRawRoutes(queue) : null;
@@ -55,7 +55,7 @@ export function jobRoutes(deps: AdminDeps): Route[] {
           apps: live.directory,
           capabilities: driver.capabilities,
           // What is discarded is never there twice.
-          idempotencyKey: driver.name === "none" ? null : key,
+          idempotencyKey: driver.capabilities.discards === true ? null : key,
           now: clock.now(),
         });
         if (!intake.ok) {

@@ -6,13 +6,11 @@ import { parseConfigFlags } from "../config/flags.ts";
 import { isReadOnce } from "../config/file.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { ConfigError, HooklineError } from "../errors.ts";
+import { fetchesOf } from "../queue/create-driver.ts";
 import { fetchLimit, raiseFetchLimit } from "../runtime.ts";
 import { parseArguments } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { endSignals } from "./end-signals.ts";
-
-/** Long polls of SQS are fetches, several a queue; deliveries go over connections of our own. */
-const sqsFetchLimit = 65_335;
 
 /** `hookline serve`: runs until a signal or a failure; 0 when it drained, 1 when it failed. */
 export const serve: RunCommand = async (args, io) => {
@@ -25,11 +23,11 @@ export const serve: RunCommand = async (args, io) => {
     cwd: io.cwd,
     isTerminal: io.stderr.isTerminal,
   });
-  const isLimited = loaded.config.queue.driver === "sqs" && !(await makeRoomForPolls(loaded, io.cwd));
+  const isLimited = !(await makeRoomForFetches(loaded, io.cwd));
   const hookline = await createHookline({ loaded, write: (line) => io.stderr.writeData(line) });
   if (isLimited) {
     hookline.log.warn(
-      "the configuration came through a pipe, so the limit of requests to SQS at a time could not be raised: with many queues, name a file or set BUN_CONFIG_MAX_HTTP_REQUESTS",
+      "the configuration came through a pipe, so the limit of requests to the backend at a time could not be raised: with many queues, name a file or set BUN_CONFIG_MAX_HTTP_REQUESTS",
       { limit: fetchLimit() },
     );
   }
@@ -37,11 +35,12 @@ export const serve: RunCommand = async (args, io) => {
 };
 
 /** Raises the limit of fetches; false where it stays too low. May replace this program (runtime.ts). */
-async function makeRoomForPolls({ file }: LoadedConfig, cwd: string): Promise<boolean> {
-  if (fetchLimit() >= sqsFetchLimit) return true;
+async function makeRoomForFetches({ file, config }: LoadedConfig, cwd: string): Promise<boolean> {
+  const needed = fetchesOf(config);
+  if (fetchLimit() >= needed) return true;
   // The program that takes this one's place reads the configuration again, and a pipe would be empty then.
   if (file !== null && (await isReadOnce(resolve(cwd, file)))) return false;
-  raiseFetchLimit(sqsFetchLimit);
+  raiseFetchLimit(needed);
   return true;
 }
 

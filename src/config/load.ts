@@ -133,7 +133,9 @@ type Checked =
 function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[]): Checked {
   const input = fillLogFormat(layers.tree, isTerminal);
   const result = v.safeParse(configSchema, input);
-  const mask = createMasker(secretsOf(layers.tree));
+  // Made when an issue quotes a value: with thousands of apps it takes longer than the check itself.
+  let masker: ((text: string) => string) | null = null;
+  const mask = (text: string): string => (masker ??= createMasker(secretsOf(layers.tree)))(text);
   const unread = earlier.map(({ path }) => path).filter((path) => path.length > 0);
   const wrong = describeIssues(result.issues ?? [], mask).filter(
     ({ path }) => !unread.some((outer) => isWithin(path, outer)),

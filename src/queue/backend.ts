@@ -23,6 +23,8 @@ export interface Backend<Config extends CommonConfig> {
   readonly database?: v.ObjectEntries;
   /** Its keys of each object in `queue.queues`. */
   readonly ofEachQueue?: v.ObjectEntries;
+  /** Requests over the runtime's `fetch` that it may have under way at once, where those are many; see cli/serve.ts. */
+  readonly fetches?: number;
   /** Keys of `queue.reliability` that mean nothing to it, each with the reason. */
   readonly unused?: Readonly<Partial<Record<keyof ReliabilityConfig, string>>>;
   /** How its queues are consumed. */

@@ -183,6 +183,8 @@ export interface DriverCapabilities {
   readonly maxBatch: number;
   /** Largest job in bytes of UTF-8. */
   readonly maxPayloadBytes: number;
+  /** True: every job is counted and thrown away, and nothing is ever leased. */
+  readonly discards?: boolean;
   /** Longest `delayMs` at enqueue; 0 where none is possible. */
   readonly maxDelayMs: number;
   /**

@@ -3,6 +3,7 @@ import type { DriverCapabilities, QueueDriver } from "../../driver.ts";
 
 const capabilities: DriverCapabilities = {
   durable: false,
+  discards: true,
   dedup: false,
   fenced: true,
   refundsAttempt: true,

@@ -17,6 +17,8 @@ const fifoDeduplicationMs = 300_000;
 /** SQS and what speaks like it; `queue.sqs`. */
 export const sqs = {
   queue: { sqs: setting(section, { default: {} }) },
+  // Long polls are fetches, several a queue; deliveries go over connections of our own.
+  fetches: 65_335,
   unused: { failed_retention: retention, failed_retention_ms: retention },
   ofEachQueue: { url: setting(queueAddress("URL or ARN of this queue (sqs)."), { default: null }) },
   consuming: ({ queue: { sqs } }) => ({
