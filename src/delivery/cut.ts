@@ -7,6 +7,13 @@
  */
 export class Cut {
   isCut = false;
+  /** Its deadline was what cut it off. */
+  isLate = false;
+  /** Where it stands among the deadlines; theirs alone (deadline.ts). Monotonic ms at which it began. */
+  startedAt = 0;
+  line: object | null = null;
+  before: Cut | null = null;
+  after: Cut | null = null;
   #listener: (() => void) | null = null;
   #controller: AbortController | null = null;
 
@@ -17,6 +24,13 @@ export class Cut {
     this.#listener = null;
     this.#controller?.abort();
     listener?.();
+  }
+
+  /** Cuts it off because its deadline has passed. */
+  cutLate(): void {
+    if (this.isCut) return;
+    this.isLate = true;
+    this.cut();
   }
 
   /** Calls `listener` when the attempt is cut off, in the place of the one before; null = nobody. Not after that. */

@@ -18,6 +18,11 @@ export interface Exchange {
    * proxy then looks the name up itself.
    */
   post(request: ExchangeRequest): Promise<Answer>;
+  /**
+   * The same over a connection that is open already, without a promise: the waiter gets the answer, or the error that
+   * `post` rejects with. False when no connection is open: then nothing was done, and the waiter hears nothing.
+   */
+  postNow(request: ExchangeRequest, waiter: AnswerTaker): boolean;
   /** Closes idle connections. */
   close(): void;
 }
@@ -30,6 +35,12 @@ export interface ExchangeRequest {
   readonly headers: readonly HeaderEntry[];
   readonly body: JobBody;
   readonly cut: Cut;
+}
+
+/** Who takes an answer; one of the two is called, once. */
+export interface AnswerTaker {
+  answered(answer: Answer): void;
+  failed(error: Error): void;
 }
 
 /** What matters of an answer. */

@@ -1,13 +1,13 @@
 import type { Clock } from "../clock.ts";
 import { classify } from "./classify.ts";
 import { type Cut, orCut } from "./cut.ts";
-import { withDeadline } from "./deadline.ts";
+import type { Deadlines } from "./deadline.ts";
 import { createDestination, type Destination } from "./destination.ts";
 import type { Egress } from "./egress/rules.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Answer, Exchange } from "./exchange.ts";
+import type { Answer, AnswerTaker, Exchange, ExchangeRequest } from "./exchange.ts";
 import { shownLocation } from "./location.ts";
-import type { Verdict } from "./outcome.ts";
+import type { Outcome, Verdict } from "./outcome.ts";
 import { avoid, createPeer, type Peer, prefer } from "./peer.ts";
 import { createProxy, type Proxy } from "./proxy.ts";
 import type { Resolver } from "./dns/resolver.ts";
@@ -16,6 +16,7 @@ import type { AttemptRequest, Transport } from "./transport.ts";
 
 export interface HttpTransportOptions {
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   readonly resolver: Resolver;
   readonly exchange: Exchange;
   readonly egress: Egress;
@@ -43,7 +44,7 @@ interface Route {
  * seen is not repeated without being counted.
  */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
-  const { clock, resolver, exchange } = options;
+  const { deadlines, resolver, exchange } = options;
   const routes = new WeakMap<Endpoint, Route>();
   const routeOf = (endpoint: Endpoint): Route => {
     let route = routes.get(endpoint);
@@ -90,13 +91,83 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   };
 
   return {
-    attempt: (request) => withDeadline(request, clock, () => send(request, request.cut)),
+    attempt(request) {
+      const { cut } = request;
+      const route = routeOf(request.endpoint);
+      const reach = route.proxy === null ? route.target.known() : null;
+      if (reach?.ok === true && !cut.isCut) {
+        const quick = new QuickAttempt(request, route.destination, reach.addresses, options);
+        deadlines.begin(cut, request.timeoutMs);
+        if (exchange.postNow(quick, quick)) return quick.outcome;
+        deadlines.end(cut);
+      }
+      return deadlines.run(request, () => send(request, cut));
+    },
     close() {
       resolver.close();
       exchange.close();
       return Promise.resolve();
     },
   };
+}
+
+/**
+ * The way of nearly every attempt: the address is known and a connection to it is open.
+ *
+ * It is `send` without its promises: this one object is the exchange's request, takes its answer and settles the outcome, which
+ * saves four promises and the closures around them, a quarter of what an attempt costs. Whatever else an attempt may need goes the other way.
+ */
+class QuickAttempt implements ExchangeRequest, AnswerTaker {
+  readonly destination: Destination;
+  readonly address: string;
+  readonly proxy = null;
+  readonly headers: AttemptRequest["headers"];
+  readonly body: AttemptRequest["body"];
+  readonly cut: Cut;
+  readonly outcome: Promise<Outcome>;
+  readonly #addresses: string[];
+  readonly #options: HttpTransportOptions;
+  #settle: (outcome: Outcome) => void = () => undefined;
+
+  constructor(
+    { headers, body, cut }: AttemptRequest,
+    destination: Destination,
+    addresses: string[],
+    options: HttpTransportOptions,
+  ) {
+    this.destination = destination;
+    this.address = addresses[0] as string;
+    this.headers = headers;
+    this.body = body;
+    this.cut = cut;
+    this.#addresses = addresses;
+    this.#options = options;
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  answered(answer: Answer): void {
+    const durationMs = this.#options.deadlines.end(this.cut);
+    const { status } = answer;
+    if (status >= 200 && status <= 299) return this.#settle({ kind: "delivered", status, durationMs });
+    try {
+      this.#settle(Object.assign(verdictOf(answer, this.destination, this.#options), { durationMs }));
+    } catch (error) {
+      this.#settle({ ...classify(error), durationMs });
+    }
+  }
+
+  failed(error: Error): void {
+    const durationMs = this.#options.deadlines.end(this.cut);
+    if (this.cut.isCut) {
+      // As in `send`: the next attempt starts with another address.
+      avoid(this.#addresses, this.address);
+      return this.#settle({ kind: this.cut.isLate ? "timeout" : "aborted", durationMs });
+    }
+    // Never "connect", which would go on with the next address: the connection was there.
+    this.#settle({ ...classify(error), durationMs });
+  }
 }
 
 function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: HttpTransportOptions): Route {

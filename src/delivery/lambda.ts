@@ -5,7 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { JobBody } from "../jobs/job.ts";
 import { classify, codeOf } from "./classify.ts";
 import { orCut } from "./cut.ts";
-import { withDeadline } from "./deadline.ts";
+import type { Deadlines } from "./deadline.ts";
 import type { Endpoint, Target } from "./endpoint.ts";
 import type { HeaderEntry } from "./headers.ts";
 import { mapLambdaOptions } from "./lambda-options.ts";
@@ -30,7 +30,13 @@ type LambdaTarget = Extract<Target, { readonly kind: "lambda" }>;
  * itself failed. The SDK is loaded at the first attempt, because it would double the time to start; its
  * own retries are off, because attempts are counted here.
  */
-export function createLambdaTransport({ clock }: { readonly clock: Clock }): LambdaTransport {
+export function createLambdaTransport({
+  clock,
+  deadlines,
+}: {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+}): LambdaTransport {
   const clients = new Map<Endpoint, Sdk.LambdaClient>();
   const inFlight = new Map<Endpoint, number>();
   /** Replaced or removed; their clients go with the last attempt. */
@@ -82,7 +88,7 @@ export function createLambdaTransport({ clock }: { readonly clock: Clock }): Lam
         throw new Error("the Lambda transport was given an endpoint without a function");
       }
       inFlight.set(endpoint, (inFlight.get(endpoint) ?? 0) + 1);
-      const outcome = withDeadline(request, clock, async () => {
+      const outcome = deadlines.run(request, async () => {
         sdk ??= import("@aws-sdk/client-lambda");
         const loaded = await orCut(sdk, cut);
         const command = new loaded.InvokeCommand({

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { createDeadlines } from "./deadline.ts";
 import { createEgress } from "./egress/rules.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createHttpTransport } from "./http.ts";
@@ -36,15 +37,17 @@ export function createTransports({ config, mask }: TransportsOptions): Transport
   const issues = lambdaIssues(config);
   if (issues.length > 0) throw new ConfigError(issues);
 
+  const deadlines = createDeadlines(systemClock);
   const http = createHttpTransport({
     clock: systemClock,
+    deadlines,
     resolver: createResolver({ clock: systemClock }),
     exchange: createHttp1Exchange(config.webhooks.max_in_flight),
     egress,
     proxy,
     mask,
   });
-  const lambda = createLambdaTransport({ clock: systemClock });
+  const lambda = createLambdaTransport({ clock: systemClock, deadlines });
   return {
     of: ({ target }) => (target.kind === "http" ? http : lambda),
     forget(endpoint) {

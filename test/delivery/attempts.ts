@@ -1,5 +1,6 @@
 import { systemClock } from "../../src/clock.ts";
 import { Cut } from "../../src/delivery/cut.ts";
+import { createDeadlines } from "../../src/delivery/deadline.ts";
 import { createEgress, type EgressRules } from "../../src/delivery/egress/rules.ts";
 import type { Endpoint, TlsSettings } from "../../src/delivery/endpoint.ts";
 import type { Exchange } from "../../src/delivery/exchange.ts";
@@ -37,6 +38,7 @@ export function transportOver(
 ): Transport {
   return createHttpTransport({
     clock: systemClock,
+    deadlines: createDeadlines(systemClock),
     resolver: resolver ?? createResolver({ clock: systemClock }),
     exchange,
     egress: createEgress({ deny: [], allow: [], deny_private: false, ports: null, ...more.rules }),

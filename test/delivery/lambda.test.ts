@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
+import { createDeadlines } from "../../src/delivery/deadline.ts";
 import type { Endpoint } from "../../src/delivery/endpoint.ts";
 import { createLambdaTransport } from "../../src/delivery/lambda.ts";
 import { mapLambdaOptions } from "../../src/delivery/lambda-options.ts";
@@ -32,7 +33,7 @@ async function invokeApi(behaviour: Behaviour): Promise<Receiver> {
 }
 
 function transport(): Transport {
-  const made = createLambdaTransport({ clock: systemClock });
+  const made = createLambdaTransport({ clock: systemClock, deadlines: createDeadlines(systemClock) });
   cleanups.push(() => made.close());
   return made;
 }

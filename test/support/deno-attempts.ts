@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { systemClock } from "../../src/clock.ts";
+import { createDeadlines } from "../../src/delivery/deadline.ts";
 import { createHttp1Exchange } from "../../src/delivery/http1/exchange.ts";
 import { createLambdaTransport } from "../../src/delivery/lambda.ts";
 import type { Outcome } from "../../src/delivery/outcome.ts";
@@ -59,7 +60,7 @@ results["proxyTls"] = await attempt(proxied, tls("a.test"));
 const api = await startReceiver({ behaviour: answer(202, { body: "" }) });
 const keys = { accessKeyId: "a", secretAccessKey: "b" };
 const lambda: Outcome = await attempt(
-  createLambdaTransport({ clock: systemClock }),
+  createLambdaTransport({ clock: systemClock, deadlines: createDeadlines(systemClock) }),
   httpEndpoint("http://unused.test/", {
     target: {
       kind: "lambda",

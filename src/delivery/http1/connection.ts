@@ -2,16 +2,22 @@ import type { Socket } from "node:net";
 import { type Cut, cutOff } from "../cut.ts";
 import { type AnswerReader, createAnswerReader, type WholeAnswer } from "./answer-reader.ts";
 
+/** Who waits for an answer; one of the two is called, once. */
+export interface AnswerWaiter {
+  answered(answer: WholeAnswer): void;
+  failed(error: Error): void;
+}
+
 /** An open connection to one peer, for one exchange at a time. */
 export interface Connection {
   /**
-   * Sends a request and reads its answer.
+   * Sends a request and reads its answer, which the waiter gets.
    *
-   * Rejects with the socket's error, with code ECONNRESET when the peer closes first, with malformedAnswer,
+   * It fails with the socket's error, with code ECONNRESET when the peer closes first, with malformedAnswer,
    * and at once when the attempt is cut off; the connection is gone then. `isSent` is true on an error once the
    * request may have been seen. Nothing is sent when it is cut off or the connection is closed already.
    */
-  exchange(request: string | Uint8Array, cut: Cut): Promise<WholeAnswer>;
+  send(request: string | Uint8Array, cut: Cut, waiter: AnswerWaiter): void;
   /** May be given to the next exchange: the peer has neither closed nor said anything unasked. */
   readonly isOpen: boolean;
   close(): void;
@@ -21,7 +27,8 @@ export interface Connection {
 export function createConnection(socket: Socket): Connection {
   const reader: AnswerReader = createAnswerReader();
   let isOpen = true;
-  let current: { resolve(answer: WholeAnswer): void; reject(error: Error): void } | null = null;
+  let current: AnswerWaiter | null = null;
+  let currentCut: Cut | null = null;
 
   const close = (): void => {
     if (!isOpen) return;
@@ -29,19 +36,27 @@ export function createConnection(socket: Socket): Connection {
     socket.destroy();
   };
 
-  const fail = (error: Error): void => {
+  /** Ends the exchange under way: its attempt may be cut off later, when the connection serves another one. */
+  const takeWaiter = (): AnswerWaiter | null => {
     const waiting = current;
     current = null;
-    close();
-    waiting?.reject(Object.assign(error, { isSent: true }));
+    currentCut?.whenCut(null);
+    currentCut = null;
+    return waiting;
   };
 
+  const fail = (error: Error): void => {
+    const waiting = takeWaiter();
+    close();
+    waiting?.failed(Object.assign(error, { isSent: true }));
+  };
+  const cutItOff = (): void => fail(cutOff());
+
   const finish = (answer: WholeAnswer): void => {
-    const waiting = current;
-    current = null;
+    const waiting = takeWaiter();
     // A request that is not all sent would go on in front of the next one.
     if (!answer.isReusable || socket.writableLength > 0) close();
-    waiting?.resolve(answer);
+    waiting?.answered(answer);
   };
 
   socket.on("data", (part: Uint8Array) => {
@@ -68,19 +83,16 @@ export function createConnection(socket: Socket): Connection {
   });
 
   return {
-    exchange(request, cut) {
+    send(request, cut, waiter) {
       // Either may have come since the connection was made, before anyone listened.
       if (cut.isCut || !isOpen) {
         close();
-        return Promise.reject(cut.isCut ? cutOff() : closedError());
+        return waiter.failed(cut.isCut ? cutOff() : closedError());
       }
-      return new Promise((resolve, reject) => {
-        const mine = (current = { resolve, reject });
-        cut.whenCut(() => {
-          if (current === mine) fail(cutOff());
-        });
-        socket.write(request, "latin1");
-      });
+      current = waiter;
+      currentCut = cut;
+      cut.whenCut(cutItOff);
+      socket.write(request, "latin1");
     },
     get isOpen() {
       return isOpen;

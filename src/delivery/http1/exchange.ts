@@ -1,8 +1,9 @@
 import type { Destination } from "../destination.ts";
-import type { Answer, Exchange, ExchangeRequest } from "../exchange.ts";
+import type { Cut } from "../cut.ts";
+import type { Answer, AnswerTaker, Exchange, ExchangeRequest } from "../exchange.ts";
 import type { Proxy } from "../proxy.ts";
 import type { WholeAnswer } from "./answer-reader.ts";
-import { type Connection, createConnection } from "./connection.ts";
+import { type AnswerWaiter, type Connection, createConnection } from "./connection.ts";
 import { destinationTls, dial, proxyTls } from "./dial.ts";
 import { createIdleConnections } from "./idle.ts";
 import { startPost, writePost } from "./request.ts";
@@ -15,6 +16,51 @@ interface Line {
   readonly start: string;
   /** What connections may be shared by, but for the address. */
   readonly sharing: string;
+  /** The address that was used last, and the key of the connections to it. */
+  address: string;
+  key: string;
+}
+
+/** A connection with its place among the idle ones: one object for all exchanges that go over it. */
+class Channel implements AnswerWaiter {
+  readonly key: string;
+  readonly #connection: Connection;
+  readonly #keep: (channel: Channel, idleSeconds: number | null) => void;
+  #taker: AnswerTaker | null = null;
+
+  constructor(
+    connection: Connection,
+    key: string,
+    keep: (channel: Channel, idleSeconds: number | null) => void,
+  ) {
+    this.#connection = connection;
+    this.key = key;
+    this.#keep = keep;
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+  close(): void {
+    this.#connection.close();
+  }
+  send(bytes: string | Uint8Array, cut: Cut, taker: AnswerTaker): void {
+    this.#taker = taker;
+    this.#connection.send(bytes, cut, this);
+  }
+
+  answered(answer: WholeAnswer): void {
+    const taker = this.#taker;
+    this.#taker = null;
+    // First: the taker may begin the next exchange at once.
+    this.#keep(this, answer.idleSeconds);
+    taker?.answered(answer);
+  }
+  failed(error: Error): void {
+    const taker = this.#taker;
+    this.#taker = null;
+    taker?.failed(error);
+  }
 }
 
 /** What webhooks.max_in_flight has as default. */
@@ -29,7 +75,7 @@ const defaultMaxIdle = 1024;
  * @param maxIdle Most connections that are kept open while nothing is in flight on them.
  */
 export function createHttp1Exchange(maxIdle = defaultMaxIdle): Exchange {
-  const idle = createIdleConnections(maxIdle);
+  const idle = createIdleConnections<Channel>(maxIdle);
   const lines = new WeakMap<Destination, Line>();
   /** Long texts (certificates) of `sharing`, each under a short one. */
   const names = new Map<string, string>();
@@ -52,19 +98,42 @@ export function createHttp1Exchange(maxIdle = defaultMaxIdle): Exchange {
     return createConnection(socket);
   };
 
+  /** Where connections to this address by this line wait. */
+  const keyOf = (line: Line, address: string): string => {
+    if (line.address !== address) {
+      line.address = address;
+      line.key = address + line.sharing;
+    }
+    return line.key;
+  };
+  const keep = (channel: Channel, seconds: number | null): void => {
+    if (!channel.isOpen) return;
+    if (isClosed) channel.close();
+    else idle.keep(channel.key, channel, seconds);
+  };
+
   return {
-    async post(request): Promise<Answer> {
-      const { destination, address, proxy, headers, body, cut } = request;
-      const line = lineOf(destination, proxy);
-      const key = address + line.sharing;
-      const bytes = writePost(line.start, headers, body);
-      const connection = idle.take(key) ?? (await connect(request));
-      const answer: WholeAnswer = await connection.exchange(bytes, cut);
-      if (connection.isOpen) {
-        if (isClosed) connection.close();
-        else idle.keep(key, connection, answer.idleSeconds);
+    postNow(request, taker) {
+      const line = lineOf(request.destination, request.proxy);
+      let bytes: string | Uint8Array;
+      try {
+        bytes = writePost(line.start, request.headers, request.body);
+      } catch (error) {
+        taker.failed(error as Error);
+        return true;
       }
-      return answer;
+      const channel = idle.take(keyOf(line, request.address));
+      channel?.send(bytes, request.cut, taker);
+      return channel !== null;
+    },
+    async post(request) {
+      const line = lineOf(request.destination, request.proxy);
+      const bytes = writePost(line.start, request.headers, request.body);
+      const key = keyOf(line, request.address);
+      const channel = idle.take(key) ?? new Channel(await connect(request), key, keep);
+      return new Promise<Answer>((answered, failed) => {
+        channel.send(bytes, request.cut, { answered, failed });
+      });
     },
     close() {
       isClosed = true;
@@ -89,7 +158,7 @@ function createLine(destination: Destination, proxy: Proxy | null, names: Map<st
   const headers = [...destination.headers];
   if (isForwarded && proxy.authorization !== null) headers.push(["proxy-authorization", proxy.authorization]);
   const target = isForwarded ? `http://${hostWithPort(hostname, port)}${path}` : path;
-  return { proxy, start: startPost(target, headers), sharing: name };
+  return { proxy, start: startPost(target, headers), sharing: name, address: "", key: "" };
 }
 
 function hostWithPort(hostname: string, port: number): string {

@@ -1,14 +1,18 @@
-import type { Connection } from "./connection.ts";
+/** What is kept: open or not, and to be closed. */
+export interface Closable {
+  readonly isOpen: boolean;
+  close(): void;
+}
 
 /** Open connections that wait for their next exchange, by the peer that they lead to. */
-export interface IdleConnections {
+export interface IdleConnections<C extends Closable> {
   /** One that leads there, the last used first; null when there is none. */
-  take(key: string): Connection | null;
+  take(key: string): C | null;
   /**
    * Keeps it for as long as the peer is likely to: `seconds` as the peer said, null when it did not. Where that
    * makes too many, the one that has waited longest is closed.
    */
-  keep(key: string, connection: Connection, seconds: number | null): void;
+  keep(key: string, connection: C, seconds: number | null): void;
   close(): void;
 }
 
@@ -19,8 +23,8 @@ const marginMs = 1_000;
 const maxIdleMs = 300_000;
 const sweepMs = 1_000;
 
-interface Entry {
-  readonly connection: Connection;
+interface Entry<C> {
+  readonly connection: C;
   readonly until: number;
 }
 
@@ -31,10 +35,10 @@ interface Entry {
  * @param max Most of them, whomever they lead to: deliveries in turn to thousands of receivers, each of which
  * keeps connections for minutes, would otherwise use up the files that a process may have open.
  */
-export function createIdleConnections(max: number): IdleConnections {
-  const stacks = new Map<string, Entry[]>();
+export function createIdleConnections<C extends Closable>(max: number): IdleConnections<C> {
+  const stacks = new Map<string, Entry<C>[]>();
   /** All of them, the one that has waited longest first. */
-  const all = new Set<Entry>();
+  const all = new Set<Entry<C>>();
   let sweeper: ReturnType<typeof setInterval> | null = null;
 
   const sweep = (): void => {

@@ -1,17 +1,19 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
-import type { Connection } from "../../../src/delivery/http1/connection.ts";
 import { createHttp1Exchange } from "../../../src/delivery/http1/exchange.ts";
-import { createIdleConnections, type IdleConnections } from "../../../src/delivery/http1/idle.ts";
+import {
+  type Closable,
+  createIdleConnections,
+  type IdleConnections,
+} from "../../../src/delivery/http1/idle.ts";
 import { startBareServer } from "../../support/bare-server.ts";
 import { answer, startReceiver } from "../../support/receiver.ts";
 import { until } from "../../support/until.ts";
 import { attempt, httpEndpoint, transportOver } from "../attempts.ts";
 
 /** A connection to nowhere. */
-function idleConnection(): Connection {
+function idleConnection(): Closable {
   let isOpen = true;
   return {
-    exchange: () => Promise.reject(new Error("nothing is sent here")),
     get isOpen() {
       return isOpen;
     },
@@ -22,7 +24,7 @@ function idleConnection(): Connection {
 }
 
 describe("idle connections", () => {
-  let idle: IdleConnections;
+  let idle: IdleConnections<Closable>;
   beforeEach(() => {
     jest.useFakeTimers();
     idle = createIdleConnections(4);
@@ -32,7 +34,7 @@ describe("idle connections", () => {
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
   });
-  const kept = (seconds: number | null = null, key = "a"): Connection => {
+  const kept = (seconds: number | null = null, key = "a"): Closable => {
     const connection = idleConnection();
     idle.keep(key, connection, seconds);
     return connection;
