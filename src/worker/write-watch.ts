@@ -3,6 +3,7 @@ import { sleep, within } from "../wait.ts";
 import { DriverUnavailableError, QueueFullError, StorageFullError } from "../errors.ts";
 import { describeError } from "../log.ts";
 import type { EnqueueResult, NewJob, QueueDriver } from "../queue/driver.ts";
+import { createJointEnqueue } from "../queue/joint-enqueue.ts";
 import type { BackendFaults } from "./backend-health.ts";
 
 /**
@@ -47,6 +48,7 @@ interface Refusal {
 
 export function createWriteWatch(options: WriteWatchOptions): WriteWatch {
   const { driver, queues, faults, clock } = options;
+  const enqueue = createJointEnqueue(driver);
   const refusals = new Map<string, Refusal>();
   const closing = new AbortController();
   let probedAt = Number.NEGATIVE_INFINITY;
@@ -109,7 +111,7 @@ export function createWriteWatch(options: WriteWatchOptions): WriteWatch {
     async enqueue(queue, jobs) {
       let results: EnqueueResult[];
       try {
-        results = await driver.enqueue(queue, jobs);
+        results = await enqueue(queue, jobs);
       } catch (error) {
         if (isRefusal(error)) refused(queue, error);
         throw error;
