@@ -81,7 +81,7 @@ test("several jobs at a time are a call of their own, and so is each where the b
   const { driver, calls } = smallDriver();
   const enqueue = createJointEnqueue(driver);
   await Promise.all([enqueue("q", [job("1"), job("2")]), enqueue("q", [job("3")]), enqueue("q", [])]);
-  expect(calls.map(([, count]) => count).sort()).toEqual([0, 1, 2]);
+  expect(calls.map(([, count]) => count).sort((a, b) => a - b)).toEqual([0, 1, 2]);
   const ordering = { ...driver, capabilities: { ...driver.capabilities, ordersGroups: true } };
   const inOrder = createJointEnqueue(ordering);
   calls.length = 0;
