@@ -42,19 +42,29 @@ export interface Binding {
 
 /** The envelope of a job; never holds app_secret. */
 export function encodeNative(job: DecodedJob, binding: Binding): string {
-  const head =
+  return nativeHead(job, binding) + nativeTail(job);
+}
+
+/** The first part of an envelope: what is another for each delivery of a job. */
+export function nativeHead(job: DecodedJob, binding: Binding): string {
+  return (
     `${nativePrefix}"id":${JSON.stringify(binding.id)},"kind":"${job.kind}"` +
     (job.kind === "raw" ? "" : field("app_id", job.appId)) +
     (job.kind === "pusher" ? pusherHead(job) : "") +
     field("endpoint", binding.endpoint) +
     field("delivery_id", binding.deliveryId) +
-    (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "");
-  if (job.kind === "pusher") return `${head},"payload":${job.payload}}`;
+    (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "")
+  );
+}
+
+/** The rest of an envelope: the payload, the same for all deliveries of a job. */
+export function nativeTail(job: DecodedJob): string {
+  if (job.kind === "pusher") return `,"payload":${job.payload}}`;
   if (job.kind === "generic") {
-    return `${head}${field("type", job.type)}${field("timestamp", job.timestamp)},"data":${job.data}}`;
+    return `${field("type", job.type)}${field("timestamp", job.timestamp)},"data":${job.data}}`;
   }
   const attributes = Object.keys(job.attributes).length === 0 ? null : job.attributes;
-  return `${head}${field("attributes", attributes)}${contentFields(job.content)}}`;
+  return `${field("attributes", attributes)}${contentFields(job.content)}}`;
 }
 
 /** Whether an object has the shape of a native envelope. */

@@ -318,14 +318,19 @@ export type Disposition =
       readonly body?: JobBody;
       readonly id?: string;
     }
-  /** Acked and its children ready, in one step where the backend can, else children first. */
-  | { readonly verb: "replace"; readonly jobs: readonly ChildJob[] };
+  /**
+   * Acked and its children ready, in one step where the backend can, else children first. `tail`, where given, is how
+   * all their bodies end: a driver may keep it once.
+   */
+  | { readonly verb: "replace"; readonly jobs: readonly ChildJob[]; readonly tail?: string };
 
 /** One delivery of a job that had several endpoints. Exempt from capacity and deduplication. */
 export interface ChildJob {
   /** The delivery's id. */
   readonly id: string;
   readonly body: JobBody;
+  /** What stands before the disposition's `tail` in the body; absent where there is no tail. */
+  readonly head?: string;
   /** Endpoint label, from which ordered drivers derive the child's group. */
   readonly endpoint: string;
 }

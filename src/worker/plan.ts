@@ -3,7 +3,7 @@ import { findAppOf, route } from "../delivery/router.ts";
 import { decodeJob } from "../jobs/decode.ts";
 import { deliveryId } from "../jobs/id.ts";
 import type { BoundEvents, DecodedJob, JobBody } from "../jobs/job.ts";
-import { encodeNative, type Binding } from "../jobs/native.ts";
+import { encodeNative, nativeHead, nativeTail, type Binding } from "../jobs/native.ts";
 import type { ChildJob, Disposition, LeasedJob } from "../queue/driver.ts";
 import type { Delivery } from "./delivery.ts";
 import type { PlanContext } from "./plan-context.ts";
@@ -70,12 +70,12 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
     bound.length > 1 ||
     (context.expandsAlways && decoded.endpoint === null && (routing.app?.endpoints.length ?? 0) > 1);
   if (isExpanded) {
-    const jobs = bound.map(({ endpoint, boundEvents, id }): ChildJob => ({
-      id,
-      body: encodeNative(withMessage, bindingOf(jobId, endpoint.name, id, boundEvents)),
-      endpoint: endpoint.label,
-    }));
-    return { kind: "settle", jobId, disposition: { verb: "replace", jobs } };
+    const tail = nativeTail(withMessage);
+    const jobs = bound.map(({ endpoint, boundEvents, id }): ChildJob => {
+      const head = nativeHead(withMessage, bindingOf(jobId, endpoint.name, id, boundEvents));
+      return { id, body: head + tail, head, endpoint: endpoint.label };
+    });
+    return { kind: "settle", jobId, disposition: { verb: "replace", jobs, tail } };
   }
 
   const { endpoint, content, boundEvents, id } = bound[0] as (typeof bound)[number];

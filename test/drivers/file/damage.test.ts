@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../../../src/errors.ts";
-import type { QueueDriver } from "../../../src/queue/driver.ts";
+import type { ChildJob, QueueDriver } from "../../../src/queue/driver.ts";
 import { seeded } from "../conformance-walk.ts";
 import { deadly, job } from "../conformance-bench.ts";
 import { leaseFrom, openDriver, temporaryFolder } from "../../support/file-driver.ts";
@@ -26,6 +26,18 @@ async function contents(driver: QueueDriver): Promise<string> {
   });
 }
 
+/** Two children whose bodies end alike. */
+function twins(...ids: readonly string[]): { readonly jobs: readonly ChildJob[]; readonly tail: string } {
+  const tail = `,"payload":{"x":"${"y".repeat(50)}"}}`;
+  const jobs = ids.map((id) => ({
+    id,
+    body: `{"id":"${id}"${tail}`,
+    head: `{"id":"${id}"`,
+    endpoint: "app/x",
+  }));
+  return { jobs, tail };
+}
+
 /** A store with a record of each kind in it, closed. */
 async function fillStore(path: string, segmentBytes: number): Promise<void> {
   const driver = await openDriver(path, { segmentBytes, slackBytes: 1e9 });
@@ -45,7 +57,7 @@ async function fillStore(path: string, segmentBytes: number): Promise<void> {
     { verb: "retry", delayMs: 0, endpoint: "app/x", body: "rewritten", lease: b! },
     { verb: "park", key: "app/x", lease: c! },
     { ...deadly(), lease: d! },
-    { verb: "replace", jobs: [{ id: "e_1", body: "child", endpoint: "app/x" }], lease: e! },
+    { verb: "replace", ...twins("e_1", "e_2"), lease: e! },
     { ...deadly("gone", { body: new Uint8Array([0xff, 0, 1]) }), lease: f! },
   ]);
   await driver.redrive("q", { ids: ["d"] });
@@ -169,7 +181,7 @@ test("no damage makes a record out of what is none", async () => {
   using good = temporaryFolder();
   using copy = temporaryFolder();
   await fillStore(good.path, 1_000_000);
-  const whole = new Set(["a", "b", "c", "d", "e", "e_1", "f", "g", "h", "i", "later"]);
+  const whole = new Set(["a", "b", "c", "d", "e", "e_1", "e_2", "f", "g", "h", "i", "later"]);
   const [name] = segments(good.path);
   const bytes = readFileSync(join(good.path, "journal", name!));
   const random = seeded(3);

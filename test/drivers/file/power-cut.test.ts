@@ -48,13 +48,18 @@ test("whatever a power cut leaves of what was not synced: a start finds all that
       await driver.settle([{ ...deadly(), lease }]);
       say("dead", id);
     } else if (roll < 0.9) {
-      const child = `${id}-c`;
-      known.add(child);
+      const children = [`${id}-c`, `${id}-d`];
+      for (const child of children) known.add(child);
       say("over", id);
-      await driver.settle([
-        { verb: "replace", jobs: [{ id: child, body: "child", endpoint: "app/x" }], lease },
-      ]);
-      say("enqueued", child);
+      const tail = "z".repeat(Math.floor(random() * 900));
+      const jobs = children.map((child) => ({
+        id: child,
+        body: child + tail,
+        head: child,
+        endpoint: "app/x",
+      }));
+      await driver.settle([{ verb: "replace", jobs, tail, lease }]);
+      say("enqueued", ...children);
     } else if (roll < 0.97) {
       await driver.settle([{ verb: "retry", delayMs: 0, body: `${id} again ${"y".repeat(300)}`, lease }]);
     } else await driver.settle([{ verb: "park", key: "app/x", lease }]);

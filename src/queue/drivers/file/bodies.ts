@@ -5,6 +5,7 @@ import type { Files } from "./files.ts";
 import type { Journal } from "./journal.ts";
 import type { Location, Locations } from "./locations.ts";
 import { readBody } from "./snapshots.ts";
+import type { Tail } from "./snapshots.ts";
 
 /** A job's id and bytes. */
 export interface Stored {
@@ -12,10 +13,20 @@ export interface Stored {
   readonly body: JobBody;
 }
 
+/** The end of a body that others have as well. */
+export interface SharedText {
+  readonly text: string;
+  readonly sharedBy: number;
+}
+
+interface Remembered extends Stored {
+  readonly tail: SharedText | undefined;
+}
+
 /** Finds the bytes of jobs again. */
 export interface Bodies {
-  /** Keeps what was just written in memory as well, while there is room for it. */
-  remember(seq: number, id: string, body: JobBody): void;
+  /** Keeps what was just written in memory as well, while there is room for it; `tail` is how the body goes on. */
+  remember(seq: number, id: string, body: JobBody, tail?: SharedText): void;
   forget(seq: number): void;
   /** In the order given; at once where all of it is in memory. */
   read(seqs: readonly number[]): readonly Stored[] | Promise<readonly Stored[]>;
@@ -29,12 +40,31 @@ const longestRun = 1024 * 1024;
 const longestGap = 16 * 1024;
 
 export function createBodies(files: Files, locations: Locations, journal: Journal): Bodies {
-  const remembered = new Map<number, Stored>();
+  const remembered = new Map<number, Remembered>();
   let bytes = 0;
 
-  const sizeOf = ({ body }: Stored): number => body.length + 200;
+  const sizeOf = ({ body, tail }: Remembered): number =>
+    body.length + 200 + (tail === undefined ? 0 : tail.text.length / tail.sharedBy);
 
-  const readRun = async (run: readonly Placed[], found: Map<number, Stored>): Promise<void> => {
+  /** The text of a tail; read once for all whose bodies end with it. */
+  const readTail = async ({ segment, offset }: Location, tail: Tail, read: Map<string, string>) => {
+    const at = offset - tail.back;
+    const key = `${segment.number}:${at}`;
+    let text = read.get(key);
+    if (text === undefined) {
+      const bytes = Buffer.allocUnsafe(tail.length);
+      const count = await readFully(files, segment.fd, bytes, tail.length, at);
+      if (count < tail.length) throw new Error(`${segment.path} ends before offset ${at + tail.length}`);
+      read.set(key, (text = bytes.toString("utf8")));
+    }
+    return text;
+  };
+
+  const readRun = async (
+    run: readonly Placed[],
+    found: Map<number, Stored>,
+    tails: Map<string, string>,
+  ): Promise<void> => {
     const [first, last] = [run[0] as Placed, run.at(-1) as Placed];
     const from = first.location.offset;
     const length = last.location.offset + last.location.length - from;
@@ -44,23 +74,37 @@ export function createBodies(files: Files, locations: Locations, journal: Journa
     try {
       const count = await readFully(files, segment.fd, buffer, length, from);
       if (count < length) throw new Error(`${segment.path} ends before offset ${from + length}`);
+      for (const { seq, location } of run) {
+        const at = location.offset - from;
+        const { id, body, tail } = readBody(buffer.subarray(at, at + location.length));
+        const rest = tail === null ? null : await readTail(location, tail, tails);
+        found.set(seq, { id, body: rest === null ? body : `${String(body)}${rest}` });
+      }
     } finally {
       segment.readers -= 1;
     }
-    for (const { seq, location } of run) {
-      const at = location.offset - from;
-      found.set(seq, readBody(buffer.subarray(at, at + location.length)));
-    }
+  };
+
+  /** What is not in its file yet; null when it is. */
+  const readUnwritten = ({ segment, offset, length }: Location): Stored | null => {
+    const bytes = journal.peek(segment, offset, length);
+    if (bytes === null) return null;
+    const { id, body, tail } = readBody(Buffer.from(bytes));
+    if (tail === null) return { id, body };
+    // It is in the same record.
+    const rest = Buffer.from(journal.peek(segment, offset - tail.back, tail.length) ?? []);
+    return { id, body: `${String(body)}${rest.toString("utf8")}` };
   };
 
   const readAll = async (seqs: readonly number[], placed: Placed[], found: Map<number, Stored>) => {
-    for (const run of runsOf(placed)) await readRun(run, found);
+    const tails = new Map<string, string>();
+    for (const run of runsOf(placed)) await readRun(run, found, tails);
     return seqs.map((seq) => found.get(seq) as Stored);
   };
 
   return {
-    remember(seq, id, body) {
-      const stored = { id, body };
+    remember(seq, id, body, tail) {
+      const stored = { id, body, tail };
       if (body.length > largestRemembered || bytes + sizeOf(stored) > rememberedBytes) return;
       bytes += sizeOf(stored);
       remembered.set(seq, stored);
@@ -77,15 +121,15 @@ export function createBodies(files: Files, locations: Locations, journal: Journa
       for (const seq of seqs) {
         const stored = remembered.get(seq);
         if (stored !== undefined) {
-          found.set(seq, stored);
+          const { id, body, tail } = stored;
+          found.set(seq, tail === undefined ? stored : { id, body: `${String(body)}${tail.text}` });
           continue;
         }
         const location = locations.get(seq);
         if (location === undefined) throw new Error(`job ${seq} is nowhere in the journal`);
-        const { segment, offset, length } = location;
-        const unwritten = journal.peek(segment, offset, length);
+        const unwritten = readUnwritten(location);
         if (unwritten === null) placed.push({ seq, location });
-        else found.set(seq, readBody(Buffer.from(unwritten)));
+        else found.set(seq, unwritten);
       }
       if (placed.length === 0) return seqs.map((seq) => found.get(seq) as Stored);
       return readAll(seqs, placed, found);

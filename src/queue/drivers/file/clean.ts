@@ -1,21 +1,11 @@
-import type { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { sleep } from "../../../wait.ts";
-import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import type { Files } from "./files.ts";
-import type { Journal } from "./journal.ts";
-import type { FileKeeper } from "./keeper.ts";
-import type { Locations } from "./locations.ts";
-import { Reader } from "./pen.ts";
-import { frameBytes, types } from "./record.ts";
-import type { JournalRecord } from "./record.ts";
-import { withBody } from "./recovered.ts";
+import { createRewrite } from "./rewrite.ts";
+import type { RewriteOptions } from "./rewrite.ts";
 import { scanSegment } from "./scan.ts";
 import type { Segment } from "./segment.ts";
-import { places, readBody, readJob, writeJob, writeLetter } from "./snapshots.ts";
-import { untried } from "./states.ts";
-import type { States, WaitingState } from "./states.ts";
 
 /** Gives room back. */
 export interface Cleaner {
@@ -25,24 +15,11 @@ export interface Cleaner {
   close(): Promise<void>;
 }
 
-export interface CleanerOptions {
+export interface CleanerOptions extends RewriteOptions {
   readonly folder: string;
   readonly seed: number;
   readonly files: Files;
   readonly segments: Map<number, Segment>;
-  readonly journal: Journal;
-  readonly locations: Locations;
-  readonly states: States;
-  /** Ids that are not those of the snapshots. */
-  readonly ids: Map<number, string>;
-  /** By the queue's number. */
-  readonly keepers: ReadonlyMap<number, FileKeeper>;
-  /** Writes a stored record anew where this version of it is the one that counts. */
-  readonly rewriteStored: (segment: Segment, body: Buffer, at: number) => void;
-  /** Whether a deduplication key still counts. */
-  readonly isKept: (queue: number, key: string, id: string) => boolean;
-  readonly dedupTtlMs: number;
-  readonly clock: Clock;
   readonly log: Logger;
   /** A store may be so much larger than four times what lives in it. */
   readonly slackBytes: number;
@@ -63,7 +40,8 @@ const slowest = 8 * 1024 * 1024;
  * is synced: what ended or moved its jobs must not be lost when they are.
  */
 export function createCleaner(options: CleanerOptions): Cleaner {
-  const { files, segments, journal, locations, states, ids, keepers, clock, log } = options;
+  const { files, segments, journal, clock, log } = options;
+  const rewrite = createRewrite(options);
   let running: Promise<void> | null = null;
   let isClosed = false;
 
@@ -90,99 +68,6 @@ export function createCleaner(options: CleanerOptions): Cleaner {
   const isDue = (): boolean => {
     const first = oldest();
     return !isClosed && first !== undefined && (isDead(first) || isTooLarge());
-  };
-
-  /** How a job stands now; null where it is as its snapshot says. */
-  const stateOf = (queue: number, seq: number): WaitingState | null => {
-    const lease = keepers.get(queue)?.leases.get(seq);
-    if (lease === undefined) return states.get(seq) ?? null;
-    const { attempts, endpoint, enqueuedAt } = lease;
-    return { queue, enqueuedAt, state: { ...untried, place: places.back, attempts, endpoint } };
-  };
-
-  const rewriteOne = (queue: number, seq: number, snapshot: Buffer): void => {
-    const keeper = keepers.get(queue);
-    const letter = keeper?.letters.get(seq);
-    const waiting = stateOf(queue, seq);
-    const { id: stored, body } = readBody(snapshot);
-    const id = ids.get(seq) ?? stored;
-    const isDeadLetter = letter !== undefined;
-    const pen = journal.begin(isDeadLetter ? types.dead : types.job, isDeadLetter ? withBody : 0, queue);
-    const { segment, offset } = journal.position();
-    let bodyLength: number;
-    if (isDeadLetter) bodyLength = writeLetter(pen, { ...letter, seq }, body);
-    else if (waiting !== null) {
-      const { enqueuedAt, state } = waiting;
-      bodyLength = writeJob(pen, { ...state, seq, id, enqueuedAt, dedup: null }, body);
-    } else {
-      const job = readJob(new Reader(snapshot));
-      bodyLength = writeJob(pen, job, body);
-      if (job.dedup !== null) {
-        segment.dedupUntil = Math.max(segment.dedupUntil, job.enqueuedAt + options.dedupTtlMs);
-      }
-    }
-    locations.set(seq, segment, offset, journal.position().offset - offset, bodyLength);
-    ids.delete(seq);
-    journal.end();
-    if (keeper?.leases.has(seq) !== true) return;
-    const lease = journal.begin(types.leased, 0, queue);
-    lease.u32(1);
-    lease.f64(seq);
-    journal.end();
-  };
-
-  const rewriteDedup = (
-    queue: number,
-    key: string,
-    fingerprint: string,
-    id: string,
-    usedAt: number,
-  ): void => {
-    if (usedAt + options.dedupTtlMs <= clock.now() || !options.isKept(queue, key, id)) return;
-    const pen = journal.begin(types.dedup, 0, queue);
-    for (const text of [key, fingerprint, id]) pen.text(text);
-    pen.f64(usedAt);
-    const { segment } = journal.position();
-    segment.dedupUntil = Math.max(segment.dedupUntil, usedAt + options.dedupTtlMs);
-    journal.end();
-  };
-
-  /** A snapshot in the segment that goes: written anew where it is the one that counts. */
-  const rewriteSnapshot = (segment: Segment, queue: number, bytes: Buffer, at: number): void => {
-    const seq = bytes.readDoubleLE(1);
-    const location = locations.get(seq);
-    if (location?.segment === segment && location.offset === at) rewriteOne(queue, seq, bytes);
-  };
-
-  const rewrite = (segment: Segment, record: JournalRecord, offset: number, window: Buffer): void => {
-    const { type, flags, queue } = record;
-    const body = window.subarray(record.from, record.end);
-    const at = offset + frameBytes;
-    if (type === types.job) {
-      const { seq, id, dedup, enqueuedAt } = readJob(new Reader(body));
-      const isHere = locations.get(seq)?.segment === segment && locations.get(seq)?.offset === at;
-      // Only a job in line is written anew as it was, with its key.
-      const isInLine = stateOf(queue, seq) === null && keepers.get(queue)?.letters.has(seq) !== true;
-      const carriesKey = isHere && isInLine;
-      rewriteSnapshot(segment, queue, body, at);
-      if (dedup !== null && !carriesKey) rewriteDedup(queue, dedup.key, dedup.fingerprint, id, enqueuedAt);
-    } else if (type === types.dead && (flags & withBody) !== 0) {
-      rewriteSnapshot(segment, queue, body, at);
-    } else if (type === types.replace) {
-      const count = body.readUInt32LE(8);
-      for (let index = 0, from = 12; index < count; index += 1) {
-        const length = body.readUInt32LE(from);
-        from += 4;
-        rewriteSnapshot(segment, queue, body.subarray(from, from + length), at + from);
-        from += length;
-      }
-    } else if (type === types.stored) {
-      options.rewriteStored(segment, body, at);
-    } else if (type === types.dedup) {
-      const reader = new Reader(body);
-      const [key, fingerprint, id] = [reader.name(), reader.name(), reader.name()];
-      rewriteDedup(queue, key, fingerprint, id, reader.f64());
-    }
   };
 
   const rewriteAll = async (segment: Segment): Promise<void> => {

@@ -3,8 +3,10 @@ import { bodyBytes } from "../../../jobs/body.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { ShelvedLetter } from "../memory/dead-letter-shelf.ts";
 import type { JobEntry } from "../memory/job-entry.ts";
-import type { Keeper } from "../memory/keeper.ts";
+import type { Keeper, NewChild } from "../memory/keeper.ts";
 import type { Bodies } from "./bodies.ts";
+import { writeChildren } from "./children.ts";
+import type { Child } from "./children.ts";
 import type { Journal } from "./journal.ts";
 import type { Locations } from "./locations.ts";
 import type { Pen } from "./pen.ts";
@@ -83,6 +85,21 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     bodies.forget(seq);
   };
 
+  /** Children whose bodies end alike: that end is written, and kept in memory, once. */
+  const replaceByShared = (parent: JobEntry, children: readonly NewChild[], tail: string): void => {
+    const rows = children.map(({ entry, head = "" }): Child => {
+      const seq = options.nextSeq();
+      entry.ref = seq;
+      const state = stateOf(entry, places.ahead, 0);
+      waitElsewhere(entry, state);
+      bodies.remember(seq, entry.id, head, { text: tail, sharedBy: children.length });
+      const snapshot = { ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null };
+      return { seq, write: (pen, place) => writeJob(pen, snapshot, head, place) };
+    });
+    writeChildren(journal, locations, { queue, parent: parent.ref, tail, rows });
+    forget(parent.ref);
+  };
+
   return {
     leases,
     letters,
@@ -143,7 +160,8 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       locations.set(seq, segment, offset, length, bodyLength);
       return bodyBytes(body);
     },
-    replaced(parent, children) {
+    replaced(parent, children, tail) {
+      if (tail !== undefined && children.length > 1) return replaceByShared(parent, children, tail);
       const seq = parent.ref;
       const pen = journal.begin(types.replace, 0, queue);
       pen.f64(seq);

@@ -141,6 +141,19 @@ export class Reader {
     return at;
   }
 
+  /** The next byte, not passed over. */
+  peek(): number {
+    const at = this.#take(1);
+    this.#at = at;
+    return this.#view.getUint8(at);
+  }
+
+  peekU32(): number {
+    const at = this.#take(4);
+    this.#at = at;
+    return this.#view.getUint32(at, true);
+  }
+
   u8(): number {
     return this.#view.getUint8(this.#take(1));
   }

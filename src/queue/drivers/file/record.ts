@@ -45,6 +45,8 @@ export const types = {
   dedup: 13,
   /** An app or endpoint that the API stores, or the tombstone of one (stored.ts). */
   stored: 14,
+  /** As `replace`, and what the children's bodies end with stands once; also a part of them, written anew. */
+  children: 15,
 } as const;
 
 export type RecordType = (typeof types)[keyof typeof types];

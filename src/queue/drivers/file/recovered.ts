@@ -8,7 +8,7 @@ import type { JournalRecord } from "./record.ts";
 import { readStored } from "./stored.ts";
 import type { StoredEntry } from "./stored.ts";
 import type { Segment } from "./segment.ts";
-import { glanceAtJob, places, readJob, readLetter } from "./snapshots.ts";
+import { glanceAtJob, isLetterAt, places, readJob, readLetter } from "./snapshots.ts";
 import type { Glance, JobState, LetterSnapshot } from "./snapshots.ts";
 import { createStates } from "./states.ts";
 import type { States } from "./states.ts";
@@ -128,7 +128,7 @@ export function createRecovered(
   const glance: Glance = { seq: 0, enqueuedAt: 0, bodyLength: 0 };
 
   /** The reader stands at a snapshot, which is all that is left in it. */
-  const applyJob = (queue: number, reader: Reader, segment: Segment, at: number): void => {
+  const applyJob = (queue: number, reader: Reader, segment: Segment, at: number, shared = 0): void => {
     const { at: from, left: length } = reader;
     const isPlain = glanceAtJob(reader, glance);
     const { seq, enqueuedAt } = glance;
@@ -141,10 +141,40 @@ export function createRecovered(
     }
     reader.move(from, from + length);
     const { id, dedup: key, ...state } = readJob(reader);
-    locations.set(seq, segment, at, length, reader.left);
+    locations.set(seq, segment, at, length, reader.left + (state.tail?.length ?? 0), length + shared);
     if (state.place === places.line) addCold(queue, seq, enqueuedAt);
     else setState(seq, queue, enqueuedAt, state);
     if (key !== null) keepDedup(segment, { queue, ...key, id, usedAt: enqueuedAt });
+  };
+
+  /** A letter with its bytes: it takes the place of whatever had its number. */
+  const applyLetter = (queue: number, reader: Reader, segment: Segment, at: number, shared = 0): void => {
+    const length = reader.left;
+    const { tail, ...letter } = readLetter(reader);
+    const { seq } = letter;
+    end(seq);
+    locations.set(seq, segment, at, length, reader.left + (tail?.length ?? 0), length + shared);
+    recovered.lastSeq = Math.max(recovered.lastSeq, seq);
+    letters.set(seq, { queue, letter });
+  };
+
+  /** The snapshots of children, one behind the other; `shared` is what each keeps alive beside itself. */
+  const applyChildren = (
+    { queue, from, end: last }: JournalRecord,
+    reader: Reader,
+    segment: Segment,
+    at: number,
+    shared: number,
+  ): void => {
+    for (let count = reader.u32(); count > 0; count -= 1) {
+      const length = reader.u32();
+      const child = reader.at;
+      if (child + length > last) throw new RangeError("a child ends behind its record");
+      reader.move(child, child + length);
+      const apply = isLetterAt(reader) ? applyLetter : applyJob;
+      apply(queue, reader, segment, at + child - from, shared);
+      reader.move(child + length, last);
+    }
   };
 
   type Apply = (record: JournalRecord, reader: Reader, segment: Segment, at: number) => void;
@@ -168,30 +198,25 @@ export function createRecovered(
       if (id !== null) ids.set(seq, id);
     },
     [types.dead]: ({ queue, flags }, reader, segment, at) => {
-      const length = reader.left;
-      const letter = readLetter(reader);
+      if ((flags & withBody) !== 0) return applyLetter(queue, reader, segment, at);
+      const { tail: _tail, ...letter } = readLetter(reader);
       const { seq } = letter;
-      if ((flags & withBody) !== 0) {
-        end(seq);
-        locations.set(seq, segment, at, length, reader.left);
-      }
       if (!locations.has(seq)) return;
-      recovered.lastSeq = Math.max(recovered.lastSeq, seq);
       states.delete(seq);
       leased.delete(seq);
       if ((flags & renamed) !== 0) ids.set(seq, letter.jobId);
       letters.set(seq, { queue, letter });
     },
-    [types.replace]: ({ queue, from, end: last }, reader, segment, at) => {
+    [types.replace]: (record, reader, segment, at) => {
       end(reader.f64());
-      for (let count = reader.u32(); count > 0; count -= 1) {
-        const length = reader.u32();
-        const child = reader.at;
-        if (child + length > last) throw new RangeError("a child ends behind its record");
-        reader.move(child, child + length);
-        applyJob(queue, reader, segment, at + child - from);
-        reader.move(child + length, last);
-      }
+      applyChildren(record, reader, segment, at, 0);
+    },
+    [types.children]: (record, reader, segment, at) => {
+      end(reader.f64());
+      const tailLength = reader.u32();
+      reader.skip(tailLength);
+      const count = reader.peekU32();
+      applyChildren(record, reader, segment, at, Math.ceil(tailLength / Math.max(1, count)));
     },
     [types.redrive]: ({ queue }, reader) => {
       const enqueuedAt = reader.f64();

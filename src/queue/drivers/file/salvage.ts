@@ -1,14 +1,19 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { UsageError } from "../../../errors.ts";
 import type { Files } from "./files.ts";
+import { writeChildren } from "./children.ts";
+import type { Child } from "./children.ts";
 import { prepareFolder, readStoreId } from "./folder.ts";
 import { createJournal } from "./journal.ts";
 import { itemsOf } from "./items.ts";
+import { createLocations } from "./locations.ts";
+import type { Pen } from "./pen.ts";
 import { modes, withBody } from "./recovered.ts";
 import { types } from "./record.ts";
 import { seedOf } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 import { writeJob, writeLetter } from "./snapshots.ts";
+import type { Tail } from "./snapshots.ts";
 import { writeStored } from "./stored.ts";
 import type { Survey } from "./survey.ts";
 
@@ -76,20 +81,36 @@ export async function salvageStore(
 
   let jobs = 0;
   let dead = 0;
+  /** Those whose bodies end alike, as long as they come one behind the other. */
+  let alike: { readonly place: string; readonly queue: number; readonly tail: string; rows: Child[] } | null =
+    null;
+  const copied = createLocations(segments);
+  const flush = (): void => {
+    if (alike !== null) writeChildren(journal, copied, { ...alike, parent: 0 });
+    alike = null;
+  };
   for (const [seq, item] of itemsOf(survey.recovered)) {
-    const { id, body } = await survey.read(seq);
+    const { id, body, tail } = await survey.readParts(seq);
     await journal.room();
-    if (item.kind === "dead") {
-      writeLetter(journal.begin(types.dead, withBody, item.queue), item.letter, body);
-      dead += 1;
-    } else {
+    const { queue } = item;
+    const write = (pen: Pen, place: Tail | null): number => {
+      if (item.kind === "dead") return writeLetter(pen, item.letter, body, place);
       const { enqueuedAt, state } = item;
-      const job = { ...state, seq, id: item.id ?? id, enqueuedAt, dedup: null };
-      writeJob(journal.begin(types.job, 0, item.queue), job, body);
-      jobs += 1;
+      return writeJob(pen, { ...state, seq, id: item.id ?? id, enqueuedAt, dedup: null }, body, place);
+    };
+    if (item.kind === "dead") dead += 1;
+    else jobs += 1;
+    if (tail === null || alike?.place !== tail.place || alike.queue !== queue) flush();
+    if (tail !== null) {
+      alike ??= { place: tail.place, queue, tail: tail.text, rows: [] };
+      alike.rows.push({ seq, write });
+      continue;
     }
+    const isDead = item.kind === "dead";
+    write(journal.begin(isDead ? types.dead : types.job, isDead ? withBody : 0, queue), null);
     journal.end();
   }
+  flush();
   for (const entry of stored.values()) {
     if (locations.get(entry.seq) === undefined) continue;
     await journal.room();

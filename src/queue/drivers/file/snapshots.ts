@@ -41,41 +41,77 @@ export interface JobSnapshot extends JobState {
   readonly dedup: { readonly key: string; readonly fingerprint: string } | null;
 }
 
-/** How a snapshot begins: its bytes are text, or not; it is a job, or a letter. */
+/** How a snapshot begins: its bytes are text, or not; it is a job, or a letter; its bytes end with a tail of others' too. */
 const binaryBody = 1;
 const isLetter = 2;
+const hasTail = 4;
 
-/** The id and the bytes that a snapshot holds, whatever else it says. The bytes are a copy. */
-export function readBody(snapshot: Buffer): { readonly id: string; readonly body: JobBody } {
-  const reader = new Reader(snapshot);
-  const flags = snapshot[0] as number;
-  const id = (flags & isLetter) === 0 ? readJob(reader).id : readLetter(reader).jobId;
-  const bytes = reader.rest();
-  return { id, body: (flags & binaryBody) === 0 ? bytes.toString("utf8") : new Uint8Array(bytes) };
+/** Where the end of a body stands that several jobs share: before them in their record. */
+export interface Tail {
+  /** From the snapshot's first byte back to the tail's. */
+  readonly back: number;
+  readonly length: number;
 }
 
-/** Writes a snapshot, bytes last. Returns how many they are. */
-export function writeJob(pen: Pen, job: JobSnapshot, body: JobBody): number {
-  pen.u8(typeof body === "string" ? 0 : binaryBody);
+/** What a snapshot holds of a job's bytes, whatever else it says. */
+export interface StoredBody {
+  readonly id: string;
+  /** All of them, a copy; without the tail where there is one, which only texts have. */
+  readonly body: JobBody;
+  readonly tail: Tail | null;
+}
+
+export function readBody(snapshot: Buffer): StoredBody {
+  const reader = new Reader(snapshot);
+  const flags = snapshot[0] as number;
+  const { id, tail } = (flags & isLetter) === 0 ? readJob(reader) : letterBody(reader);
+  const bytes = reader.rest();
+  return { id, body: (flags & binaryBody) === 0 ? bytes.toString("utf8") : new Uint8Array(bytes), tail };
+}
+
+function letterBody(reader: Reader): { readonly id: string; readonly tail: Tail | null } {
+  const { jobId: id, tail } = readLetter(reader);
+  return { id, tail };
+}
+
+/** Whether the snapshot that a reader stands at is a letter's. */
+export function isLetterAt(reader: Reader): boolean {
+  return (reader.peek() & isLetter) !== 0;
+}
+
+function writeTail(pen: Pen, tail: Tail | null): void {
+  if (tail === null) return;
+  pen.u32(tail.back);
+  pen.u32(tail.length);
+}
+
+function readTail(reader: Reader, flags: number): Tail | null {
+  return (flags & hasTail) === 0 ? null : { back: reader.u32(), length: reader.u32() };
+}
+
+/** Writes a snapshot, bytes last, without the tail where there is one. Returns how many they are, with it. */
+export function writeJob(pen: Pen, job: JobSnapshot, body: JobBody, tail: Tail | null = null): number {
+  pen.u8((typeof body === "string" ? 0 : binaryBody) + (tail === null ? 0 : hasTail));
   pen.f64(job.seq);
   pen.f64(job.enqueuedAt);
   writeState(pen, job);
   pen.text(job.id);
   pen.text(job.dedup?.key ?? null);
   if (job.dedup !== null) pen.text(job.dedup.fingerprint);
-  return pen.body(body);
+  writeTail(pen, tail);
+  return pen.body(body) + (tail?.length ?? 0);
 }
 
 /** Reads a snapshot; the bytes are what is left in the reader. */
-export function readJob(reader: Reader): JobSnapshot {
-  reader.u8();
+export function readJob(reader: Reader): JobSnapshot & { readonly tail: Tail | null } {
+  const flags = reader.u8();
   const seq = reader.f64();
   const enqueuedAt = reader.f64();
   const state = readState(reader);
   const id = reader.name();
   const key = reader.text();
   const dedup = key === null ? null : { key, fingerprint: reader.name() };
-  return { seq, enqueuedAt, ...state, id, dedup };
+  return { seq, enqueuedAt, ...state, id, dedup, tail: readTail(reader, flags) };
 }
 
 /** What recovery needs of nearly every snapshot, read without making an object or a text. */
@@ -87,10 +123,10 @@ export interface Glance {
 
 /** Reads a snapshot of a job in line that has no deduplication key; false for every other, with `seq` alone read. */
 export function glanceAtJob(reader: Reader, glance: Glance): boolean {
-  reader.skip(1);
+  const flags = reader.u8();
   glance.seq = reader.f64();
   glance.enqueuedAt = reader.f64();
-  if (reader.u8() !== places.line) return false;
+  if ((flags & hasTail) !== 0 || reader.u8() !== places.line) return false;
   reader.skip(28);
   reader.skipText();
   reader.skipText();
@@ -129,8 +165,14 @@ function readState(reader: Reader): JobState {
 export type LetterSnapshot = Omit<ShelvedLetter, "ref" | "bodyBytes"> & { readonly seq: number };
 
 /** Writes a letter, its bytes last where it has them with it: null leaves them where they are. Returns how many. */
-export function writeLetter(pen: Pen, letter: LetterSnapshot, body: JobBody | null): number {
-  pen.u8(isLetter + (body === null || typeof body === "string" ? 0 : binaryBody));
+export function writeLetter(
+  pen: Pen,
+  letter: LetterSnapshot,
+  body: JobBody | null,
+  tail: Tail | null = null,
+): number {
+  const isText = body === null || typeof body === "string";
+  pen.u8(isLetter + (isText ? 0 : binaryBody) + (tail === null ? 0 : hasTail));
   pen.f64(letter.seq);
   pen.f64(letter.failedAt);
   pen.f64(letter.enqueuedAt ?? Number.NaN);
@@ -140,11 +182,13 @@ export function writeLetter(pen: Pen, letter: LetterSnapshot, body: JobBody | nu
   pen.text(letter.reason);
   pen.text(letter.detail);
   pen.text(letter.endpoint);
-  return body === null ? 0 : pen.body(body);
+  writeTail(pen, tail);
+  return body === null ? 0 : pen.body(body) + (tail?.length ?? 0);
 }
 
-export function readLetter(reader: Reader): LetterSnapshot {
-  reader.u8();
+/** Reads a letter; the bytes are what is left in the reader. */
+export function readLetter(reader: Reader): LetterSnapshot & { readonly tail: Tail | null } {
+  const flags = reader.u8();
   const seq = reader.f64();
   const failedAt = reader.f64();
   const enqueuedAt = reader.f64();
@@ -158,5 +202,6 @@ export function readLetter(reader: Reader): LetterSnapshot {
     reason: reader.name(),
     detail: reader.text(),
     endpoint: reader.text(),
+    tail: readTail(reader, flags),
   };
 }

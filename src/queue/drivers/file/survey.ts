@@ -20,6 +20,12 @@ export interface Damage {
   readonly problem: string;
 }
 
+/** A job's bytes as they are stored. */
+export interface StoredParts extends Stored {
+  /** How the body goes on, and a number that is the same for all that share it; null where it does not. */
+  readonly tail: { readonly text: string; readonly place: string } | null;
+}
+
 /** All that can be read of a store, whatever state it is in. */
 export interface Survey {
   readonly recovered: Recovered;
@@ -30,6 +36,8 @@ export interface Survey {
   readonly records: number;
   /** The bytes of a job or dead letter. */
   read(seq: number): Promise<Stored>;
+  /** The same in two parts, where its body ends as others do. */
+  readParts(seq: number): Promise<StoredParts>;
   close(): Promise<void>;
 }
 
@@ -93,6 +101,26 @@ export async function surveyStore(folder: string, files: Files): Promise<Survey>
     }
   }
 
+  const readAt = async (fd: number, length: number, offset: number): Promise<Buffer> => {
+    const bytes = Buffer.allocUnsafe(length);
+    await readFully(files, fd, bytes, length, offset);
+    return bytes;
+  };
+  let lastTail = { text: "", place: "" };
+  const readParts = async (seq: number): Promise<StoredParts> => {
+    const location = recovered.locations.get(seq);
+    if (location === undefined) throw new Error(`job ${seq} is nowhere in the journal`);
+    const { segment, offset, length } = location;
+    const { id, body, tail } = readBody(await readAt(segment.fd, length, offset));
+    if (tail === null) return { id, body, tail };
+    const place = `${segment.number}:${offset - tail.back}`;
+    if (lastTail.place !== place) {
+      const bytes = await readAt(segment.fd, tail.length, offset - tail.back);
+      lastTail = { text: bytes.toString("utf8"), place };
+    }
+    return { id, body, tail: lastTail };
+  };
+
   return {
     recovered,
     damages,
@@ -100,12 +128,10 @@ export async function surveyStore(folder: string, files: Files): Promise<Survey>
     segments,
     records,
     async read(seq) {
-      const location = recovered.locations.get(seq);
-      if (location === undefined) throw new Error(`job ${seq} is nowhere in the journal`);
-      const buffer = Buffer.allocUnsafe(location.length);
-      await readFully(files, location.segment.fd, buffer, location.length, location.offset);
-      return readBody(buffer);
+      const { id, body, tail } = await readParts(seq);
+      return { id, body: tail === null ? body : `${String(body)}${tail.text}` };
     },
+    readParts,
     async close() {
       for (const fd of opened) await files.close(fd);
     },

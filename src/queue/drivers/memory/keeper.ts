@@ -8,6 +8,8 @@ import type { JobEntry } from "./job-entry.ts";
 export interface NewChild {
   readonly entry: JobEntry;
   readonly body: JobBody;
+  /** The body without the tail that all of them share; absent where they share none. */
+  readonly head?: string | undefined;
 }
 
 /**
@@ -37,8 +39,8 @@ export interface Keeper {
   ended(entry: JobEntry): void;
   /** A job became a dead letter; its bytes are replaced where `body` is given. Returns how many there are. */
   died(letter: Omit<ShelvedLetter, "bodyBytes">, body?: JobBody): number;
-  /** A job is over and its children are there, in one step. */
-  replaced(parent: JobEntry, children: readonly NewChild[]): void;
+  /** A job is over and its children are there, in one step; `tail` is how all their bodies end. */
+  replaced(parent: JobEntry, children: readonly NewChild[], tail?: string): void;
   /** A dead letter became a job again, attempts 0 and enqueued now, with the letter's bytes. */
   redriven(letter: ShelvedLetter, entry: JobEntry): void;
   /** A dead letter is gone, by retention or by hand. */

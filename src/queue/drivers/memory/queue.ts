@@ -121,11 +121,12 @@ export function createMemoryQueue(
   };
 
   const replace = (parent: JobEntry, settlement: Settlement & { readonly verb: "replace" }): void => {
-    const children = settlement.jobs.map(({ id, endpoint, body }): NewChild => ({
+    const children = settlement.jobs.map(({ id, endpoint, body, head }): NewChild => ({
       entry: newEntry(id, endpoint),
       body,
+      head,
     }));
-    keeper.replaced(parent, children);
+    keeper.replaced(parent, children, settlement.tail);
     keeper.whenSafe(() => {
       // Children are never refused: room is made for them among the others.
       evict(Math.max(0, capacity - children.length));
