@@ -81,7 +81,8 @@ describe.skipIf(!isLong)("the image (podman, whose builder is buildah)", () => {
     "holds the executable, its libraries and the licences, for a user that is not root",
     async () => {
       const { stdout } = await podman(["inspect", "--format", "{{json .}}", image]);
-      const { Config, Size } = JSON.parse(stdout);
+      // podman 4 prints a list of one.
+      const [{ Config, Size }] = [JSON.parse(stdout)].flat();
       expect(Config).toMatchObject({
         User: "65532:65532",
         Entrypoint: ["/hookline"],

@@ -9,7 +9,7 @@ import { run } from "../support/command.ts";
 import { root } from "./release-files.ts";
 
 const isLong = process.env["HOOKLINE_LONG"] === "1";
-const timeoutMs = 600_000;
+const timeoutMs = 1_800_000;
 
 /** The schemas that others publish: of Kubernetes, of Prometheus' operator, and of bills of materials. */
 const packages = [
