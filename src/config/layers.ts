@@ -25,9 +25,11 @@ export const isObject = (value: unknown): value is Branch =>
 /** Empty layers; assign the sources in order, the strongest last. */
 export function createLayers(): Layers {
   const tree: Branch = {};
+  /**
+   * Who gave the value at a path, with all that stands in it unless a longer path is here too. Not a path for each key:
+   * thousands of apps have hundreds of thousands.
+   */
   const sources = new Map<string, string>();
-  /** Paths of empty objects: what stands in one of these later is a default, and nobody's. */
-  const empty = new Set<string>();
   const keyOf = (path: readonly string[]): string => path.join(".");
 
   const at = (path: readonly string[]): unknown => {
@@ -46,12 +48,11 @@ export function createLayers(): Layers {
     for (const known of sources.keys())
       if (known === key || known.startsWith(`${key}.`)) {
         sources.delete(known);
-        empty.delete(known);
       }
   };
 
   /** The object or array that holds the last key of the path, made where it is missing. */
-  const holderOf = (path: readonly string[]): Branch | string => {
+  const holderOf = (path: readonly string[], source: string): Branch | string => {
     let holder: Branch = tree;
     for (const [depth, key] of path.entries()) {
       const gap = gapProblem(holder, path.slice(0, depth), key);
@@ -61,17 +62,11 @@ export function createLayers(): Layers {
       if (typeof next === "object" && next !== null) holder = next as Branch;
       else {
         forget(path.slice(0, depth + 1));
+        sources.set(keyOf(path.slice(0, depth + 1)), source);
         holder = holder[key] = (/^\d+$/.test(path[depth + 1] ?? "") ? [] : {}) as Branch;
       }
     }
     return holder;
-  };
-
-  const record = (path: readonly string[], value: unknown, source: string): void => {
-    const children = typeof value === "object" && value !== null ? Object.entries(value) : [];
-    if (children.length === 0) sources.set(keyOf(path), source);
-    if (children.length === 0 && isObject(value)) empty.add(keyOf(path));
-    for (const [key, child] of children) record([...path, key], child, source);
   };
 
   const assign = (path: readonly string[], value: unknown, source: string): string | null => {
@@ -83,19 +78,32 @@ export function createLayers(): Layers {
       }
       return null;
     }
-    const holder = holderOf(path);
+    const holder = holderOf(path, source);
     if (typeof holder === "string") return holder;
     holder[path.at(-1) as string] = value;
     forget(path);
-    record(path, value, source);
+    sources.set(keyOf(path), source);
     return null;
+  };
+
+  /** The source of the nearest value around a path that came as one; its own too. */
+  const giverOf = (path: readonly string[]): string | undefined => {
+    for (let length = path.length; length > 0; length -= 1) {
+      const source = sources.get(keyOf(path.slice(0, length)));
+      if (source !== undefined) return source;
+    }
+    return undefined;
   };
 
   const sourceOf = (path: readonly string[]): string => {
     for (let length = path.length; length > 0; length -= 1) {
-      const key = keyOf(path.slice(0, length));
-      const source = sources.get(key);
-      if (source !== undefined && (length === path.length || !empty.has(key))) return source;
+      const value = at(path.slice(0, length));
+      if (value === undefined) continue;
+      // An object that is not empty has as many sources as keys, and what an object does not hold is a default.
+      const isBranch = typeof value === "object" && value !== null;
+      const isOpen = isObject(value) && length < path.length;
+      if (isOpen || (isBranch && Object.keys(value).length > 0)) return "default";
+      return giverOf(path.slice(0, length)) ?? "default";
     }
     return "default";
   };
@@ -111,7 +119,7 @@ export function createLayers(): Layers {
     if (own !== "default") return own;
     for (let length = path.length; length > 0; length -= 1) {
       const outer = path.slice(0, length);
-      const source = sources.get(keyOf(outer)) ?? sourceBelow(outer);
+      const source = at(outer) === undefined ? undefined : (giverOf(outer) ?? sourceBelow(outer));
       if (source !== undefined) return source;
     }
     return "default";
