@@ -5,12 +5,11 @@ import { systemClock } from "./clock.ts";
 import { orAborted, sleep } from "./wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createDirectory } from "./delivery/directory.ts";
-import { createLive, findByLabel, type Live } from "./delivery/live.ts";
+import { createLive, findByLabel, hasEndpointNamed, type Live } from "./delivery/live.ts";
 import { createTransports } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
-import { secretsOf } from "./secrets/collect.ts";
 import { createMask } from "./secrets/mask.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { startCounters, startEndpointCounters } from "./metric-series.ts";
@@ -59,10 +58,16 @@ export interface Hookline {
 /** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
 const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
 
-/** Whether the text as a whole names a queue, an app or an endpoint. */
-function isName(text: string, { config, directory }: Live): boolean {
+/** Whether the text as a whole names a queue, an app or an endpoint by its label. */
+function isShown(text: string, { config, directory }: Live): boolean {
   if (config.queue.queues.some(({ name }) => name === text)) return true;
   return directory.findApp(text, null) !== null || findByLabel(directory, text) !== null;
+}
+
+/** As isShown, and names of groups and webhooks, which by themselves may be other things too. */
+function isName(text: string, live: Live): boolean {
+  if (isShown(text, live) || live.config.queue.groups.some(({ name }) => name === text)) return true;
+  return hasEndpointNamed(live.directory, text);
 }
 
 /** Builds everything from a checked configuration; nothing runs before `start`. */
@@ -71,9 +76,12 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const clock = systemClock;
   const startedAt = clock.monotonic();
   const live = createLive({ config, directory: createDirectory(config) });
-  const secrets = createMask(secretsOf(config), (text) => isName(text, live));
+  const secrets = createMask(config, {
+    isName: (text) => isName(text, live),
+    isShown: (text) => isShown(text, live),
+  });
   live.onReplace(({ previous, next }) => {
-    if (previous.config !== next.config) secrets.replace(secretsOf(next.config));
+    if (previous.config !== next.config) secrets.replace(previous.config, next.config);
   });
   const { mask } = secrets;
   const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });

@@ -14,8 +14,8 @@ import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
 import { withHoles } from "./holes.ts";
+import { namesOf, secretsOf } from "../secrets/collect.ts";
 import { createMasker } from "../secrets/masker.ts";
-import { secretsOf } from "../secrets/collect.ts";
 import { quoteFileName } from "../secrets/showable.ts";
 import { configSchema, type Config } from "./schema.ts";
 import { nodeAt } from "./schema-tree.ts";
@@ -135,7 +135,7 @@ function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[])
   const result = v.safeParse(configSchema, input);
   // Made when an issue quotes a value: with thousands of apps it takes longer than the check itself.
   let masker: ((text: string) => string) | null = null;
-  const mask = (text: string): string => (masker ??= createMasker(secretsOf(layers.tree)))(text);
+  const mask = (text: string): string => (masker ??= maskOf(layers.tree))(text);
   const unread = earlier.map(({ path }) => path).filter((path) => path.length > 0);
   const wrong = describeIssues(result.issues ?? [], mask).filter(
     ({ path }) => !unread.some((outer) => isWithin(path, outer)),
@@ -152,6 +152,12 @@ function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[])
   const issues = attribute([...earlier, ...wrong, ...contradictions, ...across.issues], layers);
   if (issues.length > 0 || !result.success) return { ok: false, issues };
   return { ok: true, config: result.output, warnings: across.warnings };
+}
+
+/** The mask of a configuration that need not be sound. */
+function maskOf(tree: unknown): (text: string) => string {
+  const names = namesOf(tree);
+  return createMasker(secretsOf(tree), { isName: (text) => names.has(text) });
 }
 
 const isWithin = (path: readonly string[], outer: readonly string[]): boolean =>

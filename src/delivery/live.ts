@@ -101,3 +101,16 @@ export function findByLabel(directory: Directory, label: string): Endpoint | nul
   // A former name leads to an endpoint of another label.
   return endpoint?.label === label ? endpoint : null;
 }
+
+/** Made at first use: it is asked only about a text that is also somebody's key or header. */
+const namesOfDirectories = new WeakMap<Directory, ReadonlySet<string>>();
+
+/** Whether an endpoint of any app is called so. */
+export function hasEndpointNamed(directory: Directory, name: string): boolean {
+  let names = namesOfDirectories.get(directory);
+  if (names === undefined) {
+    names = new Set(directory.endpoints.map((endpoint) => endpoint.name));
+    namesOfDirectories.set(directory, names);
+  }
+  return names.has(name);
+}

@@ -1,37 +1,68 @@
 import { Buffer } from "node:buffer";
+import type { NeedleTable, Span } from "./needle-table.ts";
+import { createHashedText } from "./rolling-hash.ts";
 
-/** Shorter ones turn up by chance: five digits of base64 are one in a thousand million. */
-const shortestDigits = 5;
+/** The value of each digit of both alphabets (RFC 4648 §4 and §5) by its code; -1 for what is no digit. */
+const digits = new Int8Array(128).fill(-1);
+const standardAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+for (let value = 0; value < 64; value += 1) digits[standardAlphabet.charCodeAt(value)] = value;
+digits["-".charCodeAt(0)] = 62;
+digits["_".charCodeAt(0)] = 63;
+
+/** Six digits hold four characters, the fewest that are looked for inside of something. */
+const shortestRun = 6;
+/** So many digits are decoded at a time; a multiple of four. */
+const pieceDigits = 16_384;
 
 /**
- * How a text looks inside the base64 of something longer, in both alphabets (RFC 4648 §4 and §5): once for each of the
- * three places that it can have in a group of three bytes, without the digits that its neighbours have a part in.
+ * Finds needles in what a text is the base64 of, in both alphabets, alone or as a part of something longer.
+ *
+ * Every run of digits is decoded four times, once from each of its first four digits: where a group of four begins
+ * cannot be told. Spans are those of the digits.
  */
-export function base64Spellings(text: string): string[] {
-  const utf8 = Buffer.from(text, "utf8");
-  const latin1 = Buffer.from(text, "latin1");
-  // A body that is no UTF-8 may have it in one byte a character.
-  const isLatin1 = latin1.length === text.length && latin1.toString("latin1") === text;
-  const forms = isLatin1 && !latin1.equals(utf8) ? [utf8, latin1] : [utf8];
-  const found = new Set<string>();
-  for (const bytes of forms) {
-    for (const offset of [0, 1, 2]) {
-      const digits = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
-      const first = offset === 0 ? 0 : offset + 1;
-      const inner = digits.slice(first, Math.floor(((offset + bytes.length) * 8) / 6));
-      if (inner.length < shortestDigits) continue;
-      found.add(inner);
-      found.add(inner.replaceAll("+", "-").replaceAll("/", "_"));
+export function createBase64Finder(table: NeedleTable): (text: string, found: (span: Span) => void) => void {
+  const bytes = createHashedText();
+
+  const decode = (text: string, from: number, end: number): void => {
+    bytes.clear(end - from);
+    let held = 0;
+    let bits = 0;
+    for (let at = from; at < end; at += 1) {
+      held = ((held << 6) | (digits[text.charCodeAt(at)] as number)) & 0xffff;
+      bits += 6;
+      if (bits < 8) continue;
+      bits -= 8;
+      bytes.push((held >>> bits) & 0xff);
     }
-  }
-  return [...found];
+  };
+  const findInRun = (text: string, start: number, end: number, found: (span: Span) => void): void => {
+    // The next piece begins before the end of this one: what is cut off here is found there.
+    const overlap = Math.ceil((table.longest * 4) / 3 / 4) * 4 + 8;
+    for (let piece = start; piece < end; piece += pieceDigits) {
+      const pieceEnd = Math.min(end, piece + pieceDigits + overlap);
+      for (let from = piece; from < piece + 4 && pieceEnd - from >= shortestRun; from += 1) {
+        decode(text, from, pieceEnd);
+        table.find(bytes, [0, bytes.length], false, (first, last) =>
+          found([from + Math.floor((first * 8) / 6), from + Math.ceil((last * 8) / 6)]),
+        );
+      }
+    }
+  };
+  return (text, found) => {
+    let start = 0;
+    for (let at = 0; at <= text.length; at += 1) {
+      const code = at < text.length ? text.charCodeAt(at) : 128;
+      if (code < 128 && (digits[code] as number) !== -1) continue;
+      if (at - start >= shortestRun) findInRun(text, start, at, found);
+      start = at + 1;
+    }
+  };
 }
 
 /**
  * The text with what is secret in each run of base64 masked and encoded again, so that the run stays base64.
  *
- * base64Spellings finds a secret as it is; here it is found however it is spelled within, and so is what stands after
- * `"app_secret":` there.
+ * What is found here may be spelled in any way within: as JSON, percent-encoded, or behind `"app_secret":`.
  *
  * @param mask Masks a text of one character a byte.
  */

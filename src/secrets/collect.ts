@@ -1,57 +1,94 @@
 import { unnamedWebhook } from "../config/endpoint-name.ts";
-import { urlSecrets, type Secret } from "./url.ts";
+import type { Secrecy } from "../config/kinds.ts";
 import { configSchema } from "../config/schema.ts";
-import { childNode, secrecyOf, type SchemaNode } from "../config/schema-tree.ts";
+import { alternatives, secrecyOf, type SchemaNode } from "../config/schema-tree.ts";
+import { urlSecrets, type Secret } from "./url.ts";
+
+/** Where in a value secrets stand; what holds none is not in it. */
+interface Place {
+  readonly secrecy: Secrecy | null;
+  /** It is not hidden while something is called so: names stand in logs and answers. */
+  readonly isSoft: boolean;
+  readonly entries: ReadonlyMap<string, Place>;
+  /** Of every element of a list, and of every value of a record. */
+  readonly each: Place | null;
+}
+
+const places = placeOf(configSchema, [], false);
 
 /**
- * Every text in a configuration that must not leave the process (contract §1.8): what the schema marks as
- * secret, and the secret parts of URLs.
+ * Every text in a configuration, or in a part of one from its top, that must not leave the process (contract §1.8): what
+ * the schema marks as secret, and the secret parts of URLs. The same secret may come more than once.
  *
- * A key or a header's value that is also the name of an app, an endpoint or a queue is not in it: names
- * stand in logs and answers, and masking them would hide nothing but the logs' meaning.
+ * A key or a header's value is hidden unless it is also the name of an app, an endpoint or a queue: masking those would
+ * hide nothing but the logs' meaning.
  *
  * @param config Checked or not: what does not fit the schema is passed over.
  */
 export function secretsOf(config: unknown): Secret[] {
-  const secrets = new Set<Secret>();
-  const names = namesOf(config);
-  const add = (secret: string, path: readonly string[]): void => {
-    const isSoft = path.at(-1) === "key" ? path.length === 3 : path.includes("headers");
-    if (secret === "" || (isSoft && names.has(secret))) return;
-    secrets.add(secret);
-    for (const part of partsOf(secret)) secrets.add(part);
-  };
-  const visit = (node: SchemaNode, value: unknown, path: readonly string[], isSecret: boolean): void => {
-    const secrecy = isSecret ? "value" : secrecyOf(node);
-    if (typeof value === "string") {
-      if (secrecy === "value") add(value, path);
-      else if (secrecy !== null) for (const part of urlSecrets(value, secrecy, names)) secrets.add(part);
-    }
-    if (typeof value !== "object" || value === null) return;
-    for (const [key, child] of Object.entries(value)) {
-      const childSchema = childNode(node, key) ?? (secrecy === "value" ? node : undefined);
-      // Of the client options, the region is no secret and stands in every AWS URL.
-      if (childSchema !== undefined && key !== "region") {
-        visit(childSchema, child, [...path, key], secrecy === "value");
-      }
-    }
-  };
-  visit(configSchema, config, [], false);
-  return [...secrets];
+  const found: Secret[] = [];
+  if (places !== null) collect(config, places, found);
+  return found;
 }
 
-/** Parts of a secret that are secrets of their own. */
-function partsOf(secret: string): string[] {
-  const parts: string[] = [];
+function placeOf(node: SchemaNode, path: readonly string[], isInSecret: boolean): Place | null {
+  const secrecy = isInSecret ? "value" : secrecyOf(node);
+  const isSoft = path.at(-1) === "key" ? path.length === 3 : path.includes("headers");
+  // All that stands in a secret is one.
+  if (secrecy === "value") {
+    const all: { -readonly [Key in keyof Place]: Place[Key] } = {
+      secrecy,
+      isSoft,
+      entries: new Map(),
+      each: null,
+    };
+    all.each = all;
+    return all;
+  }
+  const entries = new Map<string, Place>();
+  let each: Place | null = null;
+  for (const { type, entries: named, item, value } of alternatives(node)) {
+    for (const [key, child] of Object.entries(named ?? {})) {
+      const place = placeOf(child, [...path, key], false);
+      if (place !== null) entries.set(key, place);
+    }
+    const repeated = type === "array" ? item : type === "record" ? value : undefined;
+    if (repeated !== undefined) each ??= placeOf(repeated, [...path, "*"], false);
+  }
+  return secrecy === null && entries.size === 0 && each === null ? null : { secrecy, isSoft, entries, each };
+}
+
+function collect(value: unknown, { secrecy, isSoft, entries, each }: Place, found: Secret[]): void {
+  if (typeof value === "string") {
+    if (secrecy === "value") found.push(...valueSecrets(value, isSoft));
+    else if (secrecy !== null) for (const part of urlSecrets(value, secrecy)) found.push(part);
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, place] of entries) {
+    const child = (value as Record<string, unknown>)[key];
+    if (child !== undefined) collect(child, place, found);
+  }
+  if (each === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    // Of the client options, the region is no secret and stands in every AWS URL.
+    if (!entries.has(key) && key !== "region") collect(child, each, found);
+  }
+}
+
+/** A secret, and its parts that are secrets of their own. */
+function valueSecrets(secret: string, isSoft: boolean): Secret[] {
+  if (secret === "") return [];
+  const found: Secret[] = [isSoft ? { secret, unlessName: secret } : secret];
   // "Bearer abc…" of an authorization header; whsec_… of a signing key; the lines of a PEM block.
   const token = /^(?:(?:Bearer|Basic|Token|ApiKey) +|whsec_|whsk_)(\S{4,})$/i.exec(secret)?.[1];
-  if (token !== undefined) parts.push(token);
-  if (secret.includes("-----BEGIN ")) parts.push(...(secret.match(/^[A-Za-z0-9+/=]{20,}$/gm) ?? []));
-  return parts;
+  if (token !== undefined) found.push(isSoft ? { secret: token, unlessName: secret } : token);
+  if (secret.includes("-----BEGIN ")) found.push(...(secret.match(/^[A-Za-z0-9+/=]{20,}$/gm) ?? []));
+  return found;
 }
 
-/** Ids of apps, names of webhooks, endpoints, queues and groups, and the labels `app/webhook`. */
-function namesOf(config: unknown): Set<string> {
+/** Ids of apps, names of webhooks, endpoints, queues and groups, and the labels `app/webhook`, of an unchecked configuration. */
+export function namesOf(config: unknown): ReadonlySet<string> {
   const { apps, endpoints, queue } = (config ?? {}) as {
     apps?: { id?: unknown; webhooks?: { name?: unknown }[] }[];
     endpoints?: object;

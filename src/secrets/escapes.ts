@@ -26,6 +26,20 @@ const escape = /\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))/g;
  * of hex. Reading them all is less than writing every spelling of what is looked for.
  */
 export function unescapeJson(text: string): Unescaped | null {
+  return unescape(text, escape, ([, hex, letter]) =>
+    hex === undefined ? (plain[letter as string] as string) : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+/** Reads percent-encoded bytes (RFC 3986 §2.1) in the same way, one character a byte. */
+export function unescapePercent(text: string): Unescaped | null {
+  return unescape(text, /%([0-9A-Fa-f]{2})/g, ([, hex]) =>
+    String.fromCharCode(Number.parseInt(hex as string, 16)),
+  );
+}
+
+/** @param read The one character that an escape stands for. */
+function unescape(text: string, pattern: RegExp, read: (match: RegExpExecArray) => string): Unescaped | null {
   // From index `starts[n]` on, the original is `shifts[n]` characters ahead.
   const starts = [0];
   const shifts = [0];
@@ -33,12 +47,9 @@ export function unescapeJson(text: string): Unescaped | null {
   let from = 0;
   let length = 0;
   let shift = 0;
-  for (const match of text.matchAll(escape)) {
-    const [whole, hex, letter] = match;
-    chunks.push(
-      text.slice(from, match.index),
-      hex === undefined ? (plain[letter as string] as string) : String.fromCharCode(Number.parseInt(hex, 16)),
-    );
+  for (const match of text.matchAll(pattern)) {
+    const [whole] = match;
+    chunks.push(text.slice(from, match.index), read(match));
     length += match.index - from + 1;
     shift += whole.length - 1;
     starts.push(length);

@@ -1,49 +1,42 @@
+import { secretsOf } from "./collect.ts";
 import { createMasker } from "./masker.ts";
-import type { Secret } from "./url.ts";
 
 /**
- * So many secrets that are in force no longer are masked yet: a receiver may take a rotated one for long, and
- * what was sent under it may still be logged.
+ * So many spellings of secrets that are in force no longer are masked yet: a receiver may take a rotated one for long,
+ * and what was sent under it may still be logged.
  */
 const mostFormer = 1_000;
 
+/** What things are called; asked when a text is masked, so that an answer may change at any time. */
+export interface Names {
+  /** Whether the text is a name: of a queue, a group, an app or an endpoint, or an endpoint's label. */
+  isName(text: string): boolean;
+  /** Whether a text is shown as it is when all of it is this: the name of a queue or an app, or a label. */
+  isShown(text: string): boolean;
+}
+
 /** Masks the secrets in force, and lately in force, in a text. */
 export interface Mask {
-  /** The text with `***` in the place of each secret; a text that is a name as a whole stays. */
+  /** The text with `***` in the place of each secret. */
   readonly mask: (text: string) => string;
-  /** From now on these secrets are in force. */
-  replace(secrets: readonly Secret[]): void;
+  /**
+   * From now on the secrets of `next` are in force, and no longer those of `previous`: two configurations, or the parts
+   * that differ, from their top (`{ apps: [app] }`). Costs time for what stands in the two, not for what else is secret.
+   */
+  replace(previous: unknown, next: unknown): void;
 }
 
 /**
  * The mask of a process. It spares the configuration's own names: a log line whose endpoint is masked is of no use,
  * and names are no secrets.
- *
- * @param isName Whether the text as a whole names a queue, an app or an endpoint.
  */
-export function createMask(secrets: readonly Secret[], isName: (text: string) => boolean): Mask {
-  let current = secrets;
-  /** The one that left last stands last. */
-  const former = new Map<string, Secret>();
-  let mask = createMasker(current);
+export function createMask(config: unknown, names: Names): Mask {
+  const masker = createMasker(secretsOf(config), { isName: (text) => names.isName(text), mostFormer });
   return {
-    mask: (text) => (isName(text) ? text : mask(text)),
-    replace(next) {
-      for (const secret of current) {
-        former.delete(keyOf(secret));
-        former.set(keyOf(secret), secret);
-      }
-      current = next;
-      for (const secret of current) former.delete(keyOf(secret));
-      for (const key of former.keys()) {
-        if (former.size <= mostFormer) break;
-        former.delete(key);
-      }
-      mask = createMasker([...current, ...former.values()]);
+    mask: (text) => (names.isShown(text) ? text : masker(text)),
+    replace(previous, next) {
+      masker.add(secretsOf(next));
+      masker.remove(secretsOf(previous));
     },
   };
-}
-
-function keyOf(secret: Secret): string {
-  return typeof secret === "string" ? secret : JSON.stringify([secret.before, secret.secret]);
 }

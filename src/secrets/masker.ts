@@ -1,23 +1,31 @@
-import { Buffer } from "node:buffer";
 import { maskAppSecrets } from "./app-secret.ts";
-import { base64Spellings, maskBase64Runs } from "./base64.ts";
-import { unescapeJson } from "./escapes.ts";
+import { createBase64Finder, maskBase64Runs } from "./base64.ts";
+import { unescapeJson, unescapePercent } from "./escapes.ts";
+import { createNeedleTable, type Span } from "./needle-table.ts";
+import { needlesOf } from "./needle.ts";
+import { createHashedText } from "./rolling-hash.ts";
 import type { Secret } from "./url.ts";
 
 const mark = "***";
 
-/** Shorter ones are masked as whole words only, or every other letter of a log would be masked. */
-const shortest = 4;
-
 /** JSON inside JSON inside JSON inside a log line: deeper ones are nobody's. */
 const deepest = 4;
+/** So many characters are looked through at a time. */
+const pieceCharacters = 16_384;
 
-type Span = [start: number, end: number];
+/** Replaces every secret in a text by `***`. What is secret may change while it is in use. */
+export interface Masker {
+  (text: string): string;
+  add(secrets: Iterable<Secret>): void;
+  /** Secrets that were added more than once stay until they were removed as often; see `mostFormer` for the others. */
+  remove(secrets: Iterable<Secret>): void;
+}
 
-/** A text to look for; the first `keep` characters of it are only where it must stand, and stay. */
-interface Needle {
-  readonly text: string;
-  readonly keep: number;
+export interface MaskerOptions {
+  /** Whether a text is the name of something; secrets that say so are not masked while they are. */
+  readonly isName?: (text: string) => boolean;
+  /** So many needles that were removed last are masked yet. */
+  readonly mostFormer?: number;
 }
 
 /**
@@ -26,54 +34,68 @@ interface Needle {
  * JSON inside JSON, as UTF-8 read one character a byte, and in base64 of either alphabet, alone or inside something
  * longer; and whatever stands after `"app_secret":` or `"appSecret":`. Overlapping secrets are masked together.
  *
- * Its cost is one pass over the text, a second one where it holds such escapes, and does not grow with the
- * number of secrets. A secret of fewer than four characters is masked only where it stands as a word of its own.
+ * What it costs to mask a text, to add a secret or to remove one does not grow with the number of secrets. A secret of
+ * fewer than four characters is masked only where it stands as a word of its own.
  */
-export function createMasker(secrets: readonly Secret[]): (text: string) => string {
-  const needles = new Map<string, Needle>();
-  for (const needle of secrets.flatMap(needlesOf)) {
-    const known = needles.get(needle.text);
-    // The same text as a secret of its own: all of it is masked.
-    if (known === undefined || known.keep > needle.keep) needles.set(needle.text, needle);
-  }
-  const all = [...needles.values()].filter(({ text }) => text !== "");
-  const find = createFinder(all.filter(({ text }) => text.length >= shortest));
-  const short = all.filter(({ text }) => text.length < shortest);
-  const words =
-    short.length === 0 ? null : new RegExp(short.toSorted(longestFirst).map(wholeWord).join("|"), "g");
+export function createMasker(secrets: Iterable<Secret>, options: MaskerOptions = {}): Masker {
+  const { isName = () => false, mostFormer = 0 } = options;
+  const table = createNeedleTable(isName, mostFormer);
+  const findInBase64 = createBase64Finder(table);
+  const characters = createHashedText();
 
-  const findAll = (text: string): Span[] => {
-    const spans = find(text);
-    if (words !== null) {
-      for (const { index, 0: word } of text.matchAll(words)) spans.push([index, index + word.length]);
+  const findPlain = (text: string, withWords: boolean, found: (span: Span) => void): void => {
+    for (let from = 0; from < text.length; from += pieceCharacters) {
+      const start = Math.max(0, from - 1);
+      // One more on either side: whether a word ends there.
+      const end = Math.min(text.length, from + pieceCharacters + table.longest + 1);
+      characters.clear(end - start);
+      for (let at = start; at < end; at += 1) characters.push(text.charCodeAt(at));
+      const part: Span = [from - start, Math.min(end, from + pieceCharacters) - start];
+      table.find(characters, part, withWords, (first, last) => found([start + first, start + last]));
+    }
+  };
+  /** In the text as it is, in its base64 and behind its percent-encoding. */
+  const find = (text: string, withWords: boolean, found: (span: Span) => void): void => {
+    findPlain(text, withWords, found);
+    findInBase64(text, found);
+    const reading = unescapePercent(text);
+    if (reading === null) return;
+    findPlain(reading.text, withWords, ([start, end]) => found([reading.origin(start), reading.origin(end)]));
+  };
+  /** In each reading of its escapes too, as places in the text itself. */
+  const findAll = (text: string, withWords: boolean): Span[] => {
+    const spans: Span[] = [];
+    find(text, withWords, (span) => spans.push(span));
+    const origins: ((index: number) => number)[] = [];
+    let current = text;
+    for (let level = 0; level < deepest; level += 1) {
+      const reading = unescapeJson(current);
+      if (reading === null) break;
+      origins.unshift(reading.origin);
+      current = reading.text;
+      const origin = (index: number): number => origins.reduce((at, read) => read(at), index);
+      find(current, withWords, ([start, end]) => spans.push([origin(start), origin(end)]));
     }
     return spans;
   };
-  const maskWith = (spansIn: (text: string) => Span[], text: string): string => {
-    const spans = spansIn(text);
-    // The usual escapes are among the needles' spellings; these may stand for anything.
-    if (/\\[u/]/.test(text)) spans.push(...spansBehindEscapes(text, spansIn));
+  const maskWith = (text: string, withWords: boolean): string => {
+    const spans = findAll(text, withWords);
     return maskAppSecrets(spans.length === 0 ? text : cover(text, spans), mark);
   };
   // What is no base64 decodes to noise, in which a secret of three characters would turn up by chance.
-  const maskInside = (latin1: string): string => maskWith(find, latin1);
-  return (text) => maskWith(findAll, maskBase64Runs(text, maskInside));
-}
+  const maskInside = (latin1: string): string => maskWith(latin1, false);
+  const mask = (text: string): string => maskWith(maskBase64Runs(text, maskInside), true);
 
-/** Spans of what shows up when the escapes are read, level by level, as places in the text itself. */
-function spansBehindEscapes(text: string, spansIn: (text: string) => Span[]): Span[] {
-  const found: Span[] = [];
-  const readings: ((index: number) => number)[] = [];
-  let current = text;
-  for (let level = 0; level < deepest; level += 1) {
-    const reading = unescapeJson(current);
-    if (reading === null) break;
-    readings.unshift(reading.origin);
-    current = reading.text;
-    const origin = (index: number): number => readings.reduce((at, read) => read(at), index);
-    for (const [start, end] of spansIn(current)) found.push([origin(start), origin(end)]);
-  }
-  return found;
+  const masker = Object.assign(mask, {
+    add(more: Iterable<Secret>) {
+      for (const secret of more) for (const needle of needlesOf(secret)) table.add(needle);
+    },
+    remove(gone: Iterable<Secret>) {
+      for (const secret of gone) for (const needle of needlesOf(secret)) table.remove(needle);
+    },
+  });
+  masker.add(secrets);
+  return masker;
 }
 
 /** The text with the mark over each span; those that meet become one. */
@@ -89,77 +111,4 @@ function cover(text: string, spans: Span[]): string {
     } else from = Math.max(from, end);
   }
   return masked + mark + text.slice(from);
-}
-
-const longestFirst = (left: Needle, right: Needle): number => right.text.length - left.text.length;
-
-function needlesOf(secret: Secret): Needle[] {
-  const whole = (text: string): Needle => ({ text, keep: 0 });
-  if (typeof secret === "string") return [...spellings(secret), ...base64Spellings(secret)].map(whole);
-  // Each spelling goes character by character, so the two parts can be spelled apart.
-  const before = spellings(secret.before);
-  return spellings(secret.secret).map((text, index) => {
-    const prefix = before[index] as string;
-    return { text: prefix + text, keep: prefix.length };
-  });
-}
-
-/** The ways in which a secret is written that are looked for as they stand; always as many. */
-function spellings(secret: string): string[] {
-  const text = secret.toWellFormed();
-  const json = JSON.stringify(text).slice(1, -1);
-  const percent = encodeURIComponent(text);
-  const strict = percent.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  const encoded = [percent, strict, encodeURI(text), percent.replaceAll("%20", "+")];
-  return [
-    secret,
-    // What reads bytes of UTF-8 one character each: the heads of answers, and bodies that are not UTF-8.
-    Buffer.from(text, "utf8").toString("latin1"),
-    ...encoded,
-    ...encoded.map((variant) => variant.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
-    json,
-    JSON.stringify(json).slice(1, -1),
-  ];
-}
-
-/** A pattern for a text that is no part of a longer word. */
-function wholeWord({ text, keep }: Needle): string {
-  const before = keep > 0 ? `(?<=${RegExp.escape(text.slice(0, keep))})` : /^\w/.test(text) ? "(?<!\\w)" : "";
-  const after = /\w$/.test(text) ? "(?!\\w)" : "";
-  return `${before}${RegExp.escape(text.slice(keep))}${after}`;
-}
-
-/**
- * Finds the places of many needles. A table of the needles' first two characters rejects nearly every
- * position at once: one pattern of a thousand alternatives would try them all.
- */
-function createFinder(needles: readonly Needle[]): (text: string) => Span[] {
-  const starts = new Uint8Array(65_536);
-  const byStart = new Map<number, { whole: string[]; kept: Needle[] }>();
-  const keyAt = (text: string, at: number): number => text.charCodeAt(at) * 65_536 + text.charCodeAt(at + 1);
-  const slotOf = (key: number): number => (key ^ (key >>> 11)) & 0xffff;
-  for (const needle of needles.toSorted(longestFirst)) {
-    const key = keyAt(needle.text, 0);
-    starts[slotOf(key)] = 1;
-    const group = byStart.get(key) ?? { whole: [], kept: [] };
-    byStart.set(key, group);
-    if (needle.keep === 0) group.whole.push(needle.text);
-    else group.kept.push(needle);
-  }
-  return (text) => {
-    const spans: Span[] = [];
-    if (needles.length === 0) return spans;
-    for (let at = 0; at + shortest <= text.length; at += 1) {
-      const key = keyAt(text, at);
-      if (starts[slotOf(key)] === 0) continue;
-      const group = byStart.get(key);
-      if (group === undefined) continue;
-      const whole = group.whole.find((candidate) => text.startsWith(candidate, at));
-      if (whole !== undefined) spans.push([at, at + whole.length]);
-      for (const { text: candidate, keep } of group.kept) {
-        if (text.startsWith(candidate, at)) spans.push([at + keep, at + candidate.length]);
-      }
-    }
-    return spans;
-  };
 }

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
  */
 
 /** The parts of `scheme://user:password@host/path?query` as they are written; no decoding. */
-const urlParts = /^([a-z][a-z0-9+.-]*:\/\/)(?:([^/?#@]*(?:@[^/?#@]*)*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
+const urlParts = /^([a-z][a-z0-9+.-]*:\/\/)(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
 
 /** The URL with `***` for its secret parts; `***` alone for what is no URL. */
 export function redactUrl(url: string, kind: "url" | "address"): string {
@@ -26,36 +26,35 @@ export function redactUrl(url: string, kind: "url" | "address"): string {
  * A text that must not be shown: anywhere, or only where it follows another one, which stays. (`orders` is a
  * word; in `/hooks/orders` it may be what opens the door.)
  */
-export type Secret = string | { readonly before: string; readonly secret: string };
+export type Secret =
+  | string
+  | { readonly before: string; readonly secret: string }
+  /** Hidden unless `unlessName` is what something is called: names stand in logs and answers. */
+  | { readonly secret: string; readonly unlessName: string };
 
-const nobody: ReadonlySet<string> = new Set();
+/** URLs that the parser writes as they are, or differently in host and port only. */
+const plainUrl = /^https?:\/\/[\w.:-]+\/(?:[\w~-][\w~.-]*\/)*(?:[\w~-][\w~.-]*)?$/;
 
 /**
  * What must not be shown of a URL, in its own spelling and as the URL parser writes it.
  *
  * User info is masked wherever it stands. The path beyond the first segment is masked where it follows that
  * segment: in the URL and in the path alone, `/hooks/orders` → `/hooks***`. By itself (`/orders`, `orders`) it
- * is masked only when it is no configured name and looks like a token or has at least 8 characters: a URL
+ * is masked only when nothing is called so and it looks like a token or has at least 8 characters: a URL
  * that ends in a word, as most do, would otherwise tear that word out of every label, queue and message. The same
  * goes for a query without names (`?orders`).
- *
- * @param names What apps, endpoints and queues are called, and labels such as `app/endpoint`.
  */
-export function urlSecrets(
-  url: string,
-  kind: "url" | "address",
-  names: ReadonlySet<string> = nobody,
-): Secret[] {
-  const spellings = new Set([url, URL.parse(url)?.href ?? url]);
-  const found = [...spellings].flatMap((spelling): Secret[] => {
+export function urlSecrets(url: string, kind: "url" | "address"): Secret[] {
+  const parsed = plainUrl.test(url) ? url : (URL.parse(url)?.href ?? url);
+  const spellings = parsed === url ? [url] : [url, parsed];
+  return spellings.flatMap((spelling): Secret[] => {
     const [, , userInfo = "", , path = "", query = ""] = urlParts.exec(spelling) ?? [];
-    return [
-      ...userInfoSecrets(userInfo),
-      ...(kind === "url" ? pathSecrets(path, names) : []),
-      ...querySecrets(query, names),
-    ];
+    const found: Secret[] = [];
+    if (userInfo !== "") found.push(...userInfoSecrets(userInfo));
+    if (kind === "url") found.push(...pathSecrets(path));
+    if (query !== "") found.push(...querySecrets(query));
+    return found;
   });
-  return [...new Set(found)].filter((secret) => secret !== "");
 }
 
 function userInfoSecrets(userInfo: string): string[] {
@@ -66,43 +65,61 @@ function userInfoSecrets(userInfo: string): string[] {
   const password = userInfo.slice(colon + 1);
   const plain = decode(userInfo);
   const basic = Buffer.from(plain).toString("base64");
-  return [userInfo, plain, password, decode(password), basic, ...[user, decode(user)].filter(looksRandom)];
+  const found = [
+    userInfo,
+    plain,
+    password,
+    decode(password),
+    basic,
+    ...[user, decode(user)].filter(looksRandom),
+  ];
+  return found.filter((secret) => secret !== "");
 }
 
-function pathSecrets(path: string, names: ReadonlySet<string>): Secret[] {
+function pathSecrets(path: string): Secret[] {
   const [, first, rest] = /^(\/[^/]*)(\/.+)$/.exec(path) ?? [];
   if (first === undefined || rest === undefined) return [];
-  const found: Secret[] = [
-    { before: first, secret: rest },
-    { before: decode(first), secret: decode(rest) },
-  ];
+  const found: Secret[] = [{ before: first, secret: rest }];
+  if (path.includes("%")) found.push({ before: decode(first), secret: decode(rest) });
   const segments = rest.slice(1).split("/");
-  if (standsAlone(rest.replace(/^\/|\/$/g, ""), names)) {
-    found.push(rest, decode(rest));
+  const bare = rest.replace(/^\/|\/$/g, "");
+  if (mayStandAlone(bare)) {
     // A single word keeps its slash, so that `/hooks/callbacks` does not mask the word.
-    if (segments.length > 1) found.push(rest.slice(1), decode(rest.slice(1)));
+    for (const secret of segments.length > 1 ? [rest, rest.slice(1)] : [rest]) {
+      found.push(...decodedToo(secret, bare));
+    }
   }
-  return [...found, ...segments.filter((segment) => looksRandom(segment) && standsAlone(segment, names))];
+  for (const segment of segments) {
+    if (looksRandom(segment)) found.push({ secret: segment, unlessName: decode(segment) });
+  }
+  return found;
 }
 
-function querySecrets(query: string, names: ReadonlySet<string>): Secret[] {
+function querySecrets(query: string): Secret[] {
   const pairs = query.split("&");
   const values = pairs.map((pair) => pair.slice(pair.indexOf("=") + 1)).filter(looksRandom);
   const found = [query, ...pairs].flatMap((part): Secret[] => {
-    if (part.includes("=") || standsAlone(part, names)) return [part];
-    return part === ""
-      ? []
-      : [
-          { before: "?", secret: part },
-          { before: "&", secret: part },
-        ];
+    if (part === "") return [];
+    if (part.includes("=")) return [part];
+    const inPlace = [
+      { before: "?", secret: part },
+      { before: "&", secret: part },
+    ];
+    return mayStandAlone(part) ? [...inPlace, ...decodedToo(part, part)] : inPlace;
   });
-  return [...found, ...values, ...values.map(decode)];
+  return [...found, ...values, ...values.map(decode)].filter((secret) => secret !== "");
 }
 
-/** Whether a text is masked wherever it stands. */
-function standsAlone(text: string, names: ReadonlySet<string>): boolean {
-  return !names.has(text) && !names.has(decode(text)) && (looksRandom(text) || text.length >= 8);
+/** Hides a text wherever it stands, as it is and decoded. */
+function decodedToo(secret: string, name: string): Secret[] {
+  const unlessName = decode(name);
+  const found = [{ secret, unlessName }];
+  return secret.includes("%") ? [...found, { secret: decode(secret), unlessName }] : found;
+}
+
+/** Whether a text is masked wherever it stands, unless something is called so. */
+function mayStandAlone(text: string): boolean {
+  return looksRandom(text) || text.length >= 8;
 }
 
 /** Tells a token from a word: `json`, `incoming` and `v2` stand in logs for other reasons. */
@@ -111,6 +128,7 @@ function looksRandom(text: string): boolean {
 }
 
 function decode(text: string): string {
+  if (!text.includes("%")) return text;
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,8 +1,7 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { createMasker } from "../../src/secrets/masker.ts";
-import { secretsOf } from "../../src/secrets/collect.ts";
+import { createMask } from "../../src/secrets/mask.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { decodeJob } from "../../src/jobs/decode.ts";
@@ -38,7 +37,7 @@ const context: PlanContext = {
   format: "auto",
   rawRoutes: null,
   expandsAlways: false,
-  mask: createMasker(secretsOf(config)),
+  mask: createMask(config, { isName: () => false, isShown: () => false }).mask,
 };
 
 const leased = (body: JobBody, overrides: Partial<LeasedJob> = {}): LeasedJob => ({
