@@ -119,7 +119,7 @@ test("a backup made while a process works is a store with everything that was co
   over.abort();
   await churn;
   await driver.close();
-}, 30_000);
+}, 240_000);
 
 test("a folder without a store, and a word that is none, are said", async () => {
   expect(await run("check", "--path", "/nonexistent/store")).toMatchObject({ code: 1 });

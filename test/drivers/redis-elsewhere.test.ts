@@ -19,7 +19,7 @@ function foundBy(driver: QueueDriver): string[] {
 async function untilFound(driver: QueueDriver, count: number): Promise<void> {
   await until(() => foundBy(driver).length === count, {
     what: `${count} lists of others, found are ${foundBy(driver).join()}`,
-    timeoutMs: 15_000,
+    timeoutMs: 90_000,
   });
 }
 

@@ -30,7 +30,7 @@ async function underLoad(
     await untilReceived(consumer.received, producer.confirmed);
     await until(async () => (await leftKeys(redis.client)).length === 0, {
       what: "no key to be left",
-      timeoutMs: 15_000,
+      timeoutMs: 90_000,
     });
     return { ...consumer.received, reclaimed: counts.reclaimed };
   } finally {

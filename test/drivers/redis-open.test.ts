@@ -212,7 +212,7 @@ describe("ways to connect", () => {
     });
     await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
       what: "the replica",
-      timeoutMs: 15_000,
+      timeoutMs: 90_000,
     });
     // A link that is up is not enough: the master counts a replica from its first acknowledgement on, and a
     // replica sends those of its own accord once a second only.

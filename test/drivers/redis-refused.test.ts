@@ -227,7 +227,7 @@ describe("redis refuses a command", () => {
     async (command) => {
       await account(freshPrefix(), deniedCommand(redis.client, user, command));
     },
-    30_000,
+    240_000,
   );
 });
 
@@ -244,7 +244,7 @@ describe("redis refuses a key", () => {
       const { all } = queueKeys(prefix, "q");
       await account(prefix, wrongType(redis.client, all[index] ?? `${all[7]}:lane`));
     },
-    30_000,
+    240_000,
   );
 
   test("a parked list that may be read only: nothing is lost, nothing comes twice", async () => {
@@ -264,6 +264,6 @@ describe("redis refuses a key", () => {
     async (setting, value, usual) => {
       await account(freshPrefix(), refusedBySetting(redis.client, setting, value, usual));
     },
-    30_000,
+    240_000,
   );
 });

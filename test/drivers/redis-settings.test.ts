@@ -128,8 +128,8 @@ test("a Redis that is loading its data says so, and is worked with when it has",
         return null;
       }
     },
-    { what: "Redis to have loaded", timeoutMs: 20_000, everyMs: 20 },
+    { what: "Redis to have loaded", timeoutMs: 90_000, everyMs: 20 },
   );
   expect(refusals).toContain("LOADING");
   await driver.close();
-}, 30_000);
+}, 240_000);

@@ -108,7 +108,7 @@ describe("a change is seen within two seconds", () => {
       // Heard at the new master: no poll is needed any more.
       await until(async () => (await counts()).includes(2), {
         what: "both to listen at its successor",
-        timeoutMs: 15_000,
+        timeoutMs: 90_000,
       });
       ended.abort();
       await consuming;
@@ -124,7 +124,7 @@ test("with Sentinels, a change at the successor of a master that hangs is seen",
   await using replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
   await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"), {
     what: "the replica",
-    timeoutMs: 15_000,
+    timeoutMs: 90_000,
   });
   await using sentinel = await startRedis({
     sentinel: true,
@@ -152,13 +152,13 @@ test("with Sentinels, a change at the successor of a master that hangs is seen",
   master.signal("SIGSTOP");
   await until(async () => (await replica.client.info("replication")).includes("role:master"), {
     what: "the failover",
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
   });
   await setUntilThere(both.one, "a", "1");
-  await both.other.untilSees({ a: "1" }, 10_000);
+  await both.other.untilSees({ a: "1" }, 90_000);
   await until(async () => (await subscribers(replica, both.key)) === 2, {
     what: "both to listen at its successor",
-    timeoutMs: 15_000,
+    timeoutMs: 90_000,
   });
 }, 240_000);
 
@@ -191,6 +191,6 @@ describe("faults of the backend", () => {
     await both.other.untilSees({ a: "1" });
     await redis.kill();
     await redis.restart();
-    for (const each of [both.one, both.other]) await each.untilSees({}, 10_000);
+    for (const each of [both.one, both.other]) await each.untilSees({}, 90_000);
   }, 120_000);
 });

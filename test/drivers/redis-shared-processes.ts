@@ -73,6 +73,6 @@ export async function setUntilThere(one: Witness, key: string, value: string | n
           throw error;
         },
       ),
-    { what: `${key} to be set`, timeoutMs: 30_000, everyMs: 20 },
+    { what: `${key} to be set`, timeoutMs: 90_000, everyMs: 20 },
   );
 }

@@ -169,7 +169,7 @@ describe("a call that is done in part", () => {
     const [again] = await driver.settle(settlements.slice(0, 1));
     expect(again?.status).toBe("lost");
     await driver.close();
-  }, 30_000);
+  }, 240_000);
 
   test("of an enqueue says of each job whether it is there", async () => {
     await using proxy = await startTcpProxy(redis.port);

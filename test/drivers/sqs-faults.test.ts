@@ -64,7 +64,7 @@ async function collect(driver: QueueDriver, count: number, leaseMs = 30_000): Pr
       held.push(...(await lease(driver, { waitMs: 100, max: count - held.length, leaseMs })));
       return held.length >= count;
     },
-    { what: `${count} leases`, timeoutMs: 5_000 },
+    { what: `${count} leases`, timeoutMs: 90_000 },
   );
   return held;
 }

@@ -57,7 +57,7 @@ async function collect(driver: QueueDriver, count: number): Promise<Lease[]> {
       held.push(...(await lease(driver, { waitMs: 100, max: count - held.length })));
       return held.length >= count;
     },
-    { what: `${count} leases`, timeoutMs: 5_000 },
+    { what: `${count} leases`, timeoutMs: 90_000 },
   );
   return held;
 }

@@ -161,7 +161,7 @@ describe.concurrent("two processes with different configurations", () => {
     const newer = await start(model, { apps: [app("old", receiver.url), app("new", receiver.url)] });
     // SQS may hand it to the older one again and again, each time twice as late.
     await older.memory.pause("webhooks");
-    await receiver.waitForCount(1, 30_000);
+    await receiver.waitForCount(1);
     await until(() => model.queues.get("webhooks")?.messages.size === 0, { what: "the deletion" });
     expect(model.queues.get("webhooks-dead")?.messages.size).toBe(0);
     model.endPolls();

@@ -130,10 +130,10 @@ test("a full store answers 503 storage_full and says so; deliveries go on, and i
     timeoutMs: 60_000,
     everyMs: 50,
   });
-  await server.untilIdle("webhooks", 30_000);
+  await server.untilIdle("webhooks");
   await until(async () => (await server.api("GET", "/health/ready")).status === 200, {
     what: "ready again",
-    timeoutMs: 30_000,
+    timeoutMs: 90_000,
   });
   await server.enqueue("webhooks", jobsFrom(n, 1));
   expect(await server.stop()).toBe(0);

@@ -127,7 +127,7 @@ describe("an outage", () => {
       await receiver.behave(["down"], { status: 200 });
       const healedAt = performance.timeOrigin + performance.now();
       await untilShown("closed");
-      await untilArrived(receiver, "down", count, 20_000);
+      await untilArrived(receiver, "down", count);
       const { at = [] } = (await receiver.look())["down"] ?? {};
       const since = at.filter((time) => time >= healedAt);
       const first = Math.min(...since);

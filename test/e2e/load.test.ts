@@ -142,7 +142,7 @@ test("a stalled loop is replaced within stall_ms and its job is delivered", asyn
     await until(async () => (await listWorkers(server)).find((worker) => worker.id === id)!.restarts === 1, {
       what: "the replacement",
     });
-    await receiver.waitForCount(20, 15_000);
+    await receiver.waitForCount(20);
     await server.untilIdle();
     expect(new Set(receiver.requests.map(jobNumberOf)).size).toBe(20);
   } finally {

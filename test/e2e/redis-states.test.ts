@@ -64,7 +64,7 @@ test("a Redis that writes nothing to disk, and jobs of others, are told until th
 
   await until(async () => (await saidOf(hookline, "undrained_jobs")).gauge === 1, {
     what: "jobs of others to be found",
-    timeoutMs: 40_000,
+    timeoutMs: 90_000,
     everyMs: 200,
   });
   expect(await saidOf(hookline, "undrained_jobs")).toMatchObject({

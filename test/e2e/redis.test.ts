@@ -67,7 +67,7 @@ async function expectAll(redis: RedisProcess, seen: Map<number, string[]>, total
   });
   await until(async () => (await leftKeys(redis.client)).length === 0, {
     what: "no key to be left",
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
   });
   let doubles = 0;
   for (const ids of seen.values()) {
@@ -90,7 +90,7 @@ test("hookline killed again and again while jobs go through: each comes, doubles
     const server = await startExecutable(config(redis, receiver));
     await until(() => seen.size > before + (total / (kills + 2)) * Math.random(), {
       what: "deliveries",
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       everyMs: 1,
     });
     server.signal("SIGKILL");
@@ -116,7 +116,7 @@ test("Redis with AOF killed under load, hookline goes on by itself", async () =>
   for (let kill = 1; kill <= kills; kill += 1) {
     await until(() => seen.size > (total / (kills + 2)) * kill, {
       what: "deliveries",
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       everyMs: 1,
     });
     await redis.kill();

@@ -99,4 +99,4 @@ test("arguments, variables and files with controls come back without", async () 
     // Nothing that was given makes a line of its own.
     expect(`${run.stdout}${run.stderr}`).not.toMatch(/^FAKE/m);
   }
-}, 30_000);
+}, 240_000);

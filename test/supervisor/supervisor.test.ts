@@ -173,7 +173,7 @@ describe("stalls", () => {
         await new Promise<never>(() => undefined);
       },
     });
-    await until(() => runs === 2, { timeoutMs: 2_000 });
+    await until(() => runs === 2, { what: "the second run" });
     expect((abandoned as AbortSignal | null)?.aborted).toBe(true);
     expect(cleaned).toBe(1);
     expect(stateOf("a")?.lastError).toContain("stalled");
@@ -270,7 +270,7 @@ describe("rehearsals", () => {
       },
     });
     supervisor.crash("a");
-    await until(() => runs === 2, { timeoutMs: 3_000 });
+    await until(() => runs === 2, { what: "the second run" });
     expect(cleaned).toBe(1);
   });
 

@@ -162,7 +162,7 @@ export async function startExecutable(config: object, options: StartOptions = {}
       return answer.body as { accepted: number; jobs: { id: string; status: string }[] };
     },
     stats,
-    async untilIdle(queue, timeoutMs = 30_000) {
+    async untilIdle(queue, timeoutMs = 90_000) {
       const isIdle = async (): Promise<boolean> => {
         const { ready, delayed, leased } = await stats(queue);
         return (ready ?? 0) + (delayed ?? 0) + (leased ?? 0) === 0;
@@ -224,7 +224,7 @@ export async function runExecutable(
   } = {},
 ): Promise<RunResult> {
   const command = options.command ?? [await ensureExecutable()];
-  const timeoutMs = options.timeoutMs ?? 20_000;
+  const timeoutMs = options.timeoutMs ?? 90_000;
   const child = Bun.spawn([...command, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: cleanEnv(options.env),

@@ -155,14 +155,14 @@ export async function untilArrived(
   receiver: ReceiverProcess,
   name: string,
   count: number,
-  timeoutMs = 10_000,
+  timeoutMs = 90_000,
 ): Promise<void> {
   const enough = async (): Promise<boolean> => (await receiver.count(name)) >= count;
   await until(enough, { timeoutMs, everyMs: 10, what: `${count} jobs at ${name}` });
 }
 
 /** Resolves when nothing of the queue waits in any way, parked included. */
-export async function untilEmpty(server: Executable, queue?: string, timeoutMs = 30_000): Promise<void> {
+export async function untilEmpty(server: Executable, queue?: string, timeoutMs = 90_000): Promise<void> {
   const isEmpty = async (): Promise<boolean> => (await waitingJobs(server, queue)) === 0;
   await until(isEmpty, { timeoutMs, everyMs: 20, what: "an empty queue" });
 }
@@ -216,7 +216,7 @@ export async function measureLatency(
   const each = Math.floor((options.perSecond * options.seconds) / names.length);
   return Promise.all(
     benches.map(async ({ receiver }) => {
-      await Promise.all(options.watched.map((name) => untilArrived(receiver, name, each, 20_000)));
+      await Promise.all(options.watched.map((name) => untilArrived(receiver, name, each)));
       const received = await receiver.clear();
       const delays = options.watched.flatMap((name) => received[name]?.delaysMs ?? []);
       return {

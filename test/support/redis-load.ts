@@ -109,7 +109,7 @@ export function produce(port: number, key: string, count: number, step = 10, pau
 export async function untilReceived(
   received: Received,
   ids: readonly string[],
-  timeoutMs = 20_000,
+  timeoutMs = 90_000,
 ): Promise<void> {
   const missing = () => ids.filter((id) => !received.times.has(id));
   try {

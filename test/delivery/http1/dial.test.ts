@@ -71,9 +71,9 @@ test.skipIf(process.platform !== "linux")(
     await until(() => dialling(port) === 1, { what: "the connection to be tried" });
     controller.abort();
     expect((await pending).kind).toBe("aborted");
-    await until(() => dialling(port) === 0, { timeoutMs: 500, what: "the socket to be closed" });
+    await until(() => dialling(port) === 0, { what: "the socket to be closed" });
     expect((await attempt(transport, endpoint, { timeoutMs: 50 })).kind).toBe("timeout");
-    await until(() => dialling(port) === 0, { timeoutMs: 500, what: "the socket to be closed" });
+    await until(() => dialling(port) === 0, { what: "the socket to be closed" });
   },
 );
 

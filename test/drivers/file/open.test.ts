@@ -50,7 +50,7 @@ describe("one process at a time", () => {
     const again = await openDriver(folder.path);
     expect((await again.stats("q")).ready).toBe(1);
     await again.close();
-  }, 60_000);
+  }, 240_000);
 
   test("the lock holds under pressure of the garbage collector", async () => {
     using folder = temporaryFolder();
@@ -68,7 +68,7 @@ describe("one process at a time", () => {
     }
     expect(await openElsewhere([process.execPath], folder.path)).toContain("in use");
     await driver.close();
-  }, 30_000);
+  }, 240_000);
 });
 
 describe("what cannot be used is refused by name", () => {
