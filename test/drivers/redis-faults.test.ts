@@ -248,7 +248,7 @@ describe("redis connections cut half way", () => {
     const redis = await startRedis();
     const proxy = await startTcpProxy(redis.port);
     const { counts, events } = countEvents();
-    const driver = redisDriver(proxy.port, { requestTimeoutMs: 500 }, { events });
+    const driver = redisDriver(proxy.port, { requestTimeoutMs: 10_000 }, { events });
     await driver.open(opened);
     await redis.client.rpush(ready, '{"id":"1"}', '{"id":"2"}', '{"id":"3"}');
     return {

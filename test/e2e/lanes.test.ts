@@ -83,7 +83,7 @@ describe.each(["memory", "redis"] as const)("on %s", (driver) => {
       await enqueueBacklog(server, "well", 300);
       await server.api("POST", "/v1/queues/webhooks/resume");
       // One worker's ten slots and timeouts would take a quarter of an hour for them.
-      await untilArrived(receiver, "well", 300, isLong ? 120_000 : 40_000);
+      await untilArrived(receiver, "well", 300, isLong ? 120_000 : 90_000);
       await until(async () => (await breakerOf(server, "dead")) === "open", { what: "the breaker to open" });
       const isParked = async (): Promise<boolean> => (await server.stats())["parked"] === backlog;
       await until(isParked, { timeoutMs: 90_000, everyMs: 20, what: "the whole backlog parked" });
@@ -114,11 +114,11 @@ describe.each(["memory", "redis"] as const)("on %s", (driver) => {
       expect((await server.api("POST", "/v1/endpoints/-/dead/enable")).body).toMatchObject({
         breaker: "closed",
       });
-      await untilArrived(receiver, "dead", backlog, isLong ? 300_000 : 20_000);
+      await untilArrived(receiver, "dead", backlog, isLong ? 300_000 : 90_000);
       await untilEmpty(server);
       expect(await server.stats()).toMatchObject({ dead: 0 });
     },
-    isLong ? 600_000 : 60_000,
+    isLong ? 600_000 : 240_000,
   );
 });
 
