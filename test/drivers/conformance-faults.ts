@@ -195,12 +195,15 @@ async function walkWithFaults(bench: Bench, seed: number): Promise<void> {
   };
 
   const remove = async (id: string, jobId: string): Promise<void> => {
+    const hasFailed = removing.has(jobId);
     removing.set(jobId, id);
     const answer = await attempt("remove", () => driver.removeDead(queue, id));
     if (answer === null) return;
     removing.delete(jobId);
     show(jobId);
     tell(jobId, `removed: ${answer}`);
+    // Only a removal that failed may have taken effect.
+    if (!answer && !hasFailed) fail(`the letter of ${jobId} was listed, and is not there`, jobId);
     jobs.get(jobId)!.state = "ended";
   };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Cluster } from "ioredis";
-import { clusterOf, countEvents, newJob, redisDriver } from "../support/redis-driver.ts";
+import { clusterOf, countEvents, newJob, redisDriver, openInTheEnd } from "../support/redis-driver.ts";
 import { consume, leftKeys, untilReceived } from "../support/redis-load.ts";
 import { startCluster } from "../support/redis-server.ts";
 import type { RedisCluster } from "../support/redis-server.ts";
@@ -8,7 +8,6 @@ import { until } from "../support/until.ts";
 
 const ready = "sockudo_queue:queue:webhooks";
 const scale = process.env["HOOKLINE_LONG"] === "1" ? 10 : 1;
-const opened = new AbortController().signal;
 
 /** A producer's own cluster client, as theirs: it finds the slot wherever it goes. */
 function producerOf(cluster: RedisCluster): Cluster {
@@ -29,7 +28,7 @@ describe("a queue on a Redis Cluster of six processes", () => {
     // One seed only: the rest must be found, or the queue ends with its first master.
     const seed = cluster.masters[0]!;
     const driver = redisDriver(0, { ...clusterOf(seed.port), requestTimeoutMs: 500 }, { events });
-    await driver.open(opened);
+    await openInTheEnd(driver);
     const consumer = consume(driver);
     const master = await cluster.masterOf(ready);
 
@@ -89,7 +88,7 @@ describe("a queue on a Redis Cluster of six processes", () => {
       requestTimeoutMs: 500,
       queues: ["webhooks"],
     });
-    await driver.open(opened);
+    await openInTheEnd(driver);
     const consumer = consume(driver);
     const producer = producerOf(cluster);
     const ids: string[] = [];

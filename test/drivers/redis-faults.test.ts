@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DriverUnavailableError, QueueFullError } from "../../src/errors.ts";
-import { countEvents, newJob, redisDriver, wish } from "../support/redis-driver.ts";
+import { countEvents, newJob, redisDriver, wish, openInTheEnd } from "../support/redis-driver.ts";
 import { consume, leftKeys, produce, untilReceived } from "../support/redis-load.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
@@ -20,7 +20,7 @@ async function underLoad(
 ) {
   const { counts, events } = countEvents();
   const driver = redisDriver(redis.port, { requestTimeoutMs }, { events });
-  await driver.open(opened);
+  await openInTheEnd(driver);
   const consumer = consume(driver);
   const producer = produce(redis.port, ready, jobs, 25);
   try {
@@ -73,7 +73,7 @@ describe("redis faults under load", () => {
   test("a call to a hung Redis fails within the request timeout", async () => {
     await using redis = await startRedis();
     const driver = redisDriver(redis.port, { requestTimeoutMs: 300 });
-    await driver.open(opened);
+    await openInTheEnd(driver);
     redis.signal("SIGSTOP");
     for (const call of [
       () => driver.enqueue("webhooks", [newJob("a")]),
@@ -202,7 +202,7 @@ describe("redis faults", () => {
   test("while Redis loads its data, calls say unavailable; then all is there", async () => {
     await using redis = await startRedis({ aof: true, args: ["--key-load-delay", "300"] });
     const driver = redisDriver(redis.port, { requestTimeoutMs: 400 });
-    await driver.open(opened);
+    await openInTheEnd(driver);
     for (let index = 0; index < 3_000; index += 1)
       void redis.client.rpush(ready, JSON.stringify({ id: `j${index}` }));
     await until(async () => (await redis.client.llen(ready)) === 3_000, { what: "the jobs" });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
-import { newJob, redisDriver } from "../support/redis-driver.ts";
+import { newJob, redisDriver, openInTheEnd } from "../support/redis-driver.ts";
 import { consume, produce, untilReceived } from "../support/redis-load.ts";
 import { startRedis, type RedisProcess } from "../support/redis-server.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
@@ -67,7 +67,7 @@ test("Sentinel leads to the master, and to its successor", async () => {
   await using watched = await startWatched();
   const { master, replica, sentinel } = watched;
   const driver = redisDriver(0, sentinelAt(sentinel.port));
-  await driver.open(opened);
+  await openInTheEnd(driver);
   const before = driver.durable?.();
   await driver.enqueue("webhooks", [newJob("before")]);
   await master.client.wait(1, 1_000);

@@ -3,7 +3,7 @@ import type { Logger } from "../../src/log.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { sharedKey } from "../../src/queue/drivers/redis/keys.ts";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
-import { freshPrefix, redisDriver, wish } from "../support/redis-driver.ts";
+import { freshPrefix, openInTheEnd, redisDriver, wish } from "../support/redis-driver.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 import { witness } from "./shared-state-claims.ts";
@@ -19,7 +19,7 @@ export function processOf(
   return {
     driver,
     shared: driver.shared!,
-    open: () => driver.open(new AbortController().signal),
+    open: () => openInTheEnd(driver),
     close: () => driver.close(),
   };
 }

@@ -6,7 +6,7 @@ import type { Logger } from "../../src/log.ts";
 import { createQueueTrouble } from "../../src/queue/drivers/redis/queue-trouble.ts";
 import { queueKeys } from "../../src/queue/drivers/redis/keys.ts";
 import type { Settlement } from "../../src/queue/driver.ts";
-import { newJob, redisDriver, wish } from "../support/redis-driver.ts";
+import { newJob, redisDriver, wish, openInTheEnd } from "../support/redis-driver.ts";
 import { wrongType } from "../support/redis-faults.ts";
 import { startRedis } from "../support/redis-server.ts";
 import type { RedisProcess } from "../support/redis-server.ts";
@@ -174,7 +174,7 @@ describe("a call that is done in part", () => {
   test("of an enqueue says of each job whether it is there", async () => {
     await using proxy = await startTcpProxy(redis.port);
     const driver = redisDriver(proxy.port, { requestTimeoutMs: 500 });
-    await driver.open(opened);
+    await openInTheEnd(driver);
     let calls = 0;
     proxy.onRequest = (chunk) => (chunk.includes("job-500") && (calls += 1) === 1 ? "cut" : "pass");
     const jobs = Array.from({ length: 1_200 }, (_, index) => newJob(`job-${index}`));
