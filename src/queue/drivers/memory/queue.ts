@@ -3,8 +3,7 @@ import type { JobBody } from "../../../jobs/job.ts";
 import type { EnqueueResult, Lease, LeaseOptions, NewJob, Settlement } from "../../driver.ts";
 import { createAdmission } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { createJobEntry, noRef } from "./job-entry.ts";
-import type { JobEntry } from "./job-entry.ts";
+import { createJobEntry, noRef, type JobEntry } from "./job-entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
 import { createLeases } from "./leases.ts";
 import type { MemoryQueue, MemoryQueueOptions } from "./memory-queue.ts";
@@ -110,14 +109,13 @@ export function createMemoryQueue(
   const enqueueOne = (job: NewJob, accepted: JobEntry[]): EnqueueResult => {
     const refused = admission.refuse(job, accepted.length);
     if (refused !== null) return refused;
-    const { id } = job;
-    const entry = newEntry(id);
+    const entry = newEntry(job.id);
     keeper.enqueued(entry, job);
     entry.deadline = job.delayMs > 0 ? clock.monotonic() + job.delayMs : 0;
     accepted.push(entry);
     // Remembered last: a job that was refused may be sent again.
-    if (job.dedup !== null) admission.dedup.remember(job.dedup, id);
-    return { status: "enqueued", id };
+    if (job.dedup !== null) admission.dedup.remember(job.dedup, job.id);
+    return { status: "enqueued", id: job.id };
   };
 
   const replace = (parent: JobEntry, settlement: Settlement & { readonly verb: "replace" }): void => {

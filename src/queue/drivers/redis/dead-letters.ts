@@ -12,7 +12,7 @@ import { idOfName, nameOfId, readDeadLetter } from "./dead-record.ts";
 import { deadCountsScript, deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
 import { replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
-import { randomName } from "./look.ts";
+import { randomName } from "./lease-call.ts";
 import type { QueueLink } from "./queue-link.ts";
 
 /** Jobs redriven in one script call: bodies may be large, and Redis serves nobody else meanwhile. */

@@ -7,7 +7,7 @@ import { replyText } from "./evaluate.ts";
 import { createForeignJobs } from "./foreign-jobs.ts";
 import { hashTagProblem, recordKeys, sharedKey } from "./keys.ts";
 import { chunk, maxBatch, maxDelayMs, maxPayloadBytes } from "./limits.ts";
-import { randomName } from "./look.ts";
+import { randomName } from "./lease-call.ts";
 import { createTopology } from "./create-topology.ts";
 import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { createRedisRecords } from "./records.ts";
@@ -152,7 +152,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async lease(queue, request) {
-      const leases = await queueOf(queue).consumer.lease(request);
+      const leases = await queueOf(queue).leaser.lease(request);
       foreign.noteLeased(queue, leases.length);
       return leases;
     },
@@ -188,7 +188,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     async stats(name) {
       const { values } = await queueOf(name).link.evaluate("counting", statsScript, []);
       const stats = readStats(values);
-      queueOf(name).consumer.sawPaused(stats.paused);
+      queueOf(name).leaser.sawPaused(stats.paused);
       return stats;
     },
 

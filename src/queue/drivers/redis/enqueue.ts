@@ -6,7 +6,7 @@ import { evaluate, replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
 import { dedupName } from "./keys.ts";
 import { chunk, maxDelayMs, maxPayloadBytes } from "./limits.ts";
-import { randomName } from "./look.ts";
+import { randomName } from "./lease-call.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import type { QueueLink } from "./queue-link.ts";
 import { bodyArgument } from "./record.ts";

@@ -4,7 +4,7 @@ import { replyList, replyText } from "./evaluate.ts";
 import type { ScriptReply } from "./evaluate.ts";
 import type { QueueKeys, RecordKeys } from "./keys.ts";
 import { readRecordsScript } from "./record-scripts.ts";
-import { randomName } from "./look.ts";
+import { randomName } from "./lease-call.ts";
 import type { RedisDriverOptions } from "./options.ts";
 import { script } from "./script.ts";
 import { setScript } from "./shared-state.ts";

@@ -2,8 +2,8 @@ import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { SettleResult, Settlement } from "../../driver.ts";
 import { createPauseNote, type PauseNote } from "../../pause-note.ts";
-import { createConsumer } from "./consumer.ts";
-import type { Consumer } from "./consumer.ts";
+import { createLeaser } from "./leaser.ts";
+import type { Leaser } from "./leaser.ts";
 import { createDeadKeeper, readMemory, usualDeadLooks } from "./dead-keeper.ts";
 import type { DeadKeeper } from "./dead-keeper.ts";
 import { createDeadLetters } from "./dead-letters.ts";
@@ -22,7 +22,7 @@ import type { Topology } from "./topology.ts";
 /** One queue: the way to its server, its taking side, its dead letters, and what is wrong with it. */
 export interface RedisQueue {
   readonly link: QueueLink;
-  readonly consumer: Consumer;
+  readonly leaser: Leaser;
   readonly pause: PauseNote;
   readonly deadLetters: DeadLetters;
   readonly keeper: DeadKeeper;
@@ -53,7 +53,7 @@ export function createRedisQueue(name: string, parts: RedisQueueOptions): RedisQ
   const trouble = createQueueTrouble({ queue: name, clock, log, examine });
   const link = createQueueLink(topology, name, keys, trouble);
   const onTrimmed = (count: number): void => events.trimmed(name, count);
-  const consumer = createConsumer({
+  const leaser = createLeaser({
     link,
     pause,
     process: parts.process,
@@ -84,22 +84,22 @@ export function createRedisQueue(name: string, parts: RedisQueueOptions): RedisQ
 
   return {
     link,
-    consumer,
+    leaser,
     pause,
     deadLetters,
     keeper,
     async settle(settlements) {
       const results = await settleLeases(link, options.deadLetterRetention, settlements, onTrimmed);
       for (const settlement of settlements) {
-        if (settlement.verb === "park") consumer.noteParked(settlement.key);
-        else if (settlement.verb === "retry") consumer.noteDue(settlement.delayMs);
+        if (settlement.verb === "park") leaser.noteParked(settlement.key);
+        else if (settlement.verb === "retry") leaser.noteDue(settlement.delayMs);
       }
       return results;
     },
-    findings: () => [consumer, trouble, keeper, pause].flatMap((part) => [...part.findings()]),
+    findings: () => [leaser, trouble, keeper, pause].flatMap((part) => [...part.findings()]),
     close() {
       trouble.close();
-      return Promise.all([consumer.close(), keeper.close()]);
+      return Promise.all([leaser.close(), keeper.close()]);
     },
   };
 }

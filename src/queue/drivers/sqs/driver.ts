@@ -2,18 +2,12 @@ import type { Clock } from "../../../clock.ts";
 import { ConfigError, DriverUnavailableError, type ConfigIssue } from "../../../errors.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
-import type {
-  DriverCapabilities,
-  DriverEvents,
-  ExtendResult,
-  QueueDriver,
-  QueueStats,
-  SettleResult,
-} from "../../driver.ts";
+import type { DriverEvents, ExtendResult, QueueDriver, QueueStats, SettleResult } from "../../driver.ts";
 import { createPauseNote } from "../../pause-note.ts";
 import type { SqsApi } from "./api.ts";
 import { createSqsApi } from "./client.ts";
 import { createAttemptMemory } from "./attempts.ts";
+import { sqsCapabilities } from "./capabilities.ts";
 import { byConsumer } from "./by-consumer.ts";
 import { mapClientOptions } from "./client-options.ts";
 import { createConsumer, type Consumer } from "./consumer/consumer.ts";
@@ -22,9 +16,9 @@ import { createGrace } from "./grace.ts";
 import { createOpenedQueues } from "./opened-queues.ts";
 import type { SqsOptions } from "./options.ts";
 import type { SqsQueue } from "./queue.ts";
-import { SqsCallError } from "./errors.ts";
+import { throwIfNoneIsKnown } from "./settling/unknown.ts";
 import { blaming, openQueues } from "./queues.ts";
-import { enqueueJobs, maxDelayMs, metaBytes } from "./send.ts";
+import { enqueueJobs } from "./send.ts";
 import { settingsFindings } from "./problems.ts";
 import { createActions, maxReceives } from "./settling/action.ts";
 import { createSettling } from "./settling/settle.ts";
@@ -70,11 +64,9 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     return client;
   };
   const { of } = queues;
-
   const setPaused = (name: string, isPaused: boolean): void => {
     const { consumer } = of(name);
-    if (isPaused) consumer.pause(name);
-    else consumer.resume(name);
+    consumer[isPaused ? "pause" : "resume"](name);
     pauses.get(name)?.set(isPaused);
   };
 
@@ -126,21 +118,8 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
       ...[...pauses.values()].flatMap((pause) => pause.findings()),
     ],
 
-    get capabilities(): DriverCapabilities {
-      return {
-        durable: true,
-        dedup: options.fifo,
-        fenced: false,
-        refundsAttempt: true,
-        exactStats: false,
-        listsDeadLetters: false,
-        ordersGroups: options.fifo,
-        maxBatch: 256,
-        maxPayloadBytes: queues.maxBytes - metaBytes,
-        maxDelayMs: options.fifo ? 0 : maxDelayMs,
-        pauseScope: "process",
-        settleLingerMs: 5,
-      };
+    get capabilities() {
+      return sqsCapabilities(options.fifo, queues.maxBytes);
     },
 
     async open(signal) {
@@ -268,12 +247,4 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
   };
 
   return driver;
-}
-
-/** What only an operator can change is told before what ends by itself, as an outage does. */
-function throwIfNoneIsKnown(results: readonly SettleResult[]): void {
-  const errors = results.flatMap((result) => (result.status === "unknown" ? [result.error] : []));
-  if (errors.length === 0 || errors.length < results.length) return;
-  const lasting = errors.find(({ cause }) => cause instanceof SqsCallError && cause.kind !== "unavailable");
-  throw lasting ?? errors[0];
 }

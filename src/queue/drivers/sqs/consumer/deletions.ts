@@ -5,7 +5,8 @@ import type { QueueRef, SqsApi } from "../api.ts";
 import type { AttemptMemory } from "../attempts.ts";
 import { inBatches } from "../batch.ts";
 import type { Ended } from "./ended.ts";
-import type { MessageLine, MessageLines } from "./message-lines.ts";
+import type { MessageLine } from "./message-line.ts";
+import type { MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 
 /** Pauses between rounds: they double from the first to the last while nothing is deleted. */

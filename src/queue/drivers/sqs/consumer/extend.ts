@@ -2,7 +2,8 @@ import type { Clock } from "../../../../clock.ts";
 import type { ExtendResult } from "../../../driver.ts";
 import { callError, unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
-import type { MessageLine, MessageLines } from "./message-lines.ts";
+import type { MessageLine } from "./message-line.ts";
+import type { MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 import type { SqsQueue } from "../queue.ts";
 

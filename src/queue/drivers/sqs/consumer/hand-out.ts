@@ -5,7 +5,8 @@ import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import { unavailable } from "../errors.ts";
 import type { Keeper } from "./keeper.ts";
-import type { MessageLine, MessageLines } from "./message-lines.ts";
+import type { MessageLine } from "./message-line.ts";
+import type { MessageLines } from "./message-lines.ts";
 import { messageInfo, type HeldMessage } from "../message.ts";
 
 export interface HandOutOptions {

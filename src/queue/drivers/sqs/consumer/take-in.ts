@@ -4,7 +4,8 @@ import type { AttemptMemory } from "../attempts.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Ended } from "./ended.ts";
 import type { Keeper } from "./keeper.ts";
-import type { MessageLine, MessageLines } from "./message-lines.ts";
+import type { MessageLine } from "./message-line.ts";
+import type { MessageLines } from "./message-lines.ts";
 import type { HeldMessage } from "../message.ts";
 
 export interface TakeInOptions {

@@ -7,7 +7,7 @@ import { encodeBody, messageBytes } from "../body.ts";
 import type { Consumer } from "../consumer/consumer.ts";
 import { deadMessage } from "../dead/copy.ts";
 import { childDeduplicationId, childGroup } from "../ids.ts";
-import type { MessageLine } from "../consumer/message-lines.ts";
+import type { MessageLine } from "../consumer/message-line.ts";
 import type { HeldMessage } from "../message.ts";
 import { encodeMeta, metaAttribute } from "../meta.ts";
 

@@ -2,7 +2,7 @@ import type { SettleResult } from "../../../driver.ts";
 import type { AttemptMemory } from "../attempts.ts";
 import type { BatchResult } from "../batch.ts";
 import type { Consumer } from "../consumer/consumer.ts";
-import type { MessageLine } from "../consumer/message-lines.ts";
+import type { MessageLine } from "../consumer/message-line.ts";
 import type { HeldMessage } from "../message.ts";
 import { sendError } from "../send.ts";
 

@@ -9,7 +9,7 @@ import { createEndings, type Ending } from "./endings.ts";
 import { unavailable } from "../errors.ts";
 import { createHidings, type Hiding } from "./hidings.ts";
 import type { Leaving } from "./leaving.ts";
-import type { MessageLine } from "../consumer/message-lines.ts";
+import type { MessageLine } from "../consumer/message-line.ts";
 import type { HeldMessage } from "../message.ts";
 import type { Actions } from "./action.ts";
 

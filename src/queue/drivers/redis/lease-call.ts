@@ -6,23 +6,23 @@ import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
 import { maxBatch } from "./limits.ts";
 import { readBody, readRecord } from "./record.ts";
 
-/** What one look asks for; see leaseScript. */
-export interface LookWish {
+/** What one call asks for; see leaseScript. */
+export interface LeaseRequest {
   readonly max: number;
   readonly leaseMs: number;
   readonly parkedMax: number;
   readonly register: boolean;
   readonly registered: boolean;
-  /** True: `keys` are the closed ones, look at all others; false: look at `keys`. */
+  /** True: `keys` are the closed ones, ask for all others; false: ask for `keys`. */
   readonly scan: boolean;
   readonly keys: readonly string[];
 }
 
-/** What one look found. */
-export interface Look {
+/** What one call found. */
+export interface LeaseAnswer {
   readonly leases: Lease[];
   readonly reclaimed: number;
-  /** Until the next delayed job is due or lease ends; null = none, or not asked because the look was full. */
+  /** Until the next delayed job is due or lease ends; null = none, or not asked because the call was full. */
   readonly nextMs: number | null;
   readonly paused: boolean;
   /** There may be more than was asked for. */
@@ -33,22 +33,22 @@ export interface Look {
 }
 
 /**
- * Arguments of look after look.
+ * Makes the arguments of call after call.
  *
- * Each has a uid of its own, from which tokens are made: 12 random characters per process, the look's
+ * Each has a uid of its own, from which tokens are made: 12 random characters per process, the call's
  * number, the item's. Random and not counted in Redis, because a replica that takes over may have missed
  * the last counts, and a token given twice would let one process settle another's job. Digits are padded so
  * that released jobs of one process sort in the order they were leased.
  */
-export function createLookArguments(process: string) {
+export function createLeaseArguments(process: string) {
   const nonce = randomName();
   let number = 0;
-  return (wish: LookWish): { uid: string; args: ScriptArgument[] } => {
+  return (request: LeaseRequest): { uid: string; args: ScriptArgument[] } => {
     number += 1;
     const uid = `${nonce}-${number.toString(36).padStart(7, "0")}-`;
-    const args: ScriptArgument[] = [wish.max, wish.leaseMs, uid, process];
-    args.push(wish.register ? 1 : 0, wish.registered ? 1 : 0, number % 2 === 0 ? "own" : "ready");
-    args.push(wish.parkedMax, wish.scan ? "all" : "some", ...wish.keys);
+    const args: ScriptArgument[] = [request.max, request.leaseMs, uid, process];
+    args.push(request.register ? 1 : 0, request.registered ? 1 : 0, number % 2 === 0 ? "own" : "ready");
+    args.push(request.parkedMax, request.scan ? "all" : "some", ...request.keys);
     return { uid, args };
   };
 }
@@ -65,7 +65,7 @@ const numbers = Array.from({ length: maxBatch }, (_, index) => String(index + 1)
 const firstItem = 3;
 
 /** Reads leaseScript's answer. */
-export function readLook(values: readonly ScriptReply[], uid: string, queue: string): Look {
+export function readLeaseAnswer(values: readonly ScriptReply[], uid: string, queue: string): LeaseAnswer {
   const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered] = replyText(values[1])
     .split(" ")
     .map(Number);
