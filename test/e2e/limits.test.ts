@@ -72,10 +72,11 @@ describe("what a receiver asks for", () => {
     await untilArrived(receiver, "bursty", 15);
     const seen = await receiver.look();
     const limited = seen["limited"]?.at ?? [];
-    expect(mostWithin(limited, 1_000)).toBeWithin(7, 12);
+    // Eleven start in a second (test/endpoints/state.test.ts); on a busy machine some are late, and arrive with the next.
+    expect(mostWithin(limited, 1_000)).toBeWithin(7, 14);
     expect((limited.at(-1) ?? 0) - (limited[0] ?? 0)).toBeWithin(1_450, 4_000);
     // Burst and then the rate: 8 + 5 in the first second.
-    expect(mostWithin(seen["bursty"]?.at ?? [], 1_000)).toBeWithin(9, 14);
+    expect(mostWithin(seen["bursty"]?.at ?? [], 1_000)).toBeWithin(9, 15);
   });
 });
 

@@ -119,7 +119,8 @@ describe("one endpoint that hangs and one that is well", () => {
     stuck.clear();
     await bench.untilEmpty();
     expect(new Set(stuck.requests.map(jobIdOf)).size).toBe(2_000);
-    expect(stuck.count).toBe(2_000);
+    // One whose answer a busy machine reads after the attempt's end is sent again.
+    expect(stuck.count).toBeWithin(2_000, 2_100);
   });
 
   test("a slow one is sent everything in one fetch more each", async () => {
