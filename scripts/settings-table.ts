@@ -1,3 +1,4 @@
+import { reloadKindAt } from "../src/config/reload-kind.ts";
 import { configSchema } from "../src/config/schema.ts";
 import {
   arrayNode,
@@ -50,7 +51,11 @@ const rowsBelow = (node: SchemaNode, path: string): string[] =>
 function rowOf(node: SchemaNode, path: string): string {
   const names = envMetadataOf(node).map(([name, rank]) => `${rank === "own" ? "" : "else "}\`${name}\``);
   const secret = secrecyOf(node) === null ? null : "Secret.";
-  const value = [`${expectationOf(node)}.`, descriptionOf(node), secret].filter((text) => text !== null);
+  const needsRestart = reloadKindAt(path.replaceAll("[]", ".0").split(".")) === "restart";
+  const restart = needsRestart ? "A change needs a restart." : null;
+  const value = [`${expectationOf(node)}.`, descriptionOf(node), secret, restart].filter(
+    (text) => text !== null,
+  );
   const cells = [`\`${path}\``, names.join(", "), defaultOf(node), value.join(" ")];
   return `|${cells.map((cell) => (cell === "" ? " " : ` ${cell.replaceAll("|", "\\|")} `)).join("|")}|`;
 }

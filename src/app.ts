@@ -5,20 +5,24 @@ import { systemClock } from "./clock.ts";
 import { orAborted, sleep } from "./wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { createDirectory } from "./delivery/directory.ts";
+import type { Directory } from "./delivery/endpoint.ts";
 import { createLive, findByLabel, hasEndpointNamed, type Live } from "./delivery/live.ts";
-import { createTransports } from "./delivery/transports.ts";
+import { createTransports, transportIssues } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
 import { createMask } from "./secrets/mask.ts";
+import { createMemo } from "./memo.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { startCounters, startEndpointCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
 import { consumingOf, createDriver } from "./queue/create-driver.ts";
-import { retryBounds } from "./queue/retry-bounds.ts";
+import { retryBounds, type RetryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
+import { createReloader, type ReloadedBy } from "./reload/reloader.ts";
+import { createFileWatch } from "./reload/watch.ts";
 import { childKind } from "./supervisor/child.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
 import { deadlineIn } from "./supervisor/shutdown.ts";
@@ -34,6 +38,8 @@ import { createWriteWatch } from "./worker/write-watch.ts";
 
 export interface HooklineOptions {
   readonly loaded: LoadedConfig;
+  /** Reads the configuration's sources anew, with the environment and flags of the start. Absent: no reload. */
+  readonly load?: () => Promise<LoadedConfig>;
   /** Takes log lines; must not block. */
   readonly write: (line: string) => void;
 }
@@ -49,6 +55,8 @@ export interface Hookline {
    * that cannot work throws ConfigError, a port in use HooklineError.
    */
   start(): Promise<{ readonly url: string }>;
+  /** Puts what the sources hold now in force, or logs why not. Never rejects. */
+  reload(by: ReloadedBy): Promise<void>;
   /** Drains within `shutdown_timeout_ms` and closes; `now` aborts what is in flight at once. Safe to call twice. */
   stop(options?: { readonly now?: boolean }): Promise<DrainReport>;
   /** Resolves when the process must end with exit code 1: restart intensity, or the driver's refusal after start. */
@@ -70,8 +78,24 @@ function isName(text: string, live: Live): boolean {
   return hasEndpointNamed(live.directory, text);
 }
 
+/** How far retries reach now, whatever has been put in force since. */
+function liveRetryBounds(live: Live): RetryBounds {
+  const boundsOf = createMemo(({ retries }: Directory) => retryBounds(retries));
+  return {
+    get scheduleMs() {
+      return boundsOf(live.directory).scheduleMs;
+    },
+    get delaysMs() {
+      return boundsOf(live.directory).delaysMs;
+    },
+    get maxAttempts() {
+      return boundsOf(live.directory).maxAttempts;
+    },
+  };
+}
+
 /** Builds everything from a checked configuration; nothing runs before `start`. */
-export async function createHookline({ loaded, write }: HooklineOptions): Promise<Hookline> {
+export async function createHookline({ loaded, load, write }: HooklineOptions): Promise<Hookline> {
   const { config } = loaded;
   const clock = systemClock;
   const startedAt = clock.monotonic();
@@ -84,8 +108,40 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     if (previous.config !== next.config) secrets.replace(previous.config, next.config);
   });
   const { mask } = secrets;
-  const log = createLogger({ ...config.log, write, mask, now: () => clock.now() });
+  const log = createLogger({
+    get level() {
+      return live.config.log.level;
+    },
+    get format() {
+      return live.config.log.format;
+    },
+    write,
+    mask,
+    now: () => clock.now(),
+  });
   const metrics = createMetrics();
+  const tokens = createTokens(config.server);
+  const reloader = createReloader({
+    loaded,
+    load: load ?? (() => Promise.resolve(reloader.loaded)),
+    check: transportIssues,
+    apply: (next) => live.replace({ config: next, directory: createDirectory(next, live.directory) }),
+    clock,
+    log,
+    metrics,
+  });
+  const watch = createFileWatch({
+    files: () => reloader.loaded.files,
+    onChange: () => reload("watch"),
+  });
+  const reload = async (by: ReloadedBy): Promise<void> => {
+    if (stopping !== null) return;
+    try {
+      await reloader.reload(by, live.config.reload.partial);
+    } catch (error) {
+      log.error("the configuration could not be reloaded; this is a bug", { error });
+    }
+  };
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
 
   const losses = createLossLog(log, metrics);
@@ -93,7 +149,8 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     clock,
     log,
     events: losses,
-    retries: retryBounds(live.directory.retries),
+    retries: liveRetryBounds(live),
+    findApp: (id, key) => live.directory.findApp(id, key),
     fail,
   });
   const supervisor = createSupervisor({
@@ -118,7 +175,11 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     log,
     isInForce: (label) => findByLabel(live.directory, label) !== null,
   });
-  live.onReplace(({ next, added, changed, removed }) => {
+  live.onReplace(({ previous, next, added, changed, removed }) => {
+    if (previous.config !== next.config) {
+      transports.follow(next.config);
+      tokens.replace(next.config.server);
+    }
     for (const endpoint of [...removed, ...changed.map(({ before }) => before)]) transports.forget(endpoint);
     for (const { label } of removed) {
       attempts.forget(label);
@@ -137,11 +198,10 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
       .map(({ endpoint }) => endpoint.label),
   });
   const faults = createBackendFaults(log, clock);
-  const consuming = consumingOf(config);
   const consumption = createConsumption({
     live,
     driver,
-    consuming,
+    consuming: consumingOf,
     gates,
     attempt: (delivery, cut) => attempter.attempt(delivery, cut),
     record: (...made) => attempts.record(...made),
@@ -161,7 +221,6 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   const hurry = new AbortController();
   const closing = new AbortController();
 
-  const tokens = createTokens(config.server);
   const admin: AdminApp = createAdminApp({
     live,
     tokens,
@@ -186,13 +245,15 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
     mask,
     version,
     startedAt,
-    configEntries: () => loaded.eachEntry(),
+    configEntries: () => reloader.loaded.eachEntry(),
+    reload: (partial) => reloader.reload("api", partial),
     state: () => ({
       draining: stopping !== null,
       driverOpen,
     }),
     problems: createProblemList([
       () => openFault,
+      () => reloader.findings(),
       () => driver.problems?.() ?? [],
       () => faults.findings(),
       () => loopFindings(supervisor.children()),
@@ -230,7 +291,8 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
   };
 
   const stop = async (): Promise<DrainReport> => {
-    const totalMs = config.queue.reliability.shutdown_timeout_ms;
+    watch.close();
+    const totalMs = live.config.queue.reliability.shutdown_timeout_ms;
     const end = deadlineIn(totalMs, hurry.signal);
     const hard = deadlineIn(totalMs * shutdownShares.settling, hurry.signal);
     const soft = deadlineIn(totalMs * shutdownShares.attempts, hurry.signal);
@@ -293,12 +355,18 @@ export async function createHookline({ loaded, write }: HooklineOptions): Promis
         driver: driver.name,
         durable: driver.durable?.() ?? driver.capabilities.durable,
         queues: queueNames,
-        concurrency: consuming.concurrency,
+        concurrency: consumingOf(live.config).concurrency,
         config_file: loaded.file ?? undefined,
         start_ms: Math.round(clock.monotonic() - startedAt),
       });
+      // The first look reloads: the files may have changed since they were read.
+      if (load !== undefined) {
+        watch.setOn(live.config.reload.watch);
+        live.onReplace(({ next }) => watch.setOn(next.config.reload.watch && stopping === null));
+      }
       return { url: server.url };
     },
+    reload,
     stop(options) {
       if (options?.now === true) hurry.abort();
       stopping ??= stop();

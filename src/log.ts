@@ -17,6 +17,7 @@ export interface Logger {
 }
 
 export interface LoggerOptions {
+  /** Read anew for each line, as the format is: both may change while the process runs. */
   readonly level: LogLevel;
   readonly format: "json" | "pretty";
   /** Takes one line, newline included. Must not block: a stalled log reader must not stall deliveries. */
@@ -35,9 +36,8 @@ const severity: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, erro
  * Controls are escaped in both formats (terminal.ts): a log is read on a terminal, sooner or later.
  */
 export function createLogger(options: LoggerOptions, bound: LogFields = {}): Logger {
-  const threshold = severity[options.level];
   const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
-    if (severity[level] < threshold) return;
+    if (severity[level] < severity[options.level]) return;
     const time = new Date(options.now()).toISOString();
     const entry = { time, level, msg: message, ...bound, ...fields };
     const withStacks = level === "error" || level === "debug";
@@ -47,7 +47,9 @@ export function createLogger(options: LoggerOptions, bound: LogFields = {}): Log
     options.write(`${showInLine(text)}\n`);
   };
   return {
-    level: options.level,
+    get level() {
+      return options.level;
+    },
     debug: (message, fields) => emit("debug", message, fields),
     info: (message, fields) => emit("info", message, fields),
     warn: (message, fields) => emit("warn", message, fields),

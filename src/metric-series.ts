@@ -45,6 +45,7 @@ export function startCounters(metrics: Metrics, { queues, endpoints }: CountedFr
     for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });
     for (const code of refusals) metrics.rejected.labels({ queue, code });
   }
+  for (const result of ["reloaded", "unchanged", "refused"]) metrics.reloads.labels({ result });
   for (const endpoint of endpoints) startEndpointCounters(metrics, endpoint);
   metrics.httpRequests.labels({ route: "/metrics", status: "200" });
 }

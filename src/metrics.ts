@@ -256,6 +256,14 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
     memory: registry.gauge("hookline_process_resident_memory_bytes", "Resident memory of the process."),
     uptime: registry.gauge("hookline_process_uptime_seconds", "Time since start."),
     problems: registry.gauge("hookline_problems", "Problems that stand now, by kind and severity."),
+    reloads: registry.counter(
+      "hookline_config_reloads_total",
+      "Reloads of the configuration, by result (reloaded, unchanged, refused).",
+    ),
+    lastReload: registry.gauge(
+      "hookline_config_last_reload_timestamp_seconds",
+      "When a reload was accepted last, and when one was refused last; absent before the first.",
+    ),
     httpRequests: registry.counter(
       "hookline_http_requests_total",
       "Admin API requests, by route and status.",

@@ -5,6 +5,7 @@ import type { Live } from "../delivery/live.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { ReloadReport } from "../reload/reloader.ts";
 import type { ProblemList } from "../problems/list.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
@@ -52,6 +53,8 @@ export interface AdminDeps {
   /** `clock.monotonic()` at the start of the process. */
   readonly startedAt: number;
   configEntries(): Iterable<ConfigEntry>;
+  /** Puts what the sources hold now in force. */
+  reload(partial: boolean): Promise<ReloadReport>;
   state(): ProcessState;
   /** What stands wrong: behind /health, /metrics and GET /v1/problems. */
   readonly problems: ProblemList;

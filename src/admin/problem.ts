@@ -50,6 +50,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   format_not_accepted: [422, "The app does not take this form of job"],
   no_event_queue: [422, "No queue takes events"],
   unsupported_by_driver: [422, "The driver cannot do this"],
+  config_refused: [422, "The configuration is refused"],
   headers_too_large: [431, "The headers are too large"],
   internal: [500, "Internal error"],
   storage_full: [503, "The disk has no room"],

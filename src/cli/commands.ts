@@ -78,6 +78,19 @@ Exit code 0 when it is, 1 when it is not or does not answer within 3 seconds. Ma
     load: async () => (await import("./health.ts")).health,
   },
   {
+    name: "reload",
+    synopsis: "[--partial] [--url URL] [--json]",
+    summary: "have a server read its configuration again",
+    example: "hookline reload",
+    details: `  --partial        put in force what can be, where other keys need a restart
+${serverFlags}
+
+The server reads its file, and those that NAME_FILE variables name, anew; its environment and flags are those it
+was started with. Prints the keys that changed. When anything is wrong, nothing changes: every issue is printed, and
+the exit code is 78.`,
+    load: async () => (await import("./reload.ts")).reload,
+  },
+  {
     name: "enqueue",
     synopsis: "QUEUE [FILE|-] [--idempotency-key KEY] [--url URL] [--json]",
     summary: "post jobs from a file or stdin",

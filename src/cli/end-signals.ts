@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 const hangUpBit = 1n;
 
 /**
- * The signals that end a server in order: SIGTERM, SIGINT, and SIGHUP, which comes when its terminal goes.
+ * The signals that end a server in order: SIGTERM, SIGINT, and SIGHUP, which comes when its terminal goes. Where
+ * stderr is no terminal, `serve` reloads at SIGHUP instead.
  *
  * Under nohup SIGHUP is ignored from the start, and stays so: listening to it would undo what was asked for.
  */

@@ -17,22 +17,29 @@ export const serve: RunCommand = async (args, io) => {
   const { args: configArgs, rest } = parseConfigFlags(args);
   // The configuration's flags are taken out already; they are named here for "did you mean".
   parseArguments(rest, { values: ["config", "set", "queue"] });
-  const loaded = await loadConfig({
-    args: configArgs,
-    env: io.env,
-    cwd: io.cwd,
-    isTerminal: io.stderr.isTerminal,
-  });
+  const sources = { args: configArgs, env: io.env, cwd: io.cwd, isTerminal: io.stderr.isTerminal };
+  const loaded = await loadConfig(sources);
+  const isPiped = loaded.file !== null && (await isReadOnce(resolve(io.cwd, loaded.file)));
   const isLimited = !(await makeRoomForFetches(loaded, io.cwd));
-  const hookline = await createHookline({ loaded, write: (line) => io.stderr.writeData(line) });
+  const hookline = await createHookline({
+    loaded,
+    load: () => (isPiped ? Promise.reject(readOnceError(loaded.file)) : loadConfig(sources)),
+    write: (line) => io.stderr.writeData(line),
+  });
   if (isLimited) {
     hookline.log.warn(
       "the configuration came through a pipe, so the limit of requests to the backend at a time could not be raised: with many queues, name a file or set BUN_CONFIG_MAX_HTTP_REQUESTS",
       { limit: fetchLimit() },
     );
   }
-  return await runUntilEnd(hookline);
+  return await runUntilEnd(hookline, { reloadsOnHangUp: !io.stderr.isTerminal });
 };
+
+/** A pipe is empty when it is read again. */
+function readOnceError(file: string | null): ConfigError {
+  const message = "the configuration came through a pipe, which can be read once: name a file to reload it";
+  return new ConfigError([{ path: "", source: `file ${file}`, message }]);
+}
 
 /** Raises the limit of fetches; false where it stays too low. May replace this program (runtime.ts). */
 async function makeRoomForFetches({ file, config }: LoadedConfig, cwd: string): Promise<boolean> {
@@ -45,7 +52,10 @@ async function makeRoomForFetches({ file, config }: LoadedConfig, cwd: string): 
 }
 
 /** Starts, waits for the first reason to end, stops; resolves with the exit code. */
-async function runUntilEnd(hookline: Hookline): Promise<number> {
+async function runUntilEnd(
+  hookline: Hookline,
+  { reloadsOnHangUp }: { readonly reloadsOnHangUp: boolean },
+): Promise<number> {
   const { log } = hookline;
   const end = Promise.withResolvers<Error | null>();
   let signals = 0;
@@ -63,7 +73,10 @@ async function runUntilEnd(hookline: Hookline): Promise<number> {
   const onStray = (error: unknown): void => {
     end.resolve(error instanceof Error ? error : new Error(String(error)));
   };
-  for (const signal of endSignals()) process.on(signal, onSignal);
+  for (const signal of endSignals()) {
+    if (signal === "SIGHUP" && reloadsOnHangUp) process.on(signal, () => void hookline.reload("signal"));
+    else process.on(signal, onSignal);
+  }
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);
   void hookline.failed.then(end.resolve);

@@ -28,6 +28,8 @@ export interface EnvReading {
   readonly settings: readonly EnvSetting[];
   readonly findings: readonly Finding[];
   readonly warnings: readonly string[];
+  /** The files that NAME_FILE variables name, as they name them. */
+  readonly files: readonly string[];
 }
 
 /** A variable that names a key. */
@@ -107,7 +109,8 @@ export async function readEnv(env: Env, at: (path: readonly string[]) => unknown
       `ignored ${links.sort().join(", ")}: set by Kubernetes for a Service, not meant for hookline`,
     );
   }
-  return { settings, findings, warnings };
+  const files = variables.flatMap(({ name }) => (name.endsWith("_FILE") ? [env[name] as string] : []));
+  return { settings, findings, warnings, files };
 }
 
 const withoutFile = (name: string): string =>

@@ -34,6 +34,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** Path of the file that was read, as it was named; null when there was none. */
   readonly file: string | null;
+  /** Absolute paths of all files that were read, or looked for: the configuration, and those that NAME_FILE names. */
+  readonly files: readonly string[];
   /** Who set a value: `env QUEUE_DRIVER`, `file hookline.json`, `flag --set`, `default`. */
   readonly sourceOf: (path: string) => string;
   /** Every key, secrets redacted. */
@@ -54,7 +56,8 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const layers = createLayers();
   const findings: Finding[] = [];
 
-  const file = await readFileLayer(nameFile(args, env, cwd), layers, findings);
+  const name = nameFile(args, env, cwd);
+  const file = await readFileLayer(name, layers, findings);
   const fromEnv = await readEnv(env, layers.at);
   findings.push(...fromEnv.findings);
   for (const { path, value, name } of fromEnv.settings) {
@@ -72,6 +75,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   return {
     config: checked.config,
     file,
+    files: [name.path, ...fromEnv.files.map((one) => resolve(one))],
     sourceOf,
     entries: () => configEntries(checked.config, sourceOf),
     eachEntry: () => eachConfigEntry(checked.config, sourceOf),

@@ -12,10 +12,15 @@ export const queueSchema = v.strictObject({
   driver: setting(choice(Object.keys(registry) as DriverName[], "The backend that holds the jobs."), {
     env: ["QUEUE_DRIVER", "SOKETI_QUEUE_DRIVER"],
     default: "memory",
+    reload: "restart",
   }),
-  queues: setting(queuesSchema, { env: "QUEUE_NAMES", default: ["webhooks"] }),
-  consume: setting(flag("false: accept and enqueue only."), { env: "QUEUE_CONSUME", default: true }),
-  groups: setting(v.array(groupSchema, "an array of groups"), { default: [] }),
+  queues: setting(queuesSchema, { env: "QUEUE_NAMES", default: ["webhooks"], reload: "live" }),
+  consume: setting(flag("false: accept and enqueue only."), {
+    env: "QUEUE_CONSUME",
+    default: true,
+    reload: "restart",
+  }),
+  groups: setting(v.array(groupSchema, "an array of groups"), { default: [], reload: "restart" }),
   ...sections,
-  reliability: setting(reliabilitySchema, { default: {} }),
+  reliability: setting(reliabilitySchema, { default: {}, reload: "restart" }),
 });

@@ -6,11 +6,12 @@ import { setting } from "./setting.ts";
 export const reliabilitySchema = v.strictObject({
   lease_duration_ms: setting(
     milliseconds(100, "A leased job is hidden for so long; renewed every third of it."),
-    { env: "QUEUE_LEASE_DURATION_MS", default: 30_000 },
+    { env: "QUEUE_LEASE_DURATION_MS", default: 30_000, reload: "live" },
   ),
   shutdown_timeout_ms: setting(milliseconds(0, "Longest wait for attempts in flight at shutdown."), {
     env: "QUEUE_SHUTDOWN_TIMEOUT_MS",
     default: 8000,
+    reload: "live",
   }),
   failed_retention: setting(
     v.nullable(

@@ -1,5 +1,5 @@
 import type { Secrecy } from "./kinds.ts";
-import type { EnvMetadata, EnvRank } from "./setting.ts";
+import type { EnvMetadata, EnvRank, ReloadKind, ReloadMetadata } from "./setting.ts";
 
 /** A valibot schema as the loader looks into it: only what it reads. Pipes carry the fields of their first schema. */
 export interface SchemaNode {
@@ -84,6 +84,15 @@ export function envMetadataOf(node: SchemaNode): (readonly [name: string, rank: 
     ];
   });
   return [...own, ...inside];
+}
+
+/** What a reload does with this key, where it says so itself (setting.ts). */
+export function reloadKindOf(node: SchemaNode): ReloadKind | undefined {
+  for (const action of node.pipe ?? []) {
+    const { type, metadata } = action as { type: string; metadata?: ReloadMetadata };
+    if (type === "metadata" && metadata?.["x-reload"] !== undefined) return metadata["x-reload"];
+  }
+  return undefined;
 }
 
 /**

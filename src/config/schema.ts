@@ -5,6 +5,7 @@ import { databaseSections } from "../queue/sections.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
 import { queueSchema } from "./schema-queue.ts";
+import { reloadSchema } from "./schema-reload.ts";
 import { retrySchema } from "./schema-retry.ts";
 import { bearerToken, tokenSchema } from "./schema-tokens.ts";
 
@@ -14,10 +15,15 @@ import { bearerToken, tokenSchema } from "./schema-tokens.ts";
  */
 
 const serverSchema = v.strictObject({
-  host: setting(host("Address the admin API listens on."), { env: "HOOKLINE_HOST", default: "127.0.0.1" }),
+  host: setting(host("Address the admin API listens on."), {
+    env: "HOOKLINE_HOST",
+    default: "127.0.0.1",
+    reload: "restart",
+  }),
   port: setting(integer({ min: 0, max: 65_535 }, "Port of the admin API; 0 = any free one."), {
     env: "HOOKLINE_PORT",
     default: 9640,
+    reload: "restart",
   }),
   token: setting(
     v.nullable(bearerToken("Bearer token of /v1; null = see the README on access without a token.")),
@@ -104,16 +110,21 @@ const logSchema = v.strictObject({
 
 /** The whole configuration, as the JSON file holds it. */
 export const configSchema = v.strictObject({
-  server: setting(serverSchema, { default: {} }),
+  server: setting(serverSchema, { default: {}, reload: "live" }),
   queue: setting(queueSchema, { default: {} }),
-  database: setting(v.strictObject(databaseSections), { default: {} }),
-  webhooks: setting(webhooksSchema, { default: {} }),
-  supervisor: setting(supervisorSchema, { default: {} }),
-  log: setting(logSchema, { default: {} }),
-  metrics: setting(metricsSchema, { default: {} }),
-  egress: setting(egressSchema, { default: {} }),
-  apps: setting(v.array(appSchema, "an array of apps"), { env: "HOOKLINE_APPS", default: [] }),
-  endpoints: setting(endpointsSchema, { env: "HOOKLINE_ENDPOINTS", default: {} }),
+  database: setting(v.strictObject(databaseSections), { default: {}, reload: "restart" }),
+  webhooks: setting(webhooksSchema, { default: {}, reload: "live" }),
+  reload: setting(reloadSchema, { default: {}, reload: "live" }),
+  supervisor: setting(supervisorSchema, { default: {}, reload: "restart" }),
+  log: setting(logSchema, { default: {}, reload: "live" }),
+  metrics: setting(metricsSchema, { default: {}, reload: "live" }),
+  egress: setting(egressSchema, { default: {}, reload: "live" }),
+  apps: setting(v.array(appSchema, "an array of apps"), {
+    env: "HOOKLINE_APPS",
+    default: [],
+    reload: "live",
+  }),
+  endpoints: setting(endpointsSchema, { env: "HOOKLINE_ENDPOINTS", default: {}, reload: "live" }),
 });
 
 /** The effective configuration: every default filled in, every value checked. Keys are those of the file. */

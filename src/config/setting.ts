@@ -13,6 +13,15 @@ export interface EnvNames {
   readonly envSoketi?: string;
 }
 
+/** What a reload does with a key that has changed: it is in force at once, or refused because it needs a restart. */
+export type ReloadKind = "live" | "restart";
+
+/** What a setting says beside its kind. */
+export interface SettingFacts extends EnvNames {
+  /** Of this key and of those below it that say nothing else; absent: as what stands around it (reload-kind.ts). */
+  readonly reload?: ReloadKind;
+}
+
 /** How strong a name is; see EnvNames. */
 export type EnvRank = "own" | "fallback" | "soketi";
 
@@ -21,6 +30,11 @@ export interface EnvMetadata {
   readonly "x-env"?: readonly string[];
   readonly "x-env-fallback"?: readonly string[];
   readonly "x-env-soketi"?: readonly string[];
+}
+
+/** What a reload does, as metadata of a schema. */
+export interface ReloadMetadata {
+  readonly "x-reload"?: ReloadKind;
 }
 
 type Schema = v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>;
@@ -37,7 +51,7 @@ type Schema = v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>;
 export function setting<
   const Kind extends Schema,
   const Default extends v.Default<Kind, undefined> = undefined,
->(kind: Kind, facts: EnvNames & { readonly default?: Default } = {}): v.OptionalSchema<Kind, Default> {
+>(kind: Kind, facts: SettingFacts & { readonly default?: Default } = {}): v.OptionalSchema<Kind, Default> {
   const bare = "default" in facts ? v.optional(kind, facts.default) : v.optional(kind);
   const metadata = metadataOf(facts);
   // The names belong to the key, not to its kind, which may serve another key as well.
@@ -45,10 +59,11 @@ export function setting<
   return named as v.OptionalSchema<Kind, Default>;
 }
 
-function metadataOf({ env, envFallback, envSoketi }: EnvNames): EnvMetadata {
+function metadataOf({ env, envFallback, envSoketi, reload }: SettingFacts): EnvMetadata & ReloadMetadata {
   return {
     ...(env === undefined ? {} : { "x-env": typeof env === "string" ? [env] : env }),
     ...(envFallback === undefined ? {} : { "x-env-fallback": [envFallback] }),
     ...(envSoketi === undefined ? {} : { "x-env-soketi": [envSoketi] }),
+    ...(reload === undefined ? {} : { "x-reload": reload }),
   };
 }

@@ -14,6 +14,12 @@ import type { Resolver } from "./dns/resolver.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { AttemptRequest, Transport } from "./transport.ts";
 
+/** Attempts over HTTP. */
+export interface HttpTransport extends Transport {
+  /** Egress rules and proxy are read anew for the attempts that begin from now on. */
+  reroute(): void;
+}
+
 export interface HttpTransportOptions {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
@@ -43,9 +49,9 @@ interface Route {
  * nothing was sent (RFC 8305 in spirit). Everything later ends the attempt: what the receiver may have
  * seen is not repeated without being counted.
  */
-export function createHttpTransport(options: HttpTransportOptions): Transport {
+export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
   const { deadlines, resolver, exchange } = options;
-  const routes = new WeakMap<Endpoint, Route>();
+  let routes = new WeakMap<Endpoint, Route>();
   const routeOf = (endpoint: Endpoint): Route => {
     let route = routes.get(endpoint);
     if (route === undefined) routes.set(endpoint, (route = createRoute(endpoint, options)));
@@ -91,6 +97,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   };
 
   return {
+    reroute: () => void (routes = new WeakMap()),
     attempt(request) {
       const { cut } = request;
       const route = routeOf(request.endpoint);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/schema.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
@@ -11,8 +12,10 @@ import { mapLambdaOptions } from "./lambda-options.ts";
 import { createResolver } from "./dns/resolver.ts";
 import type { Transport } from "./transport.ts";
 
+type TransportConfig = Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
+
 export interface TransportsOptions {
-  readonly config: Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
+  readonly config: TransportConfig;
   /** Replaces every secret in a text (secrets/mask.ts). */
   readonly mask: (text: string) => string;
 }
@@ -23,6 +26,8 @@ export interface Transports {
   of(endpoint: Endpoint): Transport;
   /** Lets go of what is kept for an endpoint that has been replaced or removed, once nothing of it is in flight. */
   forget(endpoint: Endpoint): void;
+  /** Attempts that begin from now on go by this configuration, which `transportIssues` has nothing against. */
+  follow(config: TransportConfig): void;
   close(): Promise<void>;
 }
 
@@ -31,10 +36,10 @@ export interface Transports {
  *
  * Throws ConfigError for Lambda client options that are unknown.
  */
-export function createTransports({ config, mask }: TransportsOptions): Transports {
-  const egress = createEgress(config.egress);
-  const proxy = config.egress.proxy === null ? null : new URL(config.egress.proxy);
-  const issues = lambdaIssues(config);
+export function createTransports({ config: first, mask }: TransportsOptions): Transports {
+  let config = first;
+  let egress = createEgress(config.egress);
+  const issues = transportIssues(config);
   if (issues.length > 0) throw new ConfigError(issues);
 
   const deadlines = createDeadlines(systemClock);
@@ -42,9 +47,13 @@ export function createTransports({ config, mask }: TransportsOptions): Transport
     clock: systemClock,
     deadlines,
     resolver: createResolver({ clock: systemClock }),
-    exchange: createHttp1Exchange(config.webhooks.max_in_flight),
-    egress,
-    proxy,
+    exchange: createHttp1Exchange(() => config.webhooks.max_in_flight),
+    get egress() {
+      return egress;
+    },
+    get proxy() {
+      return config.egress.proxy === null ? null : new URL(config.egress.proxy);
+    },
     mask,
   });
   const lambda = createLambdaTransport({ clock: systemClock, deadlines });
@@ -54,6 +63,13 @@ export function createTransports({ config, mask }: TransportsOptions): Transport
       // What HTTP keeps goes with the object.
       if (endpoint.target.kind === "lambda") lambda.forget(endpoint);
     },
+    follow(next) {
+      const isOther = !isDeepStrictEqual(next.egress, config.egress);
+      config = next;
+      if (!isOther) return;
+      egress = createEgress(next.egress);
+      http.reroute();
+    },
     async close() {
       await http.close();
       await lambda.close();
@@ -61,7 +77,8 @@ export function createTransports({ config, mask }: TransportsOptions): Transport
   };
 }
 
-function lambdaIssues(config: Pick<Config, "apps" | "endpoints">): ConfigIssue[] {
+/** What of a checked configuration no transport could carry. */
+export function transportIssues(config: Pick<Config, "apps" | "endpoints">): ConfigIssue[] {
   const receivers = [
     ...Object.entries(config.endpoints).map(([name, receiver]) => [`endpoints.${name}`, receiver] as const),
     ...config.apps.flatMap((app, i) =>

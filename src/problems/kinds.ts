@@ -118,6 +118,18 @@ export const problemKinds = {
     summary: "a worker loop crashed and is restarted",
     remedy: "see the loop's last error in GET /v1/workers",
   },
+  config_refused: {
+    severity: "warning",
+    object: "process",
+    summary: "the last reload of the configuration was refused; the one before is in force",
+    remedy: "mend what the detail says, and reload: `hookline config check` lists all that is wrong",
+  },
+  config_needs_restart: {
+    severity: "note",
+    object: "process",
+    summary: "the configuration has changes that need a restart",
+    remedy: "restart the process when it suits, or put these keys back",
+  },
 } as const satisfies Record<string, Kind>;
 
 export type ProblemKind = keyof typeof problemKinds;

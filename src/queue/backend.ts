@@ -80,13 +80,24 @@ export interface Consuming {
   readonly waitMs: number;
 }
 
+/** What of an app a driver may write into a job. */
+export interface WrittenApp {
+  readonly id: string;
+  readonly key: string;
+  readonly secret: string;
+  /** Forms of job this app takes. */
+  readonly accept: ReadonlySet<string>;
+}
+
 /** What a driver is given beside its configuration. */
 export interface DriverContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
-  /** How far the receivers' retries reach; see retryBounds. */
+  /** How far the receivers' retries reach (retryBounds); to be read anew, for receivers change while the process runs. */
   readonly retries: RetryBounds;
+  /** An app that is in force now, by id, else by key. Absent: the configuration's of the start. */
+  readonly findApp?: (id: string | null, key: string | null) => WrittenApp | null;
   /** Told when this process can never use the backend again, and must end with exit code 1. Absent: it is thrown. */
   readonly fail?: (error: Error) => void;
 }

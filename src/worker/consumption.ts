@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { GroupConfig, QueueConfig } from "../config/schema.ts";
+import type { Config, GroupConfig, QueueConfig } from "../config/schema.ts";
 import type { Cut } from "../delivery/cut.ts";
 import type { Live } from "../delivery/live.ts";
 import type { Outcome } from "../delivery/outcome.ts";
@@ -21,7 +21,7 @@ export interface ConsumptionOptions {
   readonly live: Live;
   readonly driver: QueueDriver;
   /** As the backend in use wants it. */
-  readonly consuming: Consuming;
+  readonly consuming: (config: Config) => Consuming;
   readonly gates: EndpointGates;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: AttemptLog["record"];
@@ -53,11 +53,15 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
   const { live } = options;
   const { config } = live;
   const { queues, groups, consume } = config.queue;
-  const { concurrency: perQueue, leaseMs, waitMs } = options.consuming;
   const grouped = new Set(groups.flatMap((group) => group.queues.map(({ name }) => name)));
   const single = queues.filter(({ name }) => !grouped.has(name));
-  const total = single.length * perQueue + groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  const beyond = createBeyondSlots(config.webhooks.max_in_flight - total);
+  const perQueue = (now: Config): number => options.consuming(now).concurrency;
+  /** What webhooks.max_in_flight leaves; queue.groups stays as it is while the process runs. */
+  const beyondOf = (now: Config): number =>
+    now.webhooks.max_in_flight -
+    single.length * perQueue(now) -
+    groups.reduce((sum, { concurrency }) => sum + concurrency, 0);
+  const beyond = createBeyondSlots(beyondOf(config));
 
   const create = (
     queue: QueueConfig,
@@ -72,8 +76,8 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
       ...own,
       queue: queue.name,
       health: options.faults.of(queue.name),
-      leaseMs,
-      waitMs,
+      leaseMs: () => options.consuming(live.config).leaseMs,
+      waitMs: options.consuming(config).waitMs,
       turnMs: Math.min(15_000, config.supervisor.stall_ms / 3),
       plan: contextOf(live),
       gateOf: ({ endpoint }) => options.gates.of(endpoint),
@@ -90,18 +94,18 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
     });
   };
 
-  const workers = consume
-    ? [
-        ...single.map((queue) =>
-          create(queue, {
-            slots: createSlots({ total: perQueue, strategy: "weighted", beyond }),
-            weight: 1,
-            emptyPauseMs: 0,
-          }),
-        ),
-        ...groups.flatMap(createGroup),
-      ]
-    : [];
+  const createSingle = (queue: QueueConfig): QueueWorker => {
+    const slots = createSlots({ total: perQueue(config), strategy: "weighted", beyond });
+    const worker = create(queue, { slots, weight: 1, emptyPauseMs: 0 });
+    live.onReplace(({ next }) => {
+      if (slots.total === perQueue(next.config)) return;
+      slots.resize(perQueue(next.config));
+      worker.resize();
+    });
+    return worker;
+  };
+  const workers = consume ? [...single.map(createSingle), ...groups.flatMap(createGroup)] : [];
+  live.onReplace(({ next }) => beyond.resize(beyondOf(next.config)));
   return {
     start() {
       for (const worker of workers) worker.start();

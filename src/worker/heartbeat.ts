@@ -12,7 +12,7 @@ export interface HeartbeatOptions {
   readonly queue: string;
   readonly driver: QueueDriver;
   readonly held: HeldLeases;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -29,9 +29,9 @@ export interface HeartbeatOptions {
  * own clock is asked for first: it began after the lease call did, and that call may have waited for long.
  */
 export function createHeartbeat(options: HeartbeatOptions): (context: ChildContext) => Promise<void> {
-  const { queue, driver, held: leases, leaseMs, clock, metrics, log, health } = options;
+  const { queue, driver, held: leases, clock, metrics, log, health } = options;
   // Four looks in each third: a lease is renewed at latest when 5/12 of it are over.
-  const everyMs = Math.min(Math.max(10, leaseMs / 12), options.waitMs);
+  const everyMs = (): number => Math.min(Math.max(10, options.leaseMs() / 12), options.waitMs);
   const lost = metrics.lost.labels({ queue });
 
   const lose = (held: Held, why: string): void => {
@@ -45,7 +45,7 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
     try {
       return await driver.extend(
         due.map(({ lease }) => lease),
-        leaseMs,
+        options.leaseMs(),
       );
     } catch (error) {
       const now = clock.monotonic();
@@ -56,6 +56,7 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
 
   const beat = async (): Promise<void> => {
     const now = clock.monotonic();
+    const leaseMs = options.leaseMs();
     const due: Held[] = [];
     for (const held of leases.values()) {
       if (held.state !== "settling" && held.expiresAt - now <= (leaseMs * 2) / 3) due.push(held);
@@ -73,7 +74,7 @@ export function createHeartbeat(options: HeartbeatOptions): (context: ChildConte
   return async (context) => {
     while (!context.signal.aborted) {
       await context.checkpoint();
-      await sleep(everyMs, context.signal);
+      await sleep(everyMs(), context.signal);
       try {
         await beat();
         health.ok("extend");

@@ -16,7 +16,7 @@ export interface PollerOptions {
   readonly driver: QueueDriver;
   readonly held: HeldLeases;
   readonly prefetch: Prefetch;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
   /** Pause after a call that brought nothing. */
@@ -57,6 +57,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
     context.signal.addEventListener("abort", stop, { once: true });
     const call = { ...wished, max: Math.min(wished.max, most) };
     const startedAt = clock.monotonic();
+    const leaseMs = options.leaseMs();
     let cutTimer: ReturnType<typeof setTimeout> | undefined;
     prefetch.onOpen((key) => {
       if (cutTimer !== undefined || !call.closedKeys.has(key)) return;
@@ -68,7 +69,7 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
     try {
       const leases = await driver.lease(queue, {
         ...call,
-        leaseMs: options.leaseMs,
+        leaseMs,
         waitMs: options.waitMs,
         signal: cut.signal,
       });
@@ -79,8 +80,8 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
       // All are held before any is planned: an exception below must not leave one without a heartbeat.
       // A lease begins somewhere in the call that brought it. Most of a long call is the wait before; where it
       // is not, the heartbeat asks the backend at once, because more than a third seems to be over.
-      const since = Math.max(startedAt, clock.monotonic() - options.leaseMs / 2);
-      const all = leases.map((lease) => options.held.add(lease, since + options.leaseMs));
+      const since = Math.max(startedAt, clock.monotonic() - leaseMs / 2);
+      const all = leases.map((lease) => options.held.add(lease, since + leaseMs));
       let bug: unknown;
       const pace = createPacer();
       for (const held of all) {

@@ -33,7 +33,7 @@ export interface QueueWorkerOptions {
   readonly slots: Slots;
   /** Starts in a round of the group's; 1 for a queue alone. */
   readonly weight: number;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   /** Longest wait of one lease call. */
   readonly waitMs: number;
   /** After an empty lease the queue is not asked again for so long. */
@@ -59,6 +59,8 @@ export interface QueueWorkerOptions {
 export interface QueueWorker {
   readonly scheduler: Scheduler;
   start(): void;
+  /** The slots are more or fewer since now. */
+  resize(): void;
   /**
    * Plans by another context from now on, what is held and has not started included. Attempts in flight end under
    * what they began under.
@@ -132,8 +134,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const scheduler = createScheduler({
     slots,
     weight: options.weight,
-    // Twice the slots: one set at work, the next at hand while the one after is fetched.
-    capacity: Math.max(16, slots.total * 2),
+    capacity: capacityFor(slots),
     isSole: isSole(plan),
     gateOf: options.gateOf,
     ownConcurrencyOf: ({ limits }) => limits.concurrency,
@@ -261,6 +262,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       supervisor.add({ id: pollerId, run: poller });
       for (let index = 0; index < slots.total; index += 1) addLoop();
     },
+    resize: () => scheduler.resize(capacityFor(slots)),
     follow(next, { changed, removed }) {
       if (isDraining) return;
       plan = next;
@@ -288,6 +290,11 @@ function withLearntId({ learntId }: Held, disposition: Disposition): Disposition
   const { verb } = disposition;
   if (verb !== "retry" && verb !== "park" && verb !== "dead") return disposition;
   return { ...disposition, id: learntId };
+}
+
+/** Twice the slots: one set at work, the next at hand while the one after is fetched. */
+function capacityFor({ total }: Slots): number {
+  return Math.max(16, total * 2);
 }
 
 /** Whether this queue's jobs can go to one endpoint only. */

@@ -35,6 +35,7 @@ export interface AdminSetup {
   children?: ChildStatus[];
   clock?: Clock;
   configEntries?: AdminDeps["configEntries"];
+  reload?: AdminDeps["reload"];
   /** Stands in for the transport of test deliveries. */
   transport?: Transport;
 }
@@ -124,6 +125,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     version: "1.2.3",
     startedAt: clock.monotonic() - 5000,
     configEntries: setup.configEntries ?? (() => []),
+    reload: setup.reload ?? (() => Promise.reject(new Error("this test reloads nothing"))),
     state: () => state,
     problems: createProblemList([() => findings, () => faults.findings()]),
   };

@@ -94,6 +94,7 @@ test("the defaults are those of contract §2", async () => {
       batching: { enabled: false, duration_ms: 50, size: 100 },
       max_in_flight: 1024,
     },
+    reload: { watch: false, partial: false, revision: null },
     supervisor: {
       max_restarts: 8,
       within_ms: 60_000,
@@ -387,6 +388,7 @@ describe("JSON Schema", () => {
       "queue",
       "database",
       "webhooks",
+      "reload",
       "supervisor",
       "log",
       "metrics",
@@ -401,6 +403,7 @@ describe("JSON Schema", () => {
       default: 9640,
       description: "Port of the admin API; 0 = any free one.",
       "x-env": ["HOOKLINE_PORT"],
+      "x-reload": "restart",
     });
   });
 

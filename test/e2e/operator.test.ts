@@ -75,16 +75,6 @@ test("on the driver none the last line counts what was discarded", async () => {
   expect(server.logs().at(-1)).toMatchObject({ msg: "stopped", enqueued: 0, discarded: 7 });
 });
 
-// Finding: SIGHUP, which a closed terminal sends, ended the process without a drain.
-test("SIGHUP drains as SIGTERM does", async () => {
-  await using receiver = await startReceiver({ behaviour: answer(200, { delayMs: 300 }) });
-  await using server = await startExecutable(configFor([{ url: receiver.url }]));
-  await server.enqueue("webhooks", jobsFrom(0, 1));
-  await receiver.waitForCount(1);
-  expect(await server.stop("SIGHUP")).toBe(0);
-  expect(server.logs().at(-1)).toMatchObject({ msg: "stopped", delivered: 1, left_behind: 0 });
-});
-
 test("under nohup SIGHUP stays ignored", async () => {
   const command = ["nohup", await ensureExecutable()];
   await using server = await startExecutable(configFor([]), { command });

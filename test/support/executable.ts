@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, executablePath, isFresh } from "../../scripts/build.ts";
@@ -22,6 +22,12 @@ export interface ApiAnswer {
 
 /** A running `hookline serve`; `await using` ends it whatever happens in the test. */
 export interface Executable extends AsyncDisposable {
+  /** The path of its configuration file. */
+  readonly file: string;
+  /** What the file holds for such a configuration. */
+  readonly configText: (config: object) => string;
+  /** Replaces the file by rename; the server reads it when it is told to. */
+  configure(config: object): void;
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly pid: number;
@@ -94,8 +100,11 @@ export async function startExecutable(config: object, options: StartOptions = {}
   const command = options.command ?? [await ensureExecutable()];
   const directory = mkdtempSync(join(tmpdir(), "hookline-e2e-"));
   const file = join(directory, "config.json");
-  const { server, ...rest } = config as { server?: object };
-  writeFileSync(file, JSON.stringify({ server: { port: 0, token, ...server }, ...rest }));
+  const textOf = (given: object): string => {
+    const { server, ...rest } = given as { server?: object };
+    return JSON.stringify({ server: { port: 0, token, ...server }, ...rest });
+  };
+  writeFileSync(file, textOf(config));
   const child = Bun.spawn([...command, "serve", "--config", file, ...(options.args ?? [])], {
     cwd: directory,
     env: cleanEnv(options.env),
@@ -152,6 +161,12 @@ export async function startExecutable(config: object, options: StartOptions = {}
   const executable: Executable = {
     get url() {
       return url;
+    },
+    file,
+    configText: textOf,
+    configure(next) {
+      writeFileSync(`${file}.next`, textOf(next));
+      renameSync(`${file}.next`, file);
     },
     pid: child.pid,
     exited,

@@ -142,7 +142,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     faults,
     live,
     driver,
-    consuming: consumingOf(config),
+    consuming: consumingOf,
     gates,
     attempt: setup.attempt?.(real) ?? real,
     record: () => undefined,

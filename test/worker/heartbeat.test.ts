@@ -88,7 +88,7 @@ test("a lease is renewed when a third of it is over, looked at four times in tha
       },
     } as unknown as QueueDriver,
     held: leases,
-    leaseMs: lasts,
+    leaseMs: () => lasts,
     clock: { now: () => now, monotonic: () => now },
     metrics: createMetrics(),
     log: silentLogger,

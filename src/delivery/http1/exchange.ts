@@ -74,7 +74,7 @@ const defaultMaxIdle = 1024;
  *
  * @param maxIdle Most connections that are kept open while nothing is in flight on them.
  */
-export function createHttp1Exchange(maxIdle = defaultMaxIdle): Exchange {
+export function createHttp1Exchange(maxIdle: () => number = () => defaultMaxIdle): Exchange {
   const idle = createIdleConnections<Channel>(maxIdle);
   const lines = new WeakMap<Destination, Line>();
   /** Long texts (certificates) of `sharing`, each under a short one. */

@@ -35,7 +35,7 @@ interface Entry<C> {
  * @param max Most of them, whomever they lead to: deliveries in turn to thousands of receivers, each of which
  * keeps connections for minutes, would otherwise use up the files that a process may have open.
  */
-export function createIdleConnections<C extends Closable>(max: number): IdleConnections<C> {
+export function createIdleConnections<C extends Closable>(max: () => number): IdleConnections<C> {
   const stacks = new Map<string, Entry<C>[]>();
   /** All of them, the one that has waited longest first. */
   const all = new Set<Entry<C>>();
@@ -88,7 +88,7 @@ export function createIdleConnections<C extends Closable>(max: number): IdleConn
       if (stack === undefined) stacks.set(key, [entry]);
       else stack.push(entry);
       all.add(entry);
-      if (all.size > max) closeOldest();
+      while (all.size > max()) closeOldest();
       sweeper ??= setInterval(sweep, sweepMs);
     },
 

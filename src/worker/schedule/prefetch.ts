@@ -42,6 +42,8 @@ export interface PrefetchInside extends Prefetch {
   parked(lane: Lane): void;
   /** The lane's endpoint is gone; nothing waits in it. What it has parked comes like that of any unknown key. */
   forget(lane: Lane): void;
+  /** So many leases may wait here from now on. */
+  setCapacity(capacity: number): void;
   /** Whether there is one endpoint only, from now on. */
   setSole(isSole: boolean): void;
   /** To be called after every change of the lane, with the weight it had before. */
@@ -67,10 +69,10 @@ const lookMs = 10;
 const longestWaitMs = 1_000;
 
 export function createPrefetch(options: PrefetchOptions): PrefetchInside {
-  const { capacity, lanes, trim, place } = options;
-  let { isSole } = options;
+  const { lanes, trim, place } = options;
+  let { isSole, capacity } = options;
   /** Half the room at a time: a call for every single slot would cost a round trip per job. */
-  const worthACall = Math.max(1, Math.floor(capacity / 2));
+  let worthACall = Math.max(1, Math.floor(capacity / 2));
   /** Lanes with more waiting than their free places, and how many deliveries that is in all. */
   const crowded = new Set<Lane>();
   let counted = 0;
@@ -174,6 +176,12 @@ export function createPrefetch(options: PrefetchOptions): PrefetchInside {
       arrived.delete(lane);
       watched.delete(lane);
       unwatchPace(lane);
+    },
+    setCapacity(value) {
+      capacity = value;
+      worthACall = Math.max(1, Math.floor(capacity / 2));
+      known = null;
+      tellRoom();
     },
     setSole(value) {
       isSole = value;

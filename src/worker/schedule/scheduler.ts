@@ -61,6 +61,8 @@ export interface Scheduler {
   takeOut(isMeant: (delivery: Delivery) => boolean): Delivery[];
   /** Follows other settings of endpoints, and lets go of those that are gone; nothing waits for these any more. */
   follow(change: SchedulerChange): void;
+  /** The slots are more or fewer since now, and so many leases may wait here. */
+  resize(capacity: number): void;
   /** Takes out everything that waits, last come first: to be released at shutdown. No more grants. */
   drain(): Delivery[];
   /** Resolves when no attempt is in flight, or when the signal aborts. */
@@ -194,6 +196,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const recount = (difference: number): void => {
     active += difference;
     user.isBusy = active > 0;
+    shareOut();
+  };
+
+  const shareOut = (): void => {
     const before = share;
     share = Math.max(1, Math.floor(slots.total / Math.max(1, active)));
     if (share <= before) return;
@@ -323,6 +329,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       // Only now: a slot that is given back starts what waits, which must not be what is taken out.
       for (const one of givenBack) one.end(null);
       return [...givenBack.map(({ delivery }) => delivery), ...waiting];
+    },
+
+    resize(capacity) {
+      prefetch.setCapacity(capacity);
+      shareOut();
+      slots.offerSoon();
     },
 
     follow({ changed, removed, isSole }) {

@@ -33,6 +33,8 @@ export interface SlotUser {
 export interface Slots {
   /** Shared slots there are. */
   readonly total: number;
+  /** So many shared slots from now on; who holds one beyond that keeps it to its end. */
+  resize(total: number): void;
   /** Adds a queue, in the group's order. */
   join(user: SlotUser): void;
   /** Starts what may start. To be called after every event that may have made a lane ready. */
@@ -59,16 +61,26 @@ export interface BeyondSlots {
   /** Takes one; false when none is left. */
   take(): boolean;
   give(): void;
+  /** So many in all from now on; those beyond that are taken back as they are given. */
+  resize(total: number): void;
   /** Calls the listener when one is given back after none was left. */
   onFree(listener: () => void): void;
 }
 
-export function createBeyondSlots(total: number): BeyondSlots {
+export function createBeyondSlots(first: number): BeyondSlots {
   const listeners: (() => void)[] = [];
-  let free = Math.max(0, total);
+  let total = Math.max(0, first);
+  /** Less than 0 while more are taken than there are, after a change. */
+  let free = total;
   return {
+    resize(next) {
+      const before = free;
+      free += Math.max(0, next) - total;
+      total = Math.max(0, next);
+      if (before <= 0 && free > 0) for (const listener of listeners) queueMicrotask(listener);
+    },
     take() {
-      if (free === 0) return false;
+      if (free <= 0) return false;
       free -= 1;
       return true;
     },
@@ -93,7 +105,8 @@ interface Seat {
   owed: number;
 }
 
-export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
+export function createSlots({ total: first, strategy, beyond }: SlotsOptions): Slots {
+  let total = first;
   const seats: Seat[] = [];
   /** Attempts in flight by endpoint; kept where several queues share the slots. */
   const inFlight = new Map<string, number>();
@@ -177,7 +190,13 @@ export function createSlots({ total, strategy, beyond }: SlotsOptions): Slots {
   beyond.onFree(offer);
 
   return {
-    total,
+    get total() {
+      return total;
+    },
+    resize(next) {
+      total = next;
+      offer();
+    },
     join: (user) => void seats.push({ user, owed: 0 }),
     offer,
     offerSoon() {

@@ -27,7 +27,7 @@ describe("idle connections", () => {
   let idle: IdleConnections<Closable>;
   beforeEach(() => {
     jest.useFakeTimers();
-    idle = createIdleConnections(4);
+    idle = createIdleConnections(() => 4);
   });
   afterEach(() => {
     idle.close();
@@ -148,7 +148,7 @@ describe("idle connections", () => {
 
 test("deliveries in turn to many receivers leave no more connections open than the most", async () => {
   const receivers = await Promise.all(Array.from({ length: 12 }, () => startReceiver()));
-  const transport = transportOver(createHttp1Exchange(5));
+  const transport = transportOver(createHttp1Exchange(() => 5));
   for (const { url } of receivers) {
     expect(await attempt(transport, httpEndpoint(url))).toMatchObject({ kind: "delivered" });
   }

@@ -9,7 +9,7 @@ const section = v.strictObject({
     env: "QUEUE_FILE_PATH",
     default: "./hookline-data",
   }),
-  concurrency: setting(concurrency, { env: "QUEUE_FILE_CONCURRENCY", default: 5 }),
+  concurrency: setting(concurrency, { env: "QUEUE_FILE_CONCURRENCY", default: 5, reload: "live" }),
   fsync: setting(
     choice(
       ["always", "interval", "never"],
@@ -41,7 +41,7 @@ type Config = CommonConfig & { readonly queue: { readonly file: v.InferOutput<ty
 
 /** A journal in a folder of this machine; `queue.file`. */
 export const file = {
-  queue: { file: setting(section, { default: {} }) },
+  queue: { file: setting(section, { default: {}, reload: "restart" }) },
   unused: noGrace,
   consuming: (config) => ({
     concurrency: config.queue.file.concurrency,

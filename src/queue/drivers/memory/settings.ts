@@ -15,14 +15,14 @@ const section = v.strictObject({
     ),
     { default: "evict_oldest" },
   ),
-  concurrency: setting(concurrency, { env: "QUEUE_MEMORY_CONCURRENCY", default: 5 }),
+  concurrency: setting(concurrency, { env: "QUEUE_MEMORY_CONCURRENCY", default: 5, reload: "live" }),
 });
 
 type Config = CommonConfig & { readonly queue: { readonly memory: v.InferOutput<typeof section> } };
 
 /** Queues in this process; `queue.memory`. */
 export const memory = {
-  queue: { memory: setting(section, { default: {} }) },
+  queue: { memory: setting(section, { default: {}, reload: "restart" }) },
   unused: noGrace,
   consuming: (config) => ({
     concurrency: config.queue.memory.concurrency,

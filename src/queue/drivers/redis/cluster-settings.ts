@@ -14,7 +14,7 @@ import {
 import type { RedisDriverOptions } from "./options.ts";
 
 const section = v.strictObject({
-  concurrency: setting(concurrency, { env: "REDIS_CLUSTER_QUEUE_CONCURRENCY", default: 5 }),
+  concurrency: setting(concurrency, { env: "REDIS_CLUSTER_QUEUE_CONCURRENCY", default: 5, reload: "live" }),
   prefix: setting(prefix, { env: "REDIS_CLUSTER_QUEUE_PREFIX", default: "sockudo_queue:" }),
   nodes: setting(v.pipe(v.array(clusterNode, "an array of node URLs"), v.minLength(1, "at least one node")), {
     env: "REDIS_CLUSTER_NODES",
@@ -36,7 +36,7 @@ type Config = CommonConfig & {
 
 /** A Redis Cluster; `queue.redis_cluster`, and what its nodes' URLs leave out from `database.redis`. */
 export const redisCluster = {
-  queue: { redis_cluster: setting(section, { default: {} }) },
+  queue: { redis_cluster: setting(section, { default: {}, reload: "restart" }) },
   database,
   unused: noGrace,
   wait,

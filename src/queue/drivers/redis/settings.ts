@@ -12,6 +12,7 @@ const section = v.strictObject({
     env: "QUEUE_REDIS_CONCURRENCY",
     envSoketi: "SOKETI_QUEUE_REDIS_CONCURRENCY",
     default: 5,
+    reload: "live",
   }),
   prefix: setting(prefix, { env: "QUEUE_REDIS_PREFIX", default: "sockudo_queue:" }),
   url_override: setting(
@@ -54,7 +55,7 @@ type RedisSettings = Omit<RedisDriverOptions, "encodeForSockudo"> & {
 
 /** One Redis server, or one that Sentinels name; with `cluster_mode` a Redis Cluster. `queue.redis`, `database.redis`. */
 export const redis = {
-  queue: { redis: setting(section, { default: {} }) },
+  queue: { redis: setting(section, { default: {}, reload: "restart" }) },
   database,
   unused: noGrace,
   wait,
@@ -66,9 +67,15 @@ export const redis = {
   }),
   async create(config, context) {
     const { createRedisDriver } = await import("./driver.ts");
-    const { sockudoEncoder } = await import("./sockudo-encoder.ts");
+    const { liveSockudoEncoder, sockudoEncoder } = await import("./sockudo-encoder.ts");
     const { sockudoApps, ...options } = redisOptions(config);
-    const encodeForSockudo = sockudoApps === null ? null : sockudoEncoder(sockudoApps);
+    const { findApp } = context;
+    const encodeForSockudo =
+      sockudoApps === null
+        ? null
+        : findApp === undefined
+          ? sockudoEncoder(sockudoApps)
+          : liveSockudoEncoder(findApp);
     return createRedisDriver({ ...options, encodeForSockudo }, context);
   },
 } satisfies Backend<Config>;

@@ -74,8 +74,12 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     memory,
     clock,
     fifoOnFailure: options.fifoOnFailure,
-    maxAgeMs: options.maxAgeMs ?? options.retryScheduleMs * 1.5,
-    retryDelaysMs: options.retryDelaysMs,
+    get maxAgeMs() {
+      return options.maxAgeMs ?? options.retryScheduleMs * 1.5;
+    },
+    get retryDelaysMs() {
+      return options.retryDelaysMs;
+    },
   });
   const grace = createGrace({
     memory,

@@ -96,7 +96,7 @@ export const section = v.pipe(
       env: "SOKETI_QUEUE_SQS_POLLING_WAIT_TIME_MS",
       default: 0,
     }),
-    concurrency: setting(concurrency, { env: "QUEUE_SQS_CONCURRENCY", default: 5 }),
+    concurrency: setting(concurrency, { env: "QUEUE_SQS_CONCURRENCY", default: 5, reload: "live" }),
     fifo: setting(flag("FIFO queues; by default true when queue_url ends in .fifo."), {
       env: "QUEUE_SQS_FIFO",
     }),

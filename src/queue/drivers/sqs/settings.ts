@@ -16,7 +16,7 @@ const fifoDeduplicationMs = 300_000;
 
 /** SQS and what speaks like it; `queue.sqs`. */
 export const sqs = {
-  queue: { sqs: setting(section, { default: {} }) },
+  queue: { sqs: setting(section, { default: {}, reload: "restart" }) },
   // Long polls are fetches, several a queue; deliveries go over connections of our own.
   fetches: 65_335,
   unused: { failed_retention: retention, failed_retention_ms: retention },
@@ -94,11 +94,18 @@ export function sqsOptions(config: Config, retries: RetryBounds): SqsOptions {
     groupRateLimit: sqs.group_rate_limit === null ? null : { perSecond: sqs.group_rate_limit.per_second },
     autoCreate: sqs.auto_create,
     consume,
-    retryScheduleMs: retries.scheduleMs,
-    retryDelaysMs: retries.delaysMs,
+    // Read anew each time: the receivers may change while the process runs.
+    get retryScheduleMs() {
+      return retries.scheduleMs;
+    },
+    get retryDelaysMs() {
+      return retries.delaysMs;
+    },
     maxAgeMs: null,
     unknownGraceMs: reliability.unknown_grace_ms,
-    maxAttempts: retries.maxAttempts,
+    get maxAttempts() {
+      return retries.maxAttempts;
+    },
     shutdownTimeoutMs: reliability.shutdown_timeout_ms,
     deduplicationTtlMs: reliability.deduplication_ttl_ms,
     notes: notesOf(config),
