@@ -80,7 +80,7 @@ Exit code 0 when it is, 1 when it is not or does not answer within 3 seconds. Ma
   {
     name: "reload",
     synopsis: "[--partial] [--url URL] [--json]",
-    summary: "have a server read its configuration again",
+    summary: "read the configuration again",
     example: "hookline reload",
     details: `  --partial        put in force what can be, where other keys need a restart
 ${serverFlags}

@@ -37,6 +37,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "POST /v1/endpoints/:app/:name/pause": [],
   "POST /v1/endpoints/:app/:name/resume": [],
   "POST /v1/endpoints/:app/:name/test": [],
+  "POST /v1/config/reload": [],
   "POST /v1/workers/:id/restart": [],
   "POST /v1/workers/:id/crash": [],
   "POST /v1/workers/:id/stall": [],
