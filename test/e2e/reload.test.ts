@@ -34,7 +34,7 @@ const reload = async (server: Executable, body?: object): Promise<Answer> => {
   return reply.body as Answer;
 };
 const reloadsLogged = (server: Executable): number =>
-  server.logs().filter(({ msg }) => String(msg).startsWith("the configuration is re")).length;
+  server.logs().filter(({ msg }) => msg.startsWith("the configuration is re")).length;
 const shown = async (server: Executable): Promise<unknown> =>
   (await server.api("GET", "/v1/config?limit=1000")).body;
 const refusal = async (server: Executable): Promise<unknown> => {
@@ -85,9 +85,9 @@ describe("a reload that is asked for", () => {
     const good = ofApp({ webhooks: [webhook("one", receiver.url)] });
     await using server = await startExecutable(good);
     let next = 0;
-    let isPosting = true;
+    const posts = new AbortController();
     const posting = (async () => {
-      while (isPosting) {
+      while (!posts.signal.aborted) {
         await server.enqueue("webhooks", jobsFrom(next, 20));
         next += 20;
       }
@@ -128,7 +128,7 @@ describe("a reload that is asked for", () => {
     expect(await refusal(server)).toMatchObject({ status: "degraded" });
     const problems = (await server.api("GET", "/v1/problems")).body;
     expect(JSON.stringify(problems)).toContain("server.port");
-    const logged = server.logs().filter(({ msg }) => String(msg).startsWith("the configuration is refused"));
+    const logged = server.logs().filter(({ msg }) => msg.startsWith("the configuration is refused"));
     expect(logged).toHaveLength(3);
 
     const partial = await reload(server, { partial: true });
@@ -140,7 +140,7 @@ describe("a reload that is asked for", () => {
     expect(await refusal(server)).toBeUndefined();
     server.configure(good);
     expect((await reload(server)).needs_restart).toEqual([]);
-    isPosting = false;
+    posts.abort();
     await posting;
     await server.untilIdle("webhooks");
     expect(new Set(receiver.requests.map(jobNumberOf)).size).toBe(next);
@@ -225,7 +225,7 @@ test("reload.watch: a rename, a swapped symbolic link, half a file, an empty one
   const changes = (): number =>
     server.logs().filter(({ msg, by }) => by === "watch" && msg === "the configuration is reloaded").length;
   const refusals = (): number =>
-    server.logs().filter(({ msg }) => String(msg).startsWith("the configuration is refused")).length;
+    server.logs().filter(({ msg }) => msg.startsWith("the configuration is refused")).length;
   const reloads = (count: number, what: string) => until(() => changes() === count, { what });
   const refuses = (count: number, what: string) => until(() => refusals() === count, { what });
 
