@@ -172,6 +172,8 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
       const slot = slotWith(needle, hashOf(needle.text, needle.text.length));
       if (slot === -1) return;
       const entry = (slots[slot] as number) - 1;
+      // It was taken away before, and is kept yet.
+      if (former.has(entry)) return;
       const left = (counts[entry] as number) - 1;
       counts[entry] = left;
       if (left > 0) return;

@@ -524,6 +524,7 @@ describe("createMasker", () => {
     expect(mask("first-secret third-secret")).toBe("*** ***");
     mask.remove(["fourth-secret"]);
     expect(mask("first-secret second-secret third-secret fourth-secret")).toBe("first-secret *** *** ***");
+    mask.remove(["third-secret"]);
     mask.add(["third-secret"]);
     mask.remove(["second-secret"]);
     expect(mask("third-secret fourth-secret second-secret")).toBe("*** *** ***");
