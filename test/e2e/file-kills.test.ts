@@ -122,4 +122,4 @@ test(`${kills} times killed under load: each 202 is delivered, and again only wh
     `${kills} kills: ${confirmed.size} jobs confirmed, ${accepted.size} delivered, ${doubles} twice (at most ${mostDoubled} a kill), ${firstSegments.size} first segments`,
   );
   expect(await server.stop()).toBe(0);
-}, 1_800_000);
+}, 3_600_000);

@@ -44,6 +44,8 @@ export interface FileDriverOptions {
   readonly slackBytes?: number;
 }
 
+/** From so many jobs on, what reading them left behind is worth a collection. */
+const manyJobs = 50_000;
 /** Longer than a process lives; a bound at all, so that a wrong unit is told from a long delay. */
 const maxDelayMs = 366 * 24 * 3_600_000;
 
@@ -191,13 +193,14 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
         onFailure: options.fail,
       });
       store = opened;
-      collectGarbage();
+      const isLarge = opened.recovered.locations.size > manyJobs;
+      if (isLarge) collectGarbage();
       for (const name of new Set([...opened.queues(), ...options.queues])) createQueue(name, opened);
       const stored = [...opened.recovered.stored.values()];
       records.restore(stored);
       opened.recovered.cold.clear();
       opened.recovered.letters.clear();
-      collectGarbage();
+      if (isLarge) collectGarbage();
       opened.recovered.stored.clear();
       orphans = findOrphans();
       await opened.journal.safe();

@@ -148,6 +148,8 @@ export function createRewrite(options: RewriteOptions): Rewrite {
       }
     } else if (type === types.children) {
       rewriteChildren(segment, queue, body, at);
+    } else if (type === types.stored) {
+      options.rewriteStored(segment, body, at);
     } else if (type === types.dedup) {
       const reader = new Reader(body);
       const [key, fingerprint, id] = [reader.name(), reader.name(), reader.name()];
