@@ -128,24 +128,27 @@ describe("polling groups", () => {
     return bench;
   }
 
-  /** Puts so many jobs on each queue and starts both at once. */
+  const queues = ["first", "second"] as const;
+
+  /** Pauses both queues and puts so many jobs on each. */
   async function load(server: Executable, counts: { first: number; second: number }): Promise<void> {
-    const queues = ["first", "second"] as const;
     for (const queue of queues) await server.api("POST", `/v1/queues/${queue}/pause`);
     await enqueueBacklog(server, "a", counts.first, { queue: "first" });
     await enqueueBacklog(server, "b", counts.second, { queue: "second" });
-    await Promise.all(queues.map((queue) => server.api("POST", `/v1/queues/${queue}/resume`)));
   }
 
+  const resume = (server: Executable, queue: string) => server.api("POST", `/v1/queues/${queue}/resume`);
+
   test("weighted 3 to 1: the starts come about so, and within the group's concurrency", async () => {
-    const queues = [
+    const weights = [
       { name: "first", weight: 3 },
       { name: "second", weight: 1 },
     ];
     // Without first attempts of endpoints beyond the slots: what is in flight is the group's own.
-    await using bench = await startGroup({ strategy: "weighted", queues }, { max_in_flight: 4 });
+    await using bench = await startGroup({ strategy: "weighted", queues: weights }, { max_in_flight: 4 });
     const { server, receiver } = bench;
     await load(server, { first: 200, second: 200 });
+    await Promise.all(queues.map((queue) => resume(server, queue)));
     await untilArrived(receiver, "a", 150);
     const seen = await receiver.look();
     const share = (seen["a"]?.at.length ?? 0) / ((seen["a"]?.at.length ?? 0) + (seen["b"]?.at.length ?? 0));
@@ -157,6 +160,10 @@ describe("polling groups", () => {
     await using bench = await startGroup({ strategy: "strict" }, {});
     const { server, receiver } = bench;
     await load(server, { first: 150, second: 50 });
+    // Until the first queue runs, the second one may have the group to itself.
+    await resume(server, "first");
+    await untilArrived(receiver, "a", 1);
+    await resume(server, "second");
     await untilEmpty(server, "first");
     await untilEmpty(server, "second");
     const seen = await receiver.look();
