@@ -1,31 +1,13 @@
-import type { RunCommand } from "./command.ts";
+import type { CommandEntry } from "./command-entry.ts";
+import { receiverCommands } from "./receiver-commands.ts";
 
-/** A command as help shows it and main.ts finds it. */
-export interface CommandEntry {
-  readonly name: string;
-  /** What follows the name, as in `QUEUE [FILE|-]`. */
-  readonly synopsis: string;
-  /** One line of at most 36 characters: it shares its line of the overview with the example. */
-  readonly summary: string;
-  /** One example that can be typed as it stands, of at most 40 characters. */
-  readonly example: string;
-  /** The text of `hookline help NAME`, after the synopsis. */
-  readonly details: string;
-  /** Loads the code only when the command runs: `hookline health` must not wait for the AWS SDK. */
-  readonly load: () => Promise<RunCommand>;
-}
+export type { CommandEntry } from "./command-entry.ts";
 
 const serverFlags = `  --url URL        the server (default: $HOOKLINE_URL, else this machine's as configured,
                    without a configuration http://127.0.0.1:9640)
   --token TOKEN    its server.token (default: $HOOKLINE_TOKEN or $HOOKLINE_TOKEN_FILE)
   --config FILE    the configuration that says where this machine's server listens
   --json           print the server's answer as JSON`;
-
-const keyFlags = `  --key-file FILE  keys (whsec_, whsk_, whpk_), separated by spaces or lines; - is standard input
-  --key-env NAME   the environment variable that holds them
-  --key KEY        on the command line other users of this machine can read it
-  --pusher-key KEY, and --pusher-secret-file FILE, --pusher-secret-env NAME or --pusher-secret SECRET
-                   an app's key and secret, for x-pusher-key and x-pusher-signature`;
 
 const configFlags = `  --config FILE    default: $HOOKLINE_CONFIG, else ./hookline.json if it exists
   --set PATH=VALUE set one key, as in --set queue.redis.concurrency=20; repeatable
@@ -91,6 +73,18 @@ the exit code is 78.`,
     load: async () => (await import("./reload.ts")).reload,
   },
   {
+    name: "status",
+    synopsis: "[--url URL] [--json]",
+    summary: "what needs you, and the queues",
+    example: "hookline status",
+    details: `${serverFlags}
+
+Lists what needs somebody, the gravest first, each with since when, what it is about and what to do; then the queues
+with their counts. - stands for what the backend cannot tell.
+Exit code 0 when there is no problem of severity error, 1 when there is one or the server does not answer.`,
+    load: async () => (await import("./status.ts")).status,
+  },
+  {
     name: "enqueue",
     synopsis: "QUEUE [FILE|-] [--idempotency-key KEY] [--url URL] [--json]",
     summary: "post jobs from a file or stdin",
@@ -147,46 +141,10 @@ None of them changes the store. After salvage, jobs whose ack stood in a damaged
 same webhook-id.`,
     load: async () => (await import("./store.ts")).store,
   },
-  {
-    name: "keys",
-    synopsis: "generate [--hmac|--ed25519] | public [KEY|-]",
-    summary: "make signing keys, show public ones",
-    example: "hookline keys generate",
-    details: `Every library verifies a whsec_ key, which is shared with the receiver; of a whsk_ key the receiver needs only the
-public half, whpk_, which \`generate --ed25519\` prints on the second line. \`public -\` reads the key from standard input.
-
-A key goes into signing_keys of a webhook or an endpoint. Receivers can also fetch the public halves from
-a running server, as JWKS at /.well-known/hookline-keys.`,
-    load: async () => (await import("./keys.ts")).keys,
-  },
-  {
-    name: "sign",
-    synopsis: "--key-file FILE [--id ID] [--timestamp T] [FILE|-]",
-    summary: "sign a body, as deliveries are",
-    example: "hookline sign --key-file key body.json",
-    details: `${keyFlags}
-  --id ID          webhook-id, default a new one
-  --timestamp T    webhook-timestamp in seconds since 1970, default now
-
-Prints the headers of a delivery whose body is exactly the file's bytes, as curl -H @FILE takes them.`,
-    load: async () => (await import("./sign.ts")).sign,
-  },
-  {
-    name: "verify",
-    synopsis: "--key-file FILE [--headers FILE] [--at TIME] [FILE|-]",
-    summary: "check the signature of a saved one",
-    example: "hookline verify --key-file key saved.txt",
-    details: `${keyFlags}
-  --headers FILE   the headers, as lines or JSON; FILE is then the body alone. Without it FILE is the
-                   request as it came: headers, an empty line, the body
-  --at TIME        hold webhook-timestamp against this time (seconds or ISO 8601) instead of now
-  --tolerance S    seconds it may be off, default 300
-
-Says ok, or exactly why not: a header missing, a timestamp too old, a body changed on the way. Exit 0 or 1.`,
-    load: async () => (await import("./verify.ts")).verify,
-  },
+  ...receiverCommands,
   {
     name: "completion",
+    isAboutItself: true,
     synopsis: "bash|zsh|fish",
     summary: "print a completion for your shell",
     example: "hookline completion bash",
@@ -197,6 +155,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "man",
+    isAboutItself: true,
     synopsis: "",
     summary: "print the manual page",
     example: "hookline man | man -l -",
@@ -205,6 +164,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "licenses",
+    isAboutItself: true,
     synopsis: "",
     summary: "print the licences of what is inside",
     example: "hookline licenses",
@@ -213,6 +173,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "version",
+    isAboutItself: true,
     synopsis: "[--json]",
     summary: "print the version and its commit",
     example: "hookline version",
@@ -224,6 +185,7 @@ was committed, and the platform of the release.`,
   },
   {
     name: "help",
+    isAboutItself: true,
     synopsis: "[COMMAND [SUBCOMMAND]]",
     summary: "this text, or a command's",
     example: "hookline help serve",

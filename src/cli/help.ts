@@ -6,13 +6,19 @@ import { commandNames, commands, findCommand, type CommandEntry } from "./comman
 import { findSubcommand, subcommandLines, subcommandNames } from "./subcommands.ts";
 import { didYouMean } from "../suggest.ts";
 
-/** The overview: every command as an example that can be typed, on a screen of 24 lines and 80 columns. */
+/**
+ * The overview, on a screen of 24 lines and 80 columns: every command as an example that can be typed, but those about
+ * the program itself, which share a line.
+ */
 export function overview(): string {
-  const width = Math.max(...commands.map(({ example }) => example.length));
+  const shown = commands.filter(({ isAboutItself }) => isAboutItself !== true);
+  const others = commands.filter(({ isAboutItself, name }) => isAboutItself === true && name !== "help");
+  const width = Math.max(...shown.map(({ example }) => example.length));
   return [
     `hookline ${version}: a webhook queue in one executable`,
     "",
-    ...commands.map(({ example, summary }) => `  ${example.padEnd(width)}  ${summary}`),
+    ...shown.map(({ example, summary }) => `  ${example.padEnd(width)}  ${summary}`),
+    `  ${`hookline ${others.map(({ name }) => name).join("|")}`.padEnd(width)}  about the program itself`,
     "",
     "hookline help COMMAND says what else a command takes.",
     "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",

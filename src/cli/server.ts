@@ -20,6 +20,7 @@ export interface Server {
 /** A server's answer; `body` is the parsed JSON, or null where there was none. */
 export interface ServerAnswer {
   readonly status: number;
+  readonly headers: Headers;
   readonly body: unknown;
   /** The body as it came. */
   readonly text: string;
@@ -140,7 +141,7 @@ export async function askServer(
     if (request.body !== undefined) init.body = request.body as BodyInit;
     const response = await fetch(server.url + request.path, init);
     const text = await response.text();
-    return { status: response.status, body: parseJson(text), text };
+    return { status: response.status, headers: response.headers, body: parseJson(text), text };
   } catch (error) {
     const reason = controller.signal.aborted
       ? `no answer within ${timeoutMs} ms`

@@ -11,6 +11,10 @@ test("the overview fits a screen of 24 lines and 80 columns, the prompt included
 test("every command is in the overview with an example that runs it", () => {
   for (const entry of commands) {
     expect(entry.example.startsWith(`hookline ${entry.name}`)).toBe(true);
+    if (entry.isAboutItself === true) {
+      expect(overview()).toMatch(new RegExp(`^.*hookline (\\S+\\|)?${entry.name}\\b`, "m"));
+      continue;
+    }
     expect(overview()).toMatch(
       new RegExp(`^  ${RegExp.escape(entry.example)} +${RegExp.escape(entry.summary)}$`, "m"),
     );
