@@ -19,6 +19,7 @@ import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
 import { loopFindings } from "./problems/loops.ts";
 import { consumingOf, createDriver } from "./queue/create-driver.ts";
+import { rankMarks } from "./queue/rank-marks.ts";
 import { retryBounds, type RetryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
 import { createReloader, type ReloadedBy } from "./reload/reloader.ts";
@@ -125,7 +126,10 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     loaded,
     load: load ?? (() => Promise.resolve(reloader.loaded)),
     check: transportIssues,
-    apply: (next) => live.replace({ config: next, directory: createDirectory(next, live.directory) }),
+    async apply(next) {
+      live.replace({ config: next, directory: createDirectory(next, live.directory) });
+      await moveRanks();
+    },
     clock,
     log,
     metrics,
@@ -268,7 +272,20 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     await gates.load();
     openFault = [];
     if (closing.signal.aborted) return;
+    if (live.config.queue.consume) await driver.ranks?.join(rankMarks(live.config));
     consumption.start();
+  };
+  /** What is accepted from now on is routed by a configuration at least as new, wherever it is leased. */
+  const moveRanks = async (): Promise<void> => {
+    if (!driverOpen || stopping !== null || !live.config.queue.consume) return;
+    try {
+      await driver.ranks?.join(rankMarks(live.config));
+    } catch (error) {
+      if (!(error instanceof DriverUnavailableError)) throw error;
+      log.warn("the backend does not know of the new configuration yet; it is told every three seconds", {
+        error,
+      });
+    }
   };
   /** Reconnects for ever; only what waiting cannot mend ends the process. */
   const openLater = async (): Promise<void> => {
@@ -292,6 +309,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
 
   const stop = async (): Promise<DrainReport> => {
     watch.close();
+    driver.ranks?.leave();
     const totalMs = live.config.queue.reliability.shutdown_timeout_ms;
     const end = deadlineIn(totalMs, hurry.signal);
     const hard = deadlineIn(totalMs * shutdownShares.settling, hurry.signal);

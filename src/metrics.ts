@@ -227,6 +227,14 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "Age of the oldest ready job, by queue.",
     ),
     queuePaused: registry.gauge("hookline_queue_paused", "1 while the queue is paused, else 0, by queue."),
+    rank: registry.gauge(
+      "hookline_queue_rank",
+      "Rank of this process' configuration among those that consume the queue, by queue (redis).",
+    ),
+    behind: registry.gauge(
+      "hookline_queue_behind",
+      "1 while processes of a newer configuration keep this one from taking jobs of the queue, by queue (redis).",
+    ),
     endpointState: registry.gauge(
       "hookline_endpoint_state",
       "1 for the state an endpoint is in, 0 for the others (closed, half_open, open: its breaker; paused, disabled).",

@@ -14,6 +14,7 @@ import { metricsRoutes } from "./metrics.ts";
 import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
 import { audited, isChange } from "./audit.ts";
+import { processRoutes } from "./processes.ts";
 import { readQuery } from "./query.ts";
 import { queueRoutes } from "./queues.ts";
 import type { Reply } from "./reply.ts";
@@ -113,6 +114,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...healthRoutes(deps, probe),
     ...metricsRoutes(deps, probe),
     ...problemRoutes(deps),
+    ...processRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
     ...endpointRoutes(deps),

@@ -46,6 +46,10 @@ function createRefresh(deps: AdminDeps, probe: DriverProbe): () => Promise<void>
       metrics.restarts.labels({ child: kind });
     }
     for (const [child, ms] of silence) metrics.progressAge.labels({ child }).set(ms / 1000);
+    for (const { queue, rank, behind } of deps.driver.ranks?.standing() ?? []) {
+      metrics.rank.labels({ queue }).set(rank);
+      metrics.behind.labels({ queue }).set(behind ? 1 : 0);
+    }
     if (!deps.state().driverOpen) {
       setProblemMetrics(deps);
       setEndpointMetrics(deps.endpointMetrics, null);

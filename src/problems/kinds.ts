@@ -118,6 +118,12 @@ export const problemKinds = {
     summary: "a worker loop crashed and is restarted",
     remedy: "see the loop's last error in GET /v1/workers",
   },
+  process_behind: {
+    severity: "warning",
+    object: "queue",
+    summary: "processes with a newer configuration consume the queue, and this one takes nothing of it",
+    remedy: "give this process the newer configuration and reload it; GET /v1/processes shows who is behind",
+  },
   config_refused: {
     severity: "warning",
     object: "process",

@@ -128,6 +128,9 @@ export interface QueueDriver {
   /** Resolves when the backend answers; throws DriverUnavailableError when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 
+  /** How processes of different configurations on this backend give way to each other; absent where they do not. */
+  readonly ranks?: Ranks;
+
   /** Values that all processes on this backend see; absent where each process is alone. */
   readonly shared?: SharedState;
   /** What the API stores, apps and endpoints; absent where the backend cannot keep it. */
@@ -138,6 +141,46 @@ export interface QueueDriver {
    * and the worker has released what it could before.
    */
   close(): Promise<void>;
+}
+
+/** By what processes tell whether they route alike (rank-marks.ts). */
+export interface RankMark {
+  readonly hash: string;
+  /** The rank, where the configuration sets it; null = by order of appearance. */
+  readonly revision: number | null;
+}
+
+/** A process that consumes queues on this backend. */
+export interface LivingProcess {
+  readonly id: string;
+  readonly host: string;
+  /** Epoch ms. */
+  readonly startedAt: number;
+  readonly version: string;
+  readonly rank: number;
+  /** A process of a newer rank consumes one of its queues. */
+  readonly behind: boolean;
+  readonly queues: readonly string[];
+}
+
+/**
+ * Lets only the processes of the newest configuration take jobs of a queue (contract §7, "Ranks").
+ *
+ * A process that has joined and lives keeps those of older ranks from leasing; one that has not joined takes what it gets.
+ */
+export interface Ranks {
+  /**
+   * This process consumes these queues, and routes by these marks from now on. Resolves once the backend has it on all of
+   * them: what is enqueued from then on is leased by processes of this rank or a newer one, for as long as one of them lives.
+   * When it throws (DriverUnavailableError), it is tried again by itself.
+   */
+  join(marks: ReadonlyMap<string, RankMark>): Promise<void>;
+  /** This process takes nothing more; others wait for it for ten seconds at most. */
+  leave(): void;
+  /** How this process stands, as its last looks said; empty before it has joined. */
+  standing(): readonly { readonly queue: string; readonly rank: number; readonly behind: boolean }[];
+  /** All that live, this process included. */
+  processes(): Promise<readonly LivingProcess[]>;
 }
 
 /**

@@ -45,8 +45,8 @@ export interface ReloaderOptions {
   readonly load: () => Promise<LoadedConfig>;
   /** What of a checked configuration some part of the process could not work with. */
   readonly check: (config: Config) => readonly ConfigIssue[];
-  /** Puts it in force, in one step; must not fail. */
-  readonly apply: (config: Config) => void;
+  /** Puts it in force at once, in one step; resolves when other processes know of it too. Must not fail. */
+  readonly apply: (config: Config) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "reloads" | "lastReload">;
@@ -100,7 +100,7 @@ export function createReloader(options: ReloaderOptions): Reloader {
     const config = restart.length === 0 ? next.config : keepRestartKeys(loaded.config, next.config);
     const { warnings } = loaded;
     loaded = withConfig(next, config);
-    if (live.length > 0) options.apply(config);
+    if (live.length > 0) await options.apply(config);
     for (const warning of next.warnings) if (!warnings.includes(warning)) log.warn(warning);
     const status = live.length > 0 ? "reloaded" : "unchanged";
     log[by === "watch" && status === "unchanged" ? "debug" : "info"](

@@ -20,6 +20,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "POST /v1/queues/:queue/jobs": ["enqueue"],
   "POST /v1/apps/:app/events": ["enqueue"],
   "GET /v1/config": ["read"],
+  "GET /v1/processes": ["read"],
   "GET /v1/problems": ["read"],
   "GET /v1/queues": ["read"],
   "GET /v1/queues/:queue": ["read"],

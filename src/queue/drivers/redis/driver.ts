@@ -18,6 +18,7 @@ import { createSettle } from "./settling.ts";
 import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
 import { readParkedJobs, readStats } from "./stats.ts";
 import { createSharedState } from "./shared-state.ts";
+import { createRanks } from "./ranks.ts";
 import { createServerChecks } from "./server-checks.ts";
 import { checkAll } from "./opening.ts";
 import { onServer } from "./topology.ts";
@@ -85,9 +86,10 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     return queue;
   };
 
+  const ranks = createRanks({ process, clock: context.clock, log });
   const settle = createSettle((name, settlements) => queueOf(name).settle(settlements));
   for (const name of options.queues) {
-    const parts = { options, context, topology, log, process, settle, blocks: () => blocks };
+    const parts = { options, context, topology, log, process, settle, ranks, blocks: () => blocks };
     queues.set(name, createRedisQueue(name, parts));
   }
   const foreign = createForeignJobs({
@@ -176,10 +178,12 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     settle,
     shared,
     records,
+    ranks,
     problems: () => [
       ...checks.findings(),
       ...foreign.findings(),
       ...shared.findings(),
+      ...ranks.findings(),
       ...[...queues.values()].flatMap((queue) => queue.findings()),
     ],
     durable: () => checks.durability(),
@@ -230,6 +234,7 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
 
     async close() {
+      ranks.close();
       foreign.close();
       shared.close();
       records.close();

@@ -22,6 +22,9 @@ import { createHash } from "node:crypto";
  * | `:dedup:KEY` | string | fingerprint and id of an enqueued job, for deduplication_ttl_ms |
  * | `:paused` | string | there while the queue is paused; also the channel that tells so |
  * | `:waiters` | sorted set | processes that wait for a job; `:waiters:PROCESS` is the channel that wakes one |
+ * | `:living` | sorted set | the processes that consume the queue, by the time until which they count |
+ * | `:ranks` | hash | rank by configuration's hash; `last`: the highest ever given |
+ * | `:ranked` | sorted set | the ranks of living processes, by the time until which they count |
  * | `:fence` | none | never exists, see `all` |
  */
 export interface QueueKeys {
@@ -56,6 +59,10 @@ const helpers = {
   "dead-jobs": "hash",
   dedup: null,
   "dead-counts": "hash",
+  // No job's way leads over these: where one is broken, its renewal says so (rank-script.ts).
+  living: null,
+  ranks: null,
+  ranked: null,
   fence: null,
 } as const;
 

@@ -25,6 +25,8 @@ export interface LeaseAnswer {
   /** Until the next delayed job is due or lease ends; null = none, or not asked because the call was full. */
   readonly nextMs: number | null;
   readonly paused: boolean;
+  /** Processes of a newer rank live: this one gets nothing. */
+  readonly behind: boolean;
   /** There may be more than was asked for. */
   readonly full: boolean;
   readonly registered: boolean;
@@ -43,12 +45,13 @@ export interface LeaseAnswer {
 export function createLeaseArguments(process: string) {
   const nonce = randomName();
   let number = 0;
-  return (request: LeaseRequest): { uid: string; args: ScriptArgument[] } => {
+  /** @param rank This process'; 0 = none. */
+  return (request: LeaseRequest, rank: number): { uid: string; args: ScriptArgument[] } => {
     number += 1;
     const uid = `${nonce}-${number.toString(36).padStart(7, "0")}-`;
     const args: ScriptArgument[] = [request.max, request.leaseMs, uid, process];
     args.push(request.register ? 1 : 0, request.registered ? 1 : 0, number % 2 === 0 ? "own" : "ready");
-    args.push(request.parkedMax, request.scan ? "all" : "some", ...request.keys);
+    args.push(request.parkedMax, request.scan ? "all" : "some", rank, ...request.keys);
     return { uid, args };
   };
 }
@@ -66,7 +69,7 @@ const firstItem = 3;
 
 /** Reads leaseScript's answer. */
 export function readLeaseAnswer(values: readonly ScriptReply[], uid: string, queue: string): LeaseAnswer {
-  const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered] = replyText(values[1])
+  const [records = 0, reclaimed = 0, nextMs = -1, paused, full, registered, behind] = replyText(values[1])
     .split(" ")
     .map(Number);
   const leases: Lease[] = [];
@@ -88,6 +91,7 @@ export function readLeaseAnswer(values: readonly ScriptReply[], uid: string, que
     reclaimed,
     nextMs: nextMs < 0 ? null : nextMs,
     paused: paused === 1,
+    behind: behind === 1,
     full: full === 1,
     registered: registered === 1,
     parkedKeys: replyList(values[2]).map((key) => replyText(key)),

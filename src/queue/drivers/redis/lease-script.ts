@@ -4,10 +4,10 @@ import { script } from "./script.ts";
  * Takes up to `max` jobs and hides them.
  *
  * ARGV: max, leaseMs, uid, process, register ("1": the process will wait), registered ("1": it stands in
- * waiters), first ("own" or "ready": who gets the odd job), parkedMax, then "all" and the closed keys, or
- * "some" and the keys to look at.
- * Answers {failure, head, keys, item…}: head = "records reclaimed nextMs paused full registered"; keys = open
- * parked keys that hold more; the first `records` items are records, the rest as producers wrote them; an item that could
+ * waiters), first ("own" or "ready": who gets the odd job), parkedMax, "all" or "some", rank (0 = none), then with "all" the
+ * closed keys, with "some" the keys to look at.
+ * Answers {failure, head, keys, item…}: head = "records reclaimed nextMs paused full registered", and " 1" more where
+ * processes of a newer rank live; keys = open parked keys that hold more; the first `records` items are records, the rest as producers wrote them; an item that could
  * not be taken after all is nil. The token of item i is uid followed by i in four digits.
  *
  * Expired leases come first, then due delayed jobs, open parked ones, children, claimed ones; what room
@@ -22,6 +22,7 @@ export const leaseScript = script(
   `
 local max, leaseMs, uid, me = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local register, registered, first, parkedMax, scan = ARGV[5] == '1', ARGV[6] == '1', ARGV[7], tonumber(ARGV[8]), ARGV[9]
+local rank = tonumber(ARGV[10])
 local records, wire, remaining = {}, {}, {}
 local left, reclaimed, nextMs = max, 0, -1
 -- A call ends when it has gathered so many bytes: large jobs must not pile up in one answer.
@@ -42,6 +43,20 @@ local function enlist(want)
   try('ZREMRANGEBYSCORE', waiters, '-inf', now)
   try('PEXPIRE', waiters, 120000)
   return '1'
+end
+
+-- A process of a newer rank lives: this one gets nothing more, and who may take what is there is told.
+local function isBehind()
+  if rank == 0 then return false end
+  for _, one in ipairs(try('ZRANGEBYSCORE', ranked, '(' .. string.format('%d', now), '+inf') or {}) do
+    if #one <= 15 and (tonumber(one) or 0) > rank then return true end
+  end
+  return false
+end
+if isBehind() then
+  local head = '0 0 -1 0 0 ' .. enlist(false) .. ' 1'
+  if (try('EXISTS', claimed, own, children) or 0) > 0 then wake(1, '') end
+  return {failure, head, {}}
 end
 
 if redis.call('EXISTS', ready, claimed, own, children, delayed, leases, parked, paused) == 0 then
@@ -113,13 +128,13 @@ if scan == 'all' then
   local stored = try('SMEMBERS', parked) or {}
   if #stored > 0 then
     local closed = {}
-    for i = 10, #ARGV do closed[ARGV[i]] = true end
+    for i = 11, #ARGV do closed[ARGV[i]] = true end
     for i = 1, #stored do
       if not closed[stored[i]] then keys[#keys + 1] = stored[i] end
     end
   end
 else
-  for i = 10, #ARGV do keys[#keys + 1] = ARGV[i] end
+  for i = 11, #ARGV do keys[#keys + 1] = ARGV[i] end
 end
 -- Begins at another key each time: the first ones must not always fill the call.
 local from = #keys > 1 and now % #keys or 0

@@ -13,6 +13,7 @@ import type { QueueLink } from "./queue-link.ts";
 import { evaluate } from "./evaluate.ts";
 import { leaveScript } from "./queue-scripts.ts";
 import { createQueueView } from "./queue-view.ts";
+import type { QueueRank } from "./ranks.ts";
 import type { RedisServer } from "./server.ts";
 import type { Subscription } from "./subscriptions.ts";
 
@@ -43,6 +44,7 @@ export interface LeaserOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: DriverEvents;
+  readonly rank: QueueRank;
   /** Told whether the queue is paused, as often as it is seen. */
   readonly pause: PauseNote;
   /** Gives leases back that nobody waits for any more. */
@@ -141,7 +143,7 @@ export function createLeaser(options: LeaserOptions): Leaser {
 
   const call = async (asked: LeaseOptions, willWait: boolean): Promise<Lease[]> => {
     const begun = view.begin(asked, willWait);
-    const { uid, args } = nextArguments(begun.request);
+    const { uid, args } = nextArguments(begun.request, options.rank.rank());
     let answer: LeaseAnswer;
     let fault: Error | null;
     try {
@@ -157,6 +159,7 @@ export function createLeaser(options: LeaserOptions): Leaser {
       throw error;
     }
     if (answer.reclaimed > 0) options.events.reclaimed(queue, answer.reclaimed);
+    options.rank.setBehind(answer.behind);
     const state = view.answered(begun, answer, fault !== null);
     if (state !== "unknown") options.pause.set(state === "paused");
     return answer.leases;

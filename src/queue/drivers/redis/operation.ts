@@ -2,6 +2,7 @@
 export type Operation =
   | "examining the queue"
   | "leasing"
+  | "renewing the rank"
   | "waiting for jobs"
   | "leaving the waiters"
   | "settling"

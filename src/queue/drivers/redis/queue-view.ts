@@ -24,6 +24,7 @@ export interface QueueView {
   mustAsk(options: LeaseOptions): boolean;
   /** Something was heard since the last answer, so that there may be more. */
   readonly hasNews: boolean;
+  /** Paused, or kept from jobs by processes of a newer rank (ranks.ts). */
   readonly isPaused: boolean;
   /** Monotonic ms at which the next call is due without any news. */
   nextCallAt(): number;
@@ -145,6 +146,11 @@ export function createQueueView({ clock, isHeard, blocks }: QueueViewOptions): Q
       if (!answer.registered) registeredAt = null;
       else if (!call.request.registered) registeredAt = wakes === call.wakes ? call.startedAt : null;
       const isNewest = news === call.news;
+      if (answer.behind) {
+        // As while it is paused: no blocked wait, and nothing is sent but a call each second.
+        pausedUntil = answeredAt + pollMs;
+        return "unknown";
+      }
       if (answer.paused) {
         // A change told while the answer was on its way is newer than the answer.
         pausedUntil = isNewest ? answeredAt + (isHeard() ? pausedCallMs : pollMs) : null;

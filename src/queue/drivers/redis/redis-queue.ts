@@ -14,6 +14,7 @@ import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { createQueueLink } from "./queue-link.ts";
 import type { QueueLink } from "./queue-link.ts";
 import { createQueueTrouble } from "./queue-trouble.ts";
+import type { createRanks } from "./ranks.ts";
 import { settleLeases } from "./settle.ts";
 import type { Settle } from "./settling.ts";
 import { onServer } from "./topology.ts";
@@ -40,6 +41,7 @@ export interface RedisQueueOptions {
   /** This process' name among the waiters. */
   readonly process: string;
   readonly blocks: () => boolean;
+  readonly ranks: ReturnType<typeof createRanks>;
   /** The driver's, to give leases back that nobody waits for. */
   readonly settle: Settle;
 }
@@ -52,6 +54,7 @@ export function createRedisQueue(name: string, parts: RedisQueueOptions): RedisQ
   const examine = (): Promise<string | null> => examineQueue(topology, keys);
   const trouble = createQueueTrouble({ queue: name, clock, log, examine });
   const link = createQueueLink(topology, name, keys, trouble);
+  parts.ranks.add(link);
   const onTrimmed = (count: number): void => events.trimmed(name, count);
   const leaser = createLeaser({
     link,
@@ -62,6 +65,7 @@ export function createRedisQueue(name: string, parts: RedisQueueOptions): RedisQ
     events,
     requestTimeoutMs: options.requestTimeoutMs,
     blocks: parts.blocks,
+    rank: parts.ranks.of(name),
     release: (leases) => parts.settle(leases.map((lease) => ({ verb: "release", lease }))),
   });
   const deadLetters = createDeadLetters(link);

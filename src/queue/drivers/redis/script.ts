@@ -27,7 +27,7 @@ export interface Script {
 const prelude = `
 local ready, claimed, own, children, delayed, leased, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local parked, paused, waiters, dead, deadjobs, dedup = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
-local deadcounts, fence = KEYS[14], KEYS[15]
+local deadcounts, living, ranks, ranked, fence = KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
