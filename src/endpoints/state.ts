@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { createBreaker, type BreakerState, type BreakerTrip } from "./breaker.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import { isEndpointFailure, type Outcome } from "../delivery/outcome.ts";
+import { createGateNews } from "./gate-news.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { createWindow, windowAnswer } from "./window.ts";
 import type { Gate, Verdict } from "./gate.ts";
@@ -67,7 +68,6 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const starts = { latest: 0 };
   const breaker = createBreaker(limits.breaker, starts);
   let rateLimit = limits.rateLimit === null ? null : createRateLimit(limits.rateLimit);
-  const listeners: (() => void)[] = [];
   let mode: EndpointMode = "enabled";
   let modeSince = clock.now();
   let trip: EndpointTrip | null = null;
@@ -75,8 +75,6 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   let heldUntil = 0;
   /** Until when the rate limit has refused a start. */
   let limitedUntil = 0;
-  /** The window has kept somebody from starting, who waits to be told. */
-  let isAwaited = false;
   /** Held, limited, its breaker not closed, or its window narrowed: a start needs a closer look. */
   let isTroubled = false;
   let goneInRow = 0;
@@ -84,34 +82,13 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   let firstAfterMode = 0;
   let inFlight = 0;
   let isClosed = false;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let timerAt = Infinity;
 
-  const announce = (): void => {
-    isAwaited = false;
-    // Where only one may start, it is not always the same queue's turn.
-    const first = listeners.shift();
-    if (first !== undefined) listeners.push(first);
-    for (const listener of listeners) listener();
-  };
   /** Milliseconds of a wait that is known: the hold's or the breaker's. */
   const knownWaitMs = (now: number): number =>
     Math.max(heldUntil - now, breaker.state(now) === "open" ? breaker.waitMs(now) : 0, 0);
 
-  /** Sees to it that the listeners are told when the known wait, or the rate limit's, is over. */
-  const announceWhenOver = (now: number): void => {
-    const waitMs = Math.max(knownWaitMs(now), limitedUntil - now);
-    if (isClosed || waitMs <= 0 || timerAt <= now + waitMs) return;
-    if (timer !== null) clearTimeout(timer);
-    timerAt = now + waitMs;
-    timer = setTimeout(() => {
-      timer = null;
-      timerAt = Infinity;
-      const later = clock.monotonic();
-      if (Math.max(knownWaitMs(later), limitedUntil - later) > 0) announceWhenOver(later);
-      else announce();
-    }, Math.ceil(waitMs));
-  };
+  const news = createGateNews(clock, (now) => Math.max(knownWaitMs(now), limitedUntil - now));
+  const { announce, announceWhenOver } = news;
 
   /** What it says now; `isTroubled` becomes false when there is nothing left to look at. */
   const look = (now: number): Verdict => {
@@ -120,7 +97,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     // Infinity: a probe is under way, and its end is told.
     if (waitMs > 0 || limitedUntil > now || breaker.waitMs(now) > 0) return "later";
     if (!window.admits(inFlight)) {
-      isAwaited = true;
+      news.isAwaited = true;
       return "full";
     }
     isTroubled = window.size !== Infinity || breaker.state(now) !== "closed";
@@ -238,11 +215,11 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       const waitMs = knownWaitMs(now);
       isTroubled = after !== "closed" || waitMs > 0 || limitedUntil > now || window.size !== Infinity;
       announceWhenOver(now);
-      const hasRoom = isAwaited && inFlight < window.size;
+      const hasRoom = news.isAwaited && inFlight < window.size;
       const changed = before !== after || before === "half_open" || hasRoom;
       if (changed || mode === "disabled" || waitMs > parkAboveMs) announce();
     },
-    onChange: (listener) => void listeners.push(listener),
+    onChange: news.onChange,
     setMode(next) {
       changeMode(next);
       goneInRow = 0;
@@ -271,8 +248,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     },
     close() {
       isClosed = true;
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
+      news.close();
     },
   };
 }

@@ -6,7 +6,8 @@ import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Grant, Scheduler } from "./schedule/scheduler.ts";
+import type { Grant } from "./schedule/grants.ts";
+import type { Scheduler } from "./schedule/scheduler.ts";
 
 export interface LoopOptions {
   readonly take: Scheduler["take"];

@@ -12,11 +12,11 @@ import { orAborted } from "../wait.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
 import type { BackendHealth } from "./backend-health.ts";
-import { boundedSettlement } from "./bounded-settlement.ts";
 import type { Delivery } from "./delivery.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createHeldLeases, type Held } from "./held.ts";
 import { createLoop } from "./loop.ts";
+import { createLeaseEnds } from "./lease-ends.ts";
 import { isPlannedBy, keepMasked, planJob } from "./plan.ts";
 import type { PlanContext } from "./plan-context.ts";
 import { createPoller } from "./poller.ts";
@@ -88,48 +88,9 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     health,
     waitMs: options.turnMs,
   });
-  const settle = (which: Held, given: Disposition): void => {
-    // What nearly every job ends with, and what there is nothing to add to.
-    if (given.verb === "ack") return settler.settle(which, given);
-    const disposition = boundedSettlement(given, plan.mask);
-    if (disposition.verb === "dead" && which.state !== "gone") {
-      metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
-      log.warn("dead-lettered", {
-        queue,
-        job_id: which.jobId,
-        endpoint: disposition.endpoint ?? undefined,
-        reason: disposition.reason,
-        detail: disposition.detail ?? undefined,
-      });
-    }
-    settler.settle(which, withLearntId(which, disposition));
-  };
-  const held = createHeldLeases(settle);
-
-  const park = (deliveries: readonly Delivery[]): void => {
-    for (const delivery of deliveries) {
-      const body = delivery.keep();
-      delivery.held.settle({
-        verb: "park",
-        key: delivery.endpoint.label,
-        ...(body === undefined ? {} : { body }),
-      });
-    }
-  };
-
-  const giveUp = (deliveries: readonly Delivery[]): void => {
-    for (const delivery of deliveries) {
-      const body = delivery.keep();
-      delivery.held.settle({
-        verb: "dead",
-        reason: "endpoint_disabled",
-        detail: "the endpoint is disabled; enable it and redrive",
-        endpoint: delivery.endpoint.label,
-        attempted: false,
-        ...(body === undefined ? {} : { body }),
-      });
-    }
-  };
+  const ends = createLeaseEnds({ queue, settler, metrics, log, mask: (text) => plan.mask(text) });
+  const { park, giveUp } = ends;
+  const held = createHeldLeases(ends.settle);
 
   const scheduler = createScheduler({
     slots,
@@ -282,14 +243,6 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       await settler.idle(hardDeadline);
     },
   };
-}
-
-/** Where the job is kept, it is kept under its own id. */
-function withLearntId({ learntId }: Held, disposition: Disposition): Disposition {
-  if (learntId === null) return disposition;
-  const { verb } = disposition;
-  if (verb !== "retry" && verb !== "park" && verb !== "dead") return disposition;
-  return { ...disposition, id: learntId };
 }
 
 /** Twice the slots: one set at work, the next at hand while the one after is fetched. */

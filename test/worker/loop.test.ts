@@ -148,9 +148,9 @@ describe("rehearsed", () => {
   });
 
   test("idle children are not taken for stalled ones", async () => {
-    await using bench = await startWorker({ config: { supervisor: { stall_ms: 100 } } });
+    await using bench = await startWorker({ config: { supervisor: { stall_ms: 300 } } });
     const startedAt = performance.now();
-    await until(() => performance.now() - startedAt > 600, { what: "six times stall_ms" });
+    await until(() => performance.now() - startedAt > 1_800, { what: "six times stall_ms" });
     expect(bench.supervisor.children().map(({ restarts }) => restarts)).toEqual(
       bench.supervisor.children().map(() => 0),
     );

@@ -2,9 +2,8 @@ import type { Endpoint } from "../../delivery/endpoint.ts";
 import type { LiveChange } from "../../delivery/live.ts";
 import type { Outcome } from "../../delivery/outcome.ts";
 import type { Delivery } from "../delivery.ts";
-import { createBell } from "../../wait.ts";
-import { createWaiters } from "../waiters.ts";
 import type { Gate, Verdict } from "../../endpoints/gate.ts";
+import { createGrants, type Grant, Start } from "./grants.ts";
 import {
   addWaiting,
   createLane,
@@ -73,13 +72,6 @@ export interface Scheduler {
   readonly lanes: ReadonlyMap<string, Lane>;
 }
 
-/** The right to make one attempt. */
-export interface Grant {
-  readonly delivery: Delivery;
-  /** Gives the slot back; `outcome` null when no attempt was made. */
-  end(outcome: Outcome | null): void;
-}
-
 /** What a replacement of the endpoints means to a scheduler. */
 export interface SchedulerChange extends Pick<LiveChange, "changed" | "removed"> {
   /** There is one endpoint only. */
@@ -115,16 +107,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     capped: new Set(),
     gated: new Set(),
   };
-  const takers = createWaiters<Grant | null>();
-  const idleness = createBell();
-  /** Started, and not yet taken by a loop. */
-  const granted: Grant[] = [];
+  const grants = createGrants(options.needLoop);
   /** Endpoints with work. */
   let active = 0;
   let share = slots.total;
-  let running = 0;
   let isDrained = false;
-  const isIdle = (): boolean => running === 0;
 
   /** What the slots see of this queue. */
   const user: { -readonly [Field in keyof SlotUser]: SlotUser[Field] } = {
@@ -235,9 +222,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
       const delivery = startNext(lane);
       slots.started(lane.key);
-      running += 1;
       place(lane);
-      grant(lane, delivery, slot, attempt);
+      grants.give(new Start(delivery, { lane, slot, attempt }, ended));
       return true;
     }
     return false;
@@ -251,26 +237,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     inState[lane.state].delete(lane);
   };
 
-  /** Hands the start to a loop that waits, or keeps it for the first one that comes. */
-  const grant = (lane: Lane, delivery: Delivery, slot: Slot, attempt: number): void => {
-    let hasEnded = false;
-    const one: Grant = {
-      delivery,
-      end(outcome) {
-        if (hasEnded) return;
-        hasEnded = true;
-        running -= 1;
-        endRunning(lane);
-        slots.ended(lane.key);
-        lane.gate.ended(attempt, outcome);
-        place(lane);
-        slots.release(slot);
-        if (isIdle()) idleness.ring();
-      },
-    };
-    if (takers.hand(one)) return;
-    granted.push(one);
-    options.needLoop(running);
+  const ended = ({ lane, slot, attempt }: Start, outcome: Outcome | null): void => {
+    // First: what is released below starts the next attempt, which must not count beside this one.
+    grants.ended();
+    endRunning(lane);
+    slots.ended(lane.key);
+    lane.gate.ended(attempt, outcome);
+    place(lane);
+    slots.release(slot);
   };
 
   const laneOf = (delivery: Delivery): Lane => {
@@ -308,12 +282,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return "waiting";
     },
 
-    take(signal, waitMs) {
-      if (signal.aborted) return Promise.resolve(null);
-      const one = granted.shift();
-      if (one !== undefined) return Promise.resolve(one);
-      return takers.wait({ signal, waitMs, otherwise: null, aborted: null });
-    },
+    take: grants.take,
 
     takeOut(isMeant) {
       const waiting: Delivery[] = [];
@@ -323,9 +292,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         waiting.push(...taken);
         place(lane);
       }
-      const started = granted.splice(0);
-      granted.push(...started.filter(({ delivery }) => !isMeant(delivery)));
-      const givenBack = started.filter(({ delivery }) => isMeant(delivery));
+      const givenBack = grants.takeOut(isMeant);
       // Only now: a slot that is given back starts what waits, which must not be what is taken out.
       for (const one of givenBack) one.end(null);
       return [...givenBack.map(({ delivery }) => delivery), ...waiting];
@@ -361,7 +328,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       isDrained = true;
       slots.close();
       const out: Delivery[] = [];
-      for (const one of granted.splice(0)) {
+      for (const one of grants.takeOut(() => true)) {
         out.push(one.delivery);
         one.end(null);
       }
@@ -373,11 +340,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return out.reverse();
     },
 
-    async idle(signal) {
-      while (!isIdle() && !signal.aborted) await idleness.wait(Infinity, signal);
-    },
+    idle: grants.idle,
     get running() {
-      return running;
+      return grants.running;
     },
   };
 }

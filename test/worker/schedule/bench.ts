@@ -1,7 +1,8 @@
 import { testEndpoint } from "../../support/endpoint.ts";
 import type { Delivery } from "../../../src/worker/delivery.ts";
 import type { Gate, Verdict } from "../../../src/endpoints/gate.ts";
-import { createScheduler, type Grant, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
+import type { Grant } from "../../../src/worker/schedule/grants.ts";
+import { createScheduler, type Scheduler } from "../../../src/worker/schedule/scheduler.ts";
 import { createBeyondSlots, createSlots, type Slots } from "../../../src/worker/schedule/slots.ts";
 
 export const never = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Grant } from "../../../src/worker/schedule/scheduler.ts";
+import type { Grant } from "../../../src/worker/schedule/grants.ts";
 import { type Bench, groupBench } from "./bench.ts";
 
 /** Ends `count` attempts of a group's queues one at a time, the oldest first. Returns the most that were in flight. */

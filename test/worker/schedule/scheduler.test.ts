@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../support/until.ts";
-import type { Grant } from "../../../src/worker/schedule/scheduler.ts";
+import type { Grant } from "../../../src/worker/schedule/grants.ts";
 import { bench, countOf, labels, never } from "./bench.ts";
 
 describe("turns", () => {
