@@ -9,6 +9,7 @@ import type { Directory } from "./delivery/endpoint.ts";
 import { createLive, findByLabel, hasEndpointNamed, type Live } from "./delivery/live.ts";
 import { createTransports, transportIssues } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
+import { createHistory } from "./history/history.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
 import { createMask } from "./secrets/mask.ts";
@@ -172,11 +173,13 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   });
   const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
+  const history = createHistory({ settings: () => live.config.history, now: () => clock.now() });
   const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
     metrics,
     log,
+    isTraced: () => live.config.history.enabled,
     isInForce: (label) => findByLabel(live.directory, label) !== null,
   });
   live.onReplace(({ previous, next, added, changed, removed }) => {
@@ -208,7 +211,10 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     consuming: consumingOf,
     gates,
     attempt: (delivery, cut) => attempter.attempt(delivery, cut),
-    record: (...made) => attempts.record(...made),
+    record: (...made) => {
+      attempts.record(...made);
+      history.record(...made);
+    },
     mask,
     faults,
     supervisor,
@@ -234,6 +240,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     supervisor,
     gates,
     attempts,
+    history,
     transportOf: (endpoint) => transports.of(endpoint),
     closing: closing.signal,
     metrics,

@@ -2,6 +2,7 @@ import type { Series } from "../metrics.ts";
 import { accessWarning, createAuthorizer } from "./auth.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
+import { deliveryRoutes } from "./deliveries.ts";
 import type { AdminDeps } from "./deps.ts";
 import { createDriverProbe } from "./driver-probe.ts";
 import { endpointRoutes } from "./endpoints.ts";
@@ -117,6 +118,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...processRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
+    ...deliveryRoutes(deps),
     ...endpointRoutes(deps),
     ...workerRoutes(deps),
     ...configRoutes(deps),

@@ -3,6 +3,7 @@ import type { ConfigEntry } from "../secrets/redacted-config.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { Live } from "../delivery/live.ts";
 import type { Transport } from "../delivery/transport.ts";
+import type { History } from "../history/history.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ReloadReport } from "../reload/reloader.ts";
@@ -38,6 +39,8 @@ export interface AdminDeps {
   readonly gates: EndpointGates;
   /** The delivery log. */
   readonly attempts: Pick<AttemptLog, "list">;
+  /** The deliveries of this process. */
+  readonly history: Pick<History, "list" | "find" | "ids">;
   /** What carries attempts to an endpoint, for test deliveries. */
   readonly transportOf: (endpoint: Endpoint) => Transport;
   /** Aborts when the process begins to stop. */

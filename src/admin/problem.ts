@@ -28,6 +28,8 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   unknown_queue: [404, "There is no such queue"],
   unknown_worker: [404, "There is no such worker"],
   unknown_dead_letter: [404, "There is no such dead letter"],
+  unknown_delivery: [404, "There is no such delivery"],
+  history_off: [404, "Deliveries are not remembered"],
   unknown_endpoint: [404, "There is no such endpoint"],
   no_such_app: [404, "There is no such app"],
   method_not_allowed: [405, "The method is not allowed here"],

@@ -4,6 +4,7 @@ import { setting } from "./setting.ts";
 import { databaseSections } from "../queue/sections.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
+import { historySchema } from "./schema-history.ts";
 import { queueSchema } from "./schema-queue.ts";
 import { reloadSchema } from "./schema-reload.ts";
 import { retrySchema } from "./schema-retry.ts";
@@ -118,6 +119,7 @@ export const configSchema = v.strictObject({
   supervisor: setting(supervisorSchema, { default: {}, reload: "restart" }),
   log: setting(logSchema, { default: {}, reload: "live" }),
   metrics: setting(metricsSchema, { default: {}, reload: "live" }),
+  history: setting(historySchema, { default: {}, reload: "live" }),
   egress: setting(egressSchema, { default: {}, reload: "live" }),
   apps: setting(v.array(appSchema, "an array of apps"), {
     env: "HOOKLINE_APPS",

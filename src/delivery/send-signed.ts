@@ -4,6 +4,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { deliveryHeaders, type HeaderEntry } from "./headers.ts";
 import type { Outcome } from "./outcome.ts";
 import { signatureHeaders } from "./signature-headers.ts";
+import type { AttemptTrace } from "./trace.ts";
 import type { Transport } from "./transport.ts";
 
 /** What one exchange with an endpoint sends. */
@@ -16,6 +17,8 @@ export interface SignedRequest {
   /** Epoch ms of this attempt: the signature's timestamp. */
   readonly nowMs: number;
   readonly cut: Cut;
+  /** Where to note what is sent; absent or null: nowhere. */
+  readonly trace?: AttemptTrace | null;
   /** A raw message's own content type and headers. */
   readonly details?: readonly HeaderEntry[] & { readonly contentType: string };
 }
@@ -37,6 +40,8 @@ export function sendSigned(transport: Transport, request: SignedRequest): Promis
     endpoint,
     details === undefined ? parts : { ...parts, details, contentType: details.contentType },
   );
+  const trace = request.trace ?? null;
+  if (trace !== null) trace.headers = headers;
   return transport.attempt({
     endpoint,
     headers,

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Cut } from "../delivery/cut.ts";
 import { describeOutcome, outcomeKinds, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
 import { sendSigned } from "../delivery/send-signed.ts";
+import { createAttemptTrace } from "../delivery/trace.ts";
 import type { Transport } from "../delivery/transport.ts";
 import type { Logger } from "../log.ts";
 import type { HistogramSeries, Metrics, Series } from "../metrics.ts";
@@ -13,6 +14,8 @@ export interface AttemptDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Whether attempts leave a trace for the history. Absent: none does. */
+  readonly isTraced?: () => boolean;
   /** Whether an endpoint of this label is in force; those that are not get no series. Absent: all are. */
   readonly isInForce?: (label: string) => boolean;
 }
@@ -32,7 +35,7 @@ export interface Attempter {
  * not write a line per job. A receiver's failure is never an error of ours.
  */
 export function createAttempter(deps: AttemptDeps): Attempter {
-  const { metrics, log, isInForce = () => true } = deps;
+  const { metrics, log, isInForce = () => true, isTraced = () => false } = deps;
   const inFlight = metrics.inFlight.labels();
   const durations = new Map<string, HistogramSeries>();
   const outcomes = new Map<string, Series>();
@@ -76,6 +79,8 @@ export function createAttempter(deps: AttemptDeps): Attempter {
   return {
     async attempt(delivery, cut) {
       inFlight.inc();
+      const trace = isTraced() ? createAttemptTrace() : null;
+      delivery.trace = trace;
       try {
         const outcome = await sendSigned(deps.transportOf(delivery), {
           endpoint: delivery.endpoint,
@@ -83,6 +88,7 @@ export function createAttempter(deps: AttemptDeps): Attempter {
           body: delivery.content,
           nowMs: deps.clock.now(),
           cut,
+          trace,
           ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
         });
         return finish(delivery, outcome);

@@ -8,9 +8,8 @@ import type { Metrics } from "../metrics.ts";
 import type { Consuming } from "../queue/backend.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import type { AttemptLog } from "../endpoints/log.ts";
 import type { BackendFaults } from "./backend-health.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery, RecordAttempt } from "./delivery.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
 import { waitingIn, type WaitingHere } from "./endpoint-metrics.ts";
 import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
@@ -24,7 +23,7 @@ export interface ConsumptionOptions {
   readonly consuming: (config: Config) => Consuming;
   readonly gates: EndpointGates;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
-  readonly record: AttemptLog["record"];
+  readonly record: RecordAttempt;
   readonly mask: (text: string) => string;
   /** Where the queues' children report what the backend does not do. */
   readonly faults: BackendFaults;

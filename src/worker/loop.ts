@@ -4,8 +4,7 @@ import type { Decision, DecidableOutcome } from "../delivery/decide.ts";
 import { describeOutcome, type Outcome } from "../delivery/outcome.ts";
 import type { Disposition } from "../queue/driver.ts";
 import type { ChildContext } from "../supervisor/child.ts";
-import type { AttemptLog } from "../endpoints/log.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery, RecordAttempt } from "./delivery.ts";
 import type { Grant } from "./schedule/grants.ts";
 import type { Scheduler } from "./schedule/scheduler.ts";
 
@@ -17,8 +16,7 @@ export interface LoopOptions {
   /** Makes one attempt; never rejects but for a bug. */
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly decide: (delivery: Delivery, outcome: DecidableOutcome) => Decision;
-  /** Keeps what an attempt came to, for the delivery log; must not throw. */
-  readonly record: AttemptLog["record"];
+  readonly record: RecordAttempt;
   /** Delay after an attempt whose outcome we do not know because its loop crashed. */
   readonly crashDelayMs: (delivery: Delivery) => number;
   readonly isDraining: () => boolean;

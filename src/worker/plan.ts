@@ -98,6 +98,8 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
       job: withMessage,
       plannedBy: context,
       app: routing.app,
+      boundEvents,
+      trace: null,
       keep,
     },
   };

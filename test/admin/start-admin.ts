@@ -6,6 +6,7 @@ import { startAdminServer } from "../../src/admin/server.ts";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
+import { createHistory } from "../../src/history/history.ts";
 import { createLogger } from "../../src/log.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 import { createLive } from "../../src/delivery/live.ts";
@@ -109,6 +110,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     },
     gates,
     attempts,
+    history: createHistory({ settings: () => config.history, now: () => clock.now() }),
     transportOf: (endpoint) => setup.transport ?? transports.of(endpoint),
     closing: closing.signal,
     metrics,

@@ -22,6 +22,8 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "GET /v1/config": ["read"],
   "GET /v1/processes": ["read"],
   "GET /v1/problems": ["read"],
+  "GET /v1/deliveries": ["read"],
+  "GET /v1/deliveries/:id": ["read"],
   "GET /v1/queues": ["read"],
   "GET /v1/queues/:queue": ["read"],
   "GET /v1/queues/:queue/dead": ["read"],

@@ -1,0 +1,69 @@
+import * as v from "valibot";
+import { outcomeKinds } from "../delivery/outcome.ts";
+import { deliveryStates, type HistoryEntry } from "../history/entry.ts";
+import { createMatcher } from "../history/filter.ts";
+import { mayNameApp, mayNameQueue } from "./reach.ts";
+import { RequestError } from "./request-error.ts";
+import { expectedTime, readTime } from "./time-text.ts";
+import type { Caller } from "./tokens.ts";
+
+const name = v.optional(
+  v.pipe(
+    v.string("expected a text"),
+    v.minLength(1, "expected a text that is not empty"),
+    v.maxLength(512, "expected at most 512 characters"),
+  ),
+);
+const timeText = v.pipe(
+  v.string(`expected ${expectedTime}`),
+  v.check((text) => readTime(text, 0) !== null, `expected ${expectedTime}`),
+);
+const expectedStatus = "expected an HTTP status as 404, or a hundred of them as 4xx";
+const statusText = v.pipe(
+  v.string(expectedStatus),
+  v.regex(/^[1-5](?:\d\d|xx)$/i, expectedStatus),
+  v.toLowerCase(),
+);
+
+/** The filters of deliveries, as query parameters. */
+export const deliveryFilterSchemas = {
+  queue: name,
+  app: name,
+  endpoint: name,
+  event: name,
+  outcome: v.optional(v.picklist(outcomeKinds, `expected one of ${outcomeKinds.join(", ")}`)),
+  status: v.optional(statusText),
+  state: v.optional(v.picklist(deliveryStates, `expected one of ${deliveryStates.join(", ")}`)),
+  reason: name,
+  job_id: name,
+  since: v.optional(timeText),
+  until: v.optional(timeText),
+} as const;
+
+type Given = {
+  readonly [Name in keyof typeof deliveryFilterSchemas]?: v.InferOutput<(typeof deliveryFilterSchemas)[Name]>;
+};
+
+/**
+ * A test for the deliveries that fit a filter and that the caller may see.
+ *
+ * @throws RequestError `forbidden` for a queue or an app that the caller may not name.
+ */
+export function deliveryMatcher(given: Given, caller: Caller, now: number): (entry: HistoryEntry) => boolean {
+  const { app, queue } = given;
+  if (queue !== undefined && !mayNameQueue(caller, queue)) throw outOfReach("queue");
+  if (app !== undefined && !mayNameApp(caller, app)) throw outOfReach("app");
+  const timeOf = (text: string | undefined): number | undefined =>
+    text === undefined ? undefined : (readTime(text, now) ?? undefined);
+  const matches = createMatcher({ ...given, since: timeOf(given.since), until: timeOf(given.until) });
+  return (entry) => maySee(caller, entry) && matches(entry);
+}
+
+/** Whether the caller may name the queue and the app of a delivery. */
+export function maySee(caller: Caller, { appId, queue }: Pick<HistoryEntry, "appId" | "queue">): boolean {
+  return mayNameQueue(caller, queue) && mayNameApp(caller, appId ?? "-");
+}
+
+function outOfReach(what: string): RequestError {
+  return new RequestError("forbidden", `${what}: the token may not name this ${what}`);
+}
