@@ -23,42 +23,70 @@ export const forbiddenNames: ReadonlySet<string> = new Set(["__proto__", "protot
  * Values are not checked here, with one exception: an array where an object is wanted, which valibot
  * would take for an object without keys.
  *
+ * @param value Just read, and nobody else's: objects and arrays in it are changed where they stand. Thousands of apps
+ *              take long to copy.
  * @returns undefined where the value as a whole was reported.
  */
 export function admit(root: SchemaNode, value: unknown, path: readonly string[], report: Report): unknown {
-  const visit = (node: SchemaNode, value: unknown, path: readonly string[]): unknown => {
+  /** Where the value that is looked at stands. One array for all: a path for each value costs more than the look. */
+  const here = [...path];
+  const tell = (message: string): void => report([...here], message);
+
+  const visitEach = (list: unknown[], item: SchemaNode | null): void => {
+    for (const [index, element] of list.entries()) {
+      here.push(String(index));
+      list[index] = item === null ? visitFree(element) : visit(item, element);
+      here.pop();
+    }
+  };
+  /** A value of which the schema says nothing. */
+  const visitFree = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) visitEach(value, null);
+    else {
+      for (const key of Object.keys(value)) {
+        here.push(key);
+        if (forbiddenNames.has(key)) refuse(value as Branch, key, "is not a usable name");
+        else (value as Branch)[key] = visitFree((value as Branch)[key]);
+        here.pop();
+      }
+    }
+    return value;
+  };
+  const refuse = (object: Branch, key: string, message: string): void => {
+    tell(message);
+    delete object[key];
+  };
+  const visitObject = (object: Branch, node: SchemaNode): void => {
+    const isRecord = node.type === "record";
+    for (const key of Object.keys(object)) {
+      here.push(key);
+      if (forbiddenNames.has(key)) refuse(object, key, isRecord ? "is not a usable name" : "unknown key");
+      else if (isRecord) object[key] = visit(node.value as SchemaNode, object[key]);
+      else if (node.entries !== undefined && Object.hasOwn(node.entries, key)) {
+        object[key] = visit(node.entries[key] as SchemaNode, object[key]);
+      } else refuse(object, key, `unknown key${hint(key, Object.keys(node.entries ?? {}))}`);
+      here.pop();
+    }
+  };
+  const visit = (node: SchemaNode, value: unknown): unknown => {
     if (typeof value === "string") return foldCase(node, value);
     if (typeof value !== "object" || value === null) return value;
-    if (alternatives(node).some(({ type }) => type === "unknown"))
-      return withoutForbiddenNames(value, path, report);
+    if (alternatives(node).some(({ type }) => type === "unknown")) return visitFree(value);
     if (Array.isArray(value)) {
       const list = arrayNode(node);
-      if (list?.item === undefined) {
-        report(path, `expected ${expectationOf(node)}, got an array`);
-        return undefined;
-      }
-      const { item } = list;
-      return value.map((element, index) => visit(item, element, [...path, String(index)]));
+      if (list?.item !== undefined) visitEach(value, list.item);
+      else tell(`expected ${expectationOf(node)}, got an array`);
+      return list?.item === undefined ? undefined : value;
     }
     const object = objectNode(node);
-    if (object === undefined) return value;
-    const admitted: Record<string, unknown> = {};
-    for (const [key, child] of Object.entries(value)) {
-      const childPath = [...path, key];
-      if (forbiddenNames.has(key)) {
-        report(childPath, object.type === "record" ? "is not a usable name" : "unknown key");
-      } else if (object.type === "record") {
-        admitted[key] = visit(object.value as SchemaNode, child, childPath);
-      } else if (object.entries !== undefined && Object.hasOwn(object.entries, key)) {
-        admitted[key] = visit(object.entries[key] as SchemaNode, child, childPath);
-      } else {
-        report(childPath, `unknown key${hint(key, Object.keys(object.entries ?? {}))}`);
-      }
-    }
-    return admitted;
+    if (object !== undefined) visitObject(value as Branch, object);
+    return value;
   };
-  return visit(root, value, path);
+  return visit(root, value);
 }
+
+type Branch = Record<string, unknown>;
 
 /** `, did you mean "…"?`: the nearest key that may stand here, else the place where such a key does stand. */
 export function hint(key: string, siblings: readonly string[]): string {
@@ -78,19 +106,12 @@ export function hint(key: string, siblings: readonly string[]): string {
 }
 
 function foldCase(node: SchemaNode, word: string): string {
-  const words = alternatives(node).flatMap(wordsOf);
-  return words.find((known) => known.toLowerCase() === word.toLowerCase()) ?? word;
-}
-
-function withoutForbiddenNames(value: unknown, path: readonly string[], report: Report): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    return value.map((element, index) => withoutForbiddenNames(element, [...path, String(index)], report));
+  for (const alternative of alternatives(node)) {
+    const words = wordsOf(alternative);
+    if (words.includes(word)) return word;
+    const lower = words.length === 0 ? "" : word.toLowerCase();
+    const known = words.find((one) => one.toLowerCase() === lower);
+    if (known !== undefined) return known;
   }
-  const kept: Record<string, unknown> = {};
-  for (const [key, child] of Object.entries(value)) {
-    if (forbiddenNames.has(key)) report([...path, key], "is not a usable name");
-    else kept[key] = withoutForbiddenNames(child, [...path, key], report);
-  }
-  return kept;
+  return word;
 }

@@ -20,7 +20,16 @@ export function isNullable(node: SchemaNode): boolean {
 }
 
 /** The schemas one of which a value must match: wrappers taken off, unions spread. */
-export function alternatives(node: SchemaNode): SchemaNode[] {
+export function alternatives(node: SchemaNode): readonly SchemaNode[] {
+  let found = spread.get(node);
+  if (found === undefined) spread.set(node, (found = spreadOut(node)));
+  return found;
+}
+
+/** Alternatives by their schema, which never changes: they are asked for at every value of a configuration. */
+const spread = new WeakMap<SchemaNode, readonly SchemaNode[]>();
+
+function spreadOut(node: SchemaNode): readonly SchemaNode[] {
   if (node.wrapped !== undefined) return alternatives(node.wrapped);
   if (node.type === "union") return (node.options as SchemaNode[]).flatMap(alternatives);
   return [node];

@@ -80,3 +80,21 @@ describe("describeSyntaxError", () => {
     expect(describeSyntaxError(`{"apps": ${"[".repeat(5000)}`, 3, "broken").length).toBeLessThan(200);
   });
 });
+
+describe("what is to be reported is found behind texts that look like it", () => {
+  test.each([
+    ['{"a:b":":","c":"\\":\\\\"}', []],
+    ['{"a\\"":1,"a":{"b":":"}}', []],
+    ['{"a":1,"\\u0061":2}', [["a"]]],
+    ['{"__proto__":1,"__proto__":2}', [["__proto__"]]],
+    ['[{"a":1},{"a":1},{"a":[{"b":1,"b":2}]}]', [["2", "a", "0", "b"]]],
+    ['{"1":":","0":1,"1":{}}', [["1"]]],
+  ])("%s", (text, duplicates) => {
+    expect(readJson(text)).toMatchObject({ ok: true, value: JSON.parse(text), duplicates });
+  });
+
+  test("a value that is nested too deeply and is JSON", () => {
+    expect(readJson(`${"[".repeat(150)}${"]".repeat(150)}`)).toMatchObject({ ok: false, offset: 101 });
+    expect(readJson(`${"[".repeat(100)}${"]".repeat(100)}`)).toMatchObject({ ok: true });
+  });
+});
