@@ -26,6 +26,7 @@ import { createDrainReport, type DrainReport } from "./report.ts";
 import { createReloader, type ReloadedBy } from "./reload/reloader.ts";
 import { createFileWatch } from "./reload/watch.ts";
 import { childKind } from "./supervisor/child.ts";
+import { createStoredReceivers } from "./stored/receivers.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
 import { deadlineIn } from "./supervisor/shutdown.ts";
 import { version } from "./version.ts";
@@ -36,6 +37,7 @@ import { createBackoff } from "./backoff.ts";
 import { createEndpointGates } from "./endpoints/registry.ts";
 import { createConsumption } from "./worker/consumption.ts";
 import { restartPolicy } from "./worker/restart-policy.ts";
+import { createStoredApps } from "./worker/stored-apps.ts";
 import { createWriteWatch } from "./worker/write-watch.ts";
 
 export interface HooklineOptions {
@@ -128,7 +130,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     load: load ?? (() => Promise.resolve(reloader.loaded)),
     check: transportIssues,
     async apply(next) {
-      live.replace({ config: next, directory: createDirectory(next, live.directory) });
+      live.replace({ config: next, directory: stored.directoryOf(next) });
       await moveRanks();
     },
     clock,
@@ -164,6 +166,14 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     log,
     onRestart: (id) => metrics.restarts.labels({ child: childKind(id) }).inc(),
   });
+  const stored = createStoredReceivers({
+    store: driver.records,
+    driver: driver.name,
+    live,
+    secrets,
+    clock,
+    log,
+  });
   const gates = createEndpointGates({
     live,
     clock,
@@ -192,7 +202,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       attempts.forget(label);
       attempter.forget(label);
     }
-    if (gates.all().length > next.config.metrics.endpoint_series) return;
+    if (next.directory.size > next.config.metrics.endpoint_series) return;
     for (const { label } of added) startEndpointCounters(metrics, label);
   });
 
@@ -210,6 +220,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     driver,
     consuming: consumingOf,
     gates,
+    stored: createStoredApps(stored),
     attempt: (delivery, cut) => attempter.attempt(delivery, cut),
     record: (...made) => {
       attempts.record(...made);
@@ -235,6 +246,11 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     live,
     tokens,
     driver,
+    stored,
+    receivers: {
+      app: (value) => reloader.loaded.receivers.app(value),
+      endpoint: (name, value) => reloader.loaded.receivers.endpoint(name, value),
+    },
     writes,
     queues: queueNames,
     supervisor,
@@ -249,6 +265,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       clock,
       gates,
       waiting: () => consumption.waiting(),
+      endpoints: () => live.directory.size,
       mostEndpoints: () => live.config.metrics.endpoint_series,
     },
     clock,
@@ -269,6 +286,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       () => faults.findings(),
       () => loopFindings(supervisor.children()),
       () => gates.problems(),
+      () => stored.findings(),
     ]),
   });
   let server: AdminServer | null = null;
@@ -277,6 +295,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     if (!driverOpen) await driver.open(closing.signal);
     driverOpen = true;
     await gates.load();
+    await stored.load();
     openFault = [];
     if (closing.signal.aborted) return;
     if (live.config.queue.consume) await driver.ranks?.join(rankMarks(live.config));
@@ -330,6 +349,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       await consumption.drain(soft.signal, hard.signal);
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });
+      stored.close();
       gates.close();
       writes.close();
       losses.flush();

@@ -16,6 +16,7 @@ const deadReasons = [
   "bad_signature",
   "blocked",
   "endpoint_disabled",
+  "endpoint_removed",
   "format_not_accepted",
   "internal_error",
   "malformed",

@@ -1,5 +1,10 @@
 import type { Series } from "../metrics.ts";
-import { accessWarning, createAuthorizer } from "./auth.ts";
+import { accessWarning, createAuthorizer, requireOperate } from "./auth.ts";
+import { appRoutes } from "./apps.ts";
+import { appWebhookRoutes } from "./app-webhooks.ts";
+import { reencryptRoutes } from "./reencrypt.ts";
+import { rotateKeyRoutes } from "./rotate-key.ts";
+import { storedEndpointRoutes } from "./stored-endpoints.ts";
 import { configRoutes } from "./config.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import { deliveryRoutes } from "./deliveries.ts";
@@ -81,11 +86,14 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     }
     const caller = authorize(route, headers, incoming);
     if (route.access !== "open") requireReach(route.reach ?? {}, caller, match.params, deps.mask);
-    const query = readQuery(route.query, target, deps.mask) as never;
+    const query = readQuery(route.query, target, deps.mask) as { readonly dry_run?: boolean };
+    const isDry = route.dryRun === true && query.dry_run === true;
+    // Where the body says it, the handler asks.
+    if (route.dryRun === true && "dry_run" in route.query && !isDry) requireOperate(caller);
     const { params } = match;
     const request = { ...incoming, params, caller };
-    const answer = (): Reply | Promise<Reply> => route.handle(request, { query });
-    return isChange(route) ? audited(deps.log, route, request, answer) : answer();
+    const answer = (): Reply | Promise<Reply> => route.handle(request, { query: query as never });
+    return isChange(route) && !isDry ? audited(deps.log, route, request, answer) : answer();
   };
 
   return {
@@ -120,6 +128,11 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...deadLetterRoutes(deps),
     ...deliveryRoutes(deps),
     ...endpointRoutes(deps),
+    ...appRoutes(deps),
+    ...appWebhookRoutes(deps),
+    ...storedEndpointRoutes(deps),
+    ...rotateKeyRoutes(deps),
+    ...reencryptRoutes(deps),
     ...workerRoutes(deps),
     ...configRoutes(deps),
     ...tokenRoutes(),

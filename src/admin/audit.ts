@@ -8,14 +8,6 @@ export function isChange({ method, access }: Route): boolean {
   return method !== "GET" && (access === "operate" || access === "token");
 }
 
-/** The requests that turned out to be dry runs. */
-const dryRuns = new WeakSet<AdminRequest>();
-
-/** Notes that a request changes nothing; for handlers of routes that take dry runs. */
-export function noteDryRun(request: AdminRequest): void {
-  dryRuns.add(request);
-}
-
 /**
  * The answer of a route that changes something, with a line in the log: who changed what.
  *
@@ -35,7 +27,7 @@ export async function audited(
   };
   try {
     const reply = await handle();
-    if (reply.status < 400 && !dryRuns.has(request)) log.info("changed", fields);
+    if (reply.status < 400) log.info("changed", fields);
     return reply;
   } catch (error) {
     if (!isRefusal(error)) log.warn("a change failed; it may have been made", { ...fields, error });

@@ -1,5 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { ConfigEntry } from "../secrets/redacted-config.ts";
+import type { ReceiverCheck } from "../config/receiver-check.ts";
+import type { StoredReceivers } from "../stored/receivers.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { Live } from "../delivery/live.ts";
 import type { Transport } from "../delivery/transport.ts";
@@ -31,6 +33,10 @@ export interface AdminDeps {
   /** Who may use /v1. */
   readonly tokens: Pick<Tokens, "current">;
   readonly driver: QueueDriver;
+  /** What the API stores: apps and named endpoints. */
+  readonly stored: StoredReceivers;
+  /** Checks them as the configuration's own are checked. */
+  readonly receivers: ReceiverCheck;
   /** Enqueues go through it, so that it can tell whether the backend takes them. */
   readonly writes: WriteWatch;
   /** Names of queue.queues, in order. */

@@ -31,6 +31,20 @@ export function requireIntake(deps: AdminDeps): void {
   if (!driverOpen) requireOpenDriver(deps);
 }
 
+/** What a job that is taken in now is to be routed by at least; 0 where nobody else routes it, or nothing is stored. */
+export function requiredRevision({ stored }: AdminDeps): number {
+  return stored.isShared ? stored.known : 0;
+}
+
+/**
+ * Brings this process up to date before it refuses something as unknown that may have been stored a moment ago.
+ *
+ * @throws DriverUnavailableError.
+ */
+export async function lookForStored({ stored, state }: AdminDeps): Promise<void> {
+  if (stored.isShared && state().driverOpen) await stored.look();
+}
+
 /**
  * Writes jobs in one call of the driver and counts what became of them; one result per job, in order.
  *

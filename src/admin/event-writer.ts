@@ -3,7 +3,7 @@ import { createEventBatcher, type EventBatch } from "../jobs/batcher.ts";
 import { createEventsJob, type EventText } from "../jobs/events.ts";
 import type { NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { writeJobs, type Verdict } from "./enqueue.ts";
+import { requiredRevision, writeJobs, type Verdict } from "./enqueue.ts";
 
 /** Turns an app's events into jobs and writes them, batched where `webhooks.batching` says so. */
 export interface EventWriter {
@@ -25,7 +25,7 @@ export interface EventWriter {
 export function createEventWriter(deps: AdminDeps): EventWriter {
   const settings = () => deps.live.config.webhooks.batching;
   const enqueue = (batch: EventBatch, once: NewJob["dedup"] = null): Promise<Verdict[]> => {
-    const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes);
+    const jobs = createJobs(batch, deps.driver.capabilities.maxPayloadBytes, requiredRevision(deps));
     // Cut in the same places each time, so that the same part has the same key.
     const keyed = jobs.map((job, at) =>
       once === null ? job : { ...job, dedup: { ...once, key: `${once.key}:${at}` } },
@@ -52,12 +52,12 @@ export function createEventWriter(deps: AdminDeps): EventWriter {
  * One job, or several where the backend would not take so large a one: the events of one request must
  * not fail because of what another request put into the same batch.
  */
-function createJobs(batch: EventBatch, maxPayloadBytes: number): NewJob[] {
+function createJobs(batch: EventBatch, maxPayloadBytes: number, apiRevision: number): NewJob[] {
   const { appId, timeMs, events } = batch;
-  const job = createEventsJob(appId, timeMs, events);
+  const job = createEventsJob(appId, timeMs, events, apiRevision);
   if (events.length === 1 || Buffer.byteLength(job.body) <= maxPayloadBytes) return [job];
   const middle = Math.ceil(events.length / 2);
   return [events.slice(0, middle), events.slice(middle)].flatMap((half) =>
-    createJobs({ ...batch, events: half }, maxPayloadBytes),
+    createJobs({ ...batch, events: half }, maxPayloadBytes, apiRevision),
   );
 }

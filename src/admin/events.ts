@@ -4,7 +4,7 @@ import { readEventsRequest, type EventText } from "../jobs/events.ts";
 import { sha256Hex } from "../jobs/id.ts";
 import type { NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { answerFor, requireIntake } from "./enqueue.ts";
+import { answerFor, lookForStored, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 import { maskedStart, quote } from "../secrets/masked-start.ts";
@@ -30,7 +30,7 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
       access: "enqueue",
       reach: { queues: "own" },
       async handle(request) {
-        const app = requireApp(deps, request);
+        const app = await requireApp(deps, request);
         requireIntake(deps);
         const queue = eventsQueue(deps);
         if (queue === null) {
@@ -119,9 +119,11 @@ async function countWebhooks(
   return counts;
 }
 
-function requireApp(deps: AdminDeps, request: AdminRequest): App {
+async function requireApp(deps: AdminDeps, request: AdminRequest): Promise<App> {
   const id = pathParameter(request, "app");
-  const app = deps.live.directory.findApp(id, null);
+  const find = (): App | null => deps.live.directory.findApp(id, null);
+  if (find() === null) await lookForStored(deps);
+  const app = find();
   if (app === null) {
     throw new RequestError("no_such_app", `no app ${quote(deps.mask, id)} in the configuration`);
   }

@@ -2,11 +2,19 @@ import type { Config } from "../config/schema.ts";
 import type { Live } from "../delivery/live.ts";
 import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import { route as routeJob, type RawRoutes } from "../delivery/router.ts";
-import { readJobs, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
+import { readJobs, type Intake, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
 import type { DecodedJob } from "../jobs/job.ts";
 import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
-import { answerFor, countRejected, requireIntake, writeJobs, type Verdict } from "./enqueue.ts";
+import {
+  answerFor,
+  countRejected,
+  requireIntake,
+  writeJobs,
+  type Verdict,
+  lookForStored,
+  requiredRevision,
+} from "./enqueue.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 import { queueParameter } from "./queues.ts";
 import { invalidJson, readJsonText } from "./request.ts";
@@ -48,16 +56,23 @@ export function jobRoutes(deps: AdminDeps): Route[] {
         const { max_body_bytes: maxBodyBytes } = live.config.server;
         const maxJobs = Math.ceil(maxBodyBytes / shortestJobBytes);
         const text = await readJsonText(request, maxBodyBytes);
-        const intake = readJobs(text, {
-          queue,
-          format: "auto",
-          ...readingsOf(live.config).get(queue),
-          apps: live.directory,
-          capabilities: driver.capabilities,
-          // What is discarded is never there twice.
-          idempotencyKey: driver.capabilities.discards === true ? null : key,
-          now: clock.now(),
-        });
+        const read = (): Intake =>
+          readJobs(text, {
+            queue,
+            format: "auto",
+            ...readingsOf(live.config).get(queue),
+            apps: live.directory,
+            apiRevision: requiredRevision(deps),
+            capabilities: driver.capabilities,
+            // What is discarded is never there twice.
+            idempotencyKey: driver.capabilities.discards === true ? null : key,
+            now: clock.now(),
+          });
+        let intake = read();
+        if (intake.ok && intake.items.some(isUnknown)) {
+          await lookForStored(deps);
+          intake = read();
+        }
         if (!intake.ok) {
           if (intake.code === "malformed") throw invalidJson(text);
           throw new RequestError(intake.code, intake.message);
@@ -75,6 +90,11 @@ export function jobRoutes(deps: AdminDeps): Route[] {
       },
     }),
   ];
+}
+
+/** Refused for what another process may have stored a moment ago. */
+function isUnknown(item: IntakeItem): boolean {
+  return !item.ok && (item.code === "unknown_app" || item.code === "unknown_endpoint");
 }
 
 /** The error of a refused job. Equal ones are one object: an error costs more than the job it is about. */
@@ -112,7 +132,8 @@ function obstacleFinder(live: Live, rawRoutes: RawRoutes | null) {
   return (job: DecodedJob): Obstacle | null => {
     const routing = routeJob(job, live.directory, rawRoutes);
     if (routing.kind !== "dead") return null;
-    const { reason } = routing;
+    // Who sends a job knows nothing of what hookline has bound.
+    const reason = routing.reason === "endpoint_removed" ? "unknown_endpoint" : routing.reason;
     return reason === "unknown_endpoint" || reason === "no_route" || reason === "not_wanted"
       ? { code: reason, message: obstacles[reason] }
       : null;

@@ -35,15 +35,20 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   method_not_allowed: [405, "The method is not allowed here"],
   request_timeout: [408, "The request did not arrive in time"],
   body_timeout: [408, "The body did not arrive in time"],
+  defined_in_file: [409, "The configuration defines this"],
   list_first: [409, "The backend finds no dead letter by its id: list them first"],
   id_conflict: [409, "The id belongs to another job"],
   idempotency_conflict: [409, "The key was used with another body"],
   worker_not_running: [409, "The worker is not running"],
   endpoint_disabled: [409, "The endpoint is disabled"],
+  precondition_failed: [412, "It has been changed since"],
   body_too_large: [413, "The body is too large"],
   too_many_jobs: [413, "Too many jobs in one request"],
   payload_too_large: [413, "The job is too large for the backend"],
   unsupported_media_type: [415, "The body must be application/json"],
+  masked_value: [422, "A masked secret was sent back"],
+  invalid_settings: [422, "The settings are wrong"],
+  encryption_key_missing: [422, "No encryption key is configured"],
   malformed: [422, "The job has no known form"],
   unknown_app: [422, "The job's app is not configured"],
   bad_signature: [422, "The job's signature does not match"],
@@ -54,6 +59,7 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   unsupported_by_driver: [422, "The driver cannot do this"],
   config_refused: [422, "The configuration is refused"],
   headers_too_large: [431, "The headers are too large"],
+  stored_unreadable: [503, "What is stored cannot be read here"],
   internal: [500, "Internal error"],
   storage_full: [503, "The disk has no room"],
   queue_full: [503, "The queue is full"],
@@ -88,7 +94,8 @@ export function problemReply(
 ): Reply {
   const { code, message } = publicError(deps, error);
   const own = error instanceof RequestError ? error.status : null;
-  const { status, text } = problemText(code, message, extra, own);
+  const more = error instanceof RequestError ? { ...error.extra, ...extra } : extra;
+  const { status, text } = problemText(code, message, more, own);
   return {
     status,
     headers: {

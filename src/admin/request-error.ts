@@ -11,15 +11,19 @@ export class RequestError extends HooklineError {
   readonly headers: Readonly<Record<string, string>>;
   /** The status where it is not the code's usual one. */
   readonly status: number | null;
+  /** Members of the answer beside the standard ones; already masked. */
+  readonly extra: Readonly<Record<string, unknown>>;
 
   constructor(
     code: string,
     message: string,
     headers: Readonly<Record<string, string>> = {},
     status: number | null = null,
+    extra: Readonly<Record<string, unknown>> = {},
   ) {
     super(code, message);
     this.headers = headers;
     this.status = status;
+    this.extra = extra;
   }
 }

@@ -21,8 +21,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  *
  * @throws RequestError for a body that is not declared as JSON, too large, empty, not UTF-8 or nested too deeply.
  */
-export async function readJsonText(request: AdminRequest, limitBytes: number): Promise<string> {
-  requireJson(request.headers);
+export async function readJsonText(
+  request: AdminRequest,
+  limitBytes: number,
+  types: readonly string[] = ["application/json"],
+): Promise<string> {
+  requireJson(request.headers, types);
   const bytes = await request.readBody(limitBytes);
   if (bytes.length > heavyBytes) await turn();
   if (bytes.length === 0) throw new RequestError("empty_body", "the body is empty: send JSON");
@@ -45,13 +49,13 @@ export async function readJsonText(request: AdminRequest, limitBytes: number): P
   return text;
 }
 
-function requireJson(headers: RequestHeaders): void {
+function requireJson(headers: RequestHeaders, types: readonly string[]): void {
   const type = headers.get("content-type") ?? null;
   const [name, ...parameters] = (type ?? "").toLowerCase().split(";");
-  if (name?.trim() !== "application/json") {
+  if (!types.includes(name?.trim() ?? "")) {
     throw new RequestError(
       "unsupported_media_type",
-      `the body must be sent with Content-Type: application/json, not ${type === null ? "without one" : JSON.stringify(type.slice(0, 100))}`,
+      `the body must be sent with Content-Type: ${types.join(" or ")}, not ${type === null ? "without one" : JSON.stringify(type.slice(0, 100))}`,
     );
   }
   const charset = parameters.map((parameter) => parameter.trim()).find((one) => one.startsWith("charset="));

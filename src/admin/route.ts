@@ -18,7 +18,10 @@ export interface RouteDeclaration<Query extends QuerySchemas> {
   /** With parameters, as in `/v1/queues/:queue`; also the `route` label in metrics. */
   readonly path: string;
   readonly access: Access;
-  /** It takes dry runs, which are read: then its handler calls `requireOperate` for what is none. */
+  /**
+   * It takes dry runs, which are read: by a query parameter `dry_run`, or else its handler calls `requireOperate` for
+   * what is none.
+   */
   readonly dryRun?: boolean;
   /** What it covers beyond the app and queue of its path; absent: all, so that limited tokens are refused. */
   readonly reach?: Reach;

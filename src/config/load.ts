@@ -1,24 +1,20 @@
 import { resolve } from "node:path";
-import * as v from "valibot";
 import { ConfigError } from "../errors.ts";
 import type { ConfigIssue } from "../errors.ts";
 import { admit } from "./admit.ts";
-import { checkAcross } from "./cross.ts";
+import { checkTree } from "./check-tree.ts";
+import { createReceiverCheck, type ReceiverCheck } from "./receiver-check.ts";
 import { configEntries, eachConfigEntry, type ConfigEntry } from "../secrets/redacted-config.ts";
 import { readEnv, type Env } from "./env.ts";
 import { warnOfExtraCertificates } from "./extra-certificates.ts";
 import { readTextFile } from "./file.ts";
 import { applyFlags, type ConfigArgs } from "./flags.ts";
-import { attribute, describeContradictions, describeIssues, type Finding } from "./issues.ts";
+import { attribute, type Finding } from "./issues.ts";
 import { describeSyntaxError } from "./json-excerpt.ts";
 import { readJson } from "./json-text.ts";
 import { createLayers, type Layers } from "./layers.ts";
-import { withHoles } from "./holes.ts";
-import { namesOf, secretsOf } from "../secrets/collect.ts";
-import { createMasker } from "../secrets/masker.ts";
 import { quoteFileName } from "../secrets/showable.ts";
 import { configSchema, type Config } from "./schema.ts";
-import { nodeAt } from "./schema-tree.ts";
 
 export interface LoadOptions {
   readonly args: ConfigArgs;
@@ -44,6 +40,8 @@ export interface LoadedConfig {
   readonly eachEntry: () => Iterable<ConfigEntry>;
   /** What works but is surely not meant; to be logged once. */
   readonly warnings: readonly string[];
+  /** Checks what the API stores as the file's own apps and endpoints are checked. */
+  readonly receivers: ReceiverCheck;
 }
 
 /**
@@ -80,6 +78,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     entries: () => configEntries(checked.config, sourceOf),
     eachEntry: () => eachConfigEntry(checked.config, sourceOf),
     warnings: [...ofEnv, ...checked.warnings],
+    receivers: createReceiverCheck(layers.tree),
   };
 }
 
@@ -135,37 +134,11 @@ type Checked =
 
 /** The schema, then what relates keys to each other, over whatever of the configuration is sound. */
 function check(layers: Layers, isTerminal: boolean, earlier: readonly Finding[]): Checked {
-  const input = fillLogFormat(layers.tree, isTerminal);
-  const result = v.safeParse(configSchema, input);
-  // Made when an issue quotes a value: with thousands of apps it takes longer than the check itself.
-  let masker: ((text: string) => string) | null = null;
-  const mask = (text: string): string => (masker ??= maskOf(layers.tree))(text);
-  const unread = earlier.map(({ path }) => path).filter((path) => path.length > 0);
-  const wrong = describeIssues(result.issues ?? [], mask).filter(
-    ({ path }) => !unread.some((outer) => isWithin(path, outer)),
-  );
-  // Of a key that the schema does not know nothing follows for others.
-  const known = unread.filter((path) => nodeAt(configSchema, path) !== undefined);
-  const contradictions = describeContradictions(result.issues ?? [], known);
-  const holes = [...wrong.map(({ path }) => path), ...unread];
-  const across = checkAcross({
-    input: withHoles(input, holes),
-    config: withHoles(result.output as Config, holes),
-    sourceOf: layers.sourceOf,
-  });
-  const issues = attribute([...earlier, ...wrong, ...contradictions, ...across.issues], layers);
-  if (issues.length > 0 || !result.success) return { ok: false, issues };
-  return { ok: true, config: result.output, warnings: across.warnings };
+  const checked = checkTree(fillLogFormat(layers.tree, isTerminal), layers.sourceOf, earlier);
+  const issues = attribute([...earlier, ...checked.findings], layers);
+  if (issues.length > 0 || checked.config === null) return { ok: false, issues };
+  return { ok: true, config: checked.config, warnings: checked.warnings };
 }
-
-/** The mask of a configuration that need not be sound. */
-function maskOf(tree: unknown): (text: string) => string {
-  const names = namesOf(tree);
-  return createMasker(secretsOf(tree), { isName: (text) => names.has(text) });
-}
-
-const isWithin = (path: readonly string[], outer: readonly string[]): boolean =>
-  outer.every((part, depth) => path[depth] === part);
 
 /** contract §2: log.format is "pretty" on a terminal. */
 function fillLogFormat(tree: Record<string, unknown>, isTerminal: boolean): Record<string, unknown> {

@@ -5,6 +5,7 @@ import { databaseSections } from "../queue/sections.ts";
 import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
 import { historySchema } from "./schema-history.ts";
+import { encryptionKey } from "./schema-encryption.ts";
 import { queueSchema } from "./schema-queue.ts";
 import { reloadSchema } from "./schema-reload.ts";
 import { retrySchema } from "./schema-retry.ts";
@@ -36,6 +37,17 @@ const serverSchema = v.strictObject({
       v.description("Bearer tokens with less than all rights, or several that are good at once."),
     ),
     { env: "HOOKLINE_TOKENS", default: [] },
+  ),
+  encryption_key: setting(
+    v.nullable(encryptionKey("32 bytes, base64: encrypts the apps and endpoints that the API stores.")),
+    { env: "HOOKLINE_ENCRYPTION_KEY", default: null },
+  ),
+  previous_encryption_keys: setting(
+    v.pipe(
+      v.array(encryptionKey("A key that decrypts only."), "an array of keys"),
+      v.description("Keys that decrypt what was stored under them, and encrypt nothing more."),
+    ),
+    { env: "HOOKLINE_PREVIOUS_ENCRYPTION_KEYS", default: [] },
   ),
   max_body_bytes: setting(integer({ min: 1, max: 1_073_741_824 }, "Larger requests are answered 413."), {
     default: 1_048_576,

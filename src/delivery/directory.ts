@@ -119,6 +119,7 @@ function assembleDirectory(apps: readonly App[], named: readonly Endpoint[], com
     apps,
     named,
     endpoints,
+    size: endpoints.length,
     retries: [...new Set([common, ...endpoints.map(({ retry }) => retry)])],
     findApp: (id, key) =>
       (id === null ? undefined : byId.get(id)) ?? (key === null ? undefined : byKey.get(key)) ?? null,

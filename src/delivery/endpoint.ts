@@ -81,6 +81,8 @@ export interface Directory {
   readonly named: readonly Endpoint[];
   /** All of them, in the order of the configuration: those of the apps, then the named ones. */
   readonly endpoints: readonly Endpoint[];
+  /** How many endpoints there are; `endpoints` may have to make them. */
+  readonly size: number;
   /** Every retry policy in force, each once: `webhooks.retry` first, then what receivers have of their own. */
   readonly retries: readonly RetryPolicy[];
   /** By id, else by key. */

@@ -37,8 +37,11 @@ export interface Live extends InForce {
   /**
    * Puts another configuration, another directory or both in force, and tells the listeners in the order in which
    * they were added. Costs time for each app, and for each endpoint of apps that are other objects than before.
+   *
+   * @param known What it changes, where the caller knows: then it costs time for that only. Endpoints that nobody has
+   *   asked for yet need not be named.
    */
-  replace(next: Partial<InForce>): LiveChange;
+  replace(next: Partial<InForce>, known?: EndpointChanges): LiveChange;
   /** The listener must not throw, and must not replace anything itself. */
   onReplace(listener: (change: LiveChange) => void): void;
 }
@@ -53,10 +56,14 @@ export function createLive(first: InForce): Live {
     get directory() {
       return now.directory;
     },
-    replace(next) {
+    replace(next, known) {
       const previous = now;
       now = { config: next.config ?? previous.config, directory: next.directory ?? previous.directory };
-      const change = { previous, next: now, ...compareDirectories(previous.directory, now.directory) };
+      const change = {
+        previous,
+        next: now,
+        ...(known ?? compareDirectories(previous.directory, now.directory)),
+      };
       for (const listener of listeners) listener(change);
       return change;
     },
@@ -64,7 +71,8 @@ export function createLive(first: InForce): Live {
   };
 }
 
-type EndpointChanges = Pick<LiveChange, "added" | "changed" | "removed">;
+/** What becomes of endpoints. */
+export type EndpointChanges = Pick<LiveChange, "added" | "changed" | "removed">;
 
 /** Compares by label; apps that are the same object are passed over. */
 function compareDirectories(previous: Directory, next: Directory): EndpointChanges {

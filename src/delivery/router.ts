@@ -26,6 +26,7 @@ export type RoutingFailure =
   | "bad_signature"
   | "format_not_accepted"
   | "unknown_endpoint"
+  | "endpoint_removed"
   | "not_wanted"
   | "no_route";
 
@@ -33,6 +34,7 @@ export type RoutingFailure =
 export const unknownHere: ReadonlySet<string> = new Set<RoutingFailure>([
   "unknown_app",
   "unknown_endpoint",
+  "endpoint_removed",
   "bad_signature",
   "no_route",
   "format_not_accepted",
@@ -90,7 +92,8 @@ function routePusher(job: PusherJob, directory: Directory): Routing {
   const app = findAppOf(job, directory);
   if (app === null) {
     const label = boundLabel(job.appId, job.endpoint);
-    return dead("unknown_app", "the configuration has no app of this id or key", label);
+    if (isBound(job)) return endpointRemoved(label);
+    return dead("unknown_app", "there is no app of this id or key", label);
   }
   const label = job.endpoint === null ? null : boundLabel(app.id, job.endpoint);
   if (!app.accept.has(job.source)) {
@@ -104,7 +107,7 @@ function routePusher(job: PusherJob, directory: Directory): Routing {
     }
   }
   const endpoints = endpointsOf(directory, app, job.endpoint);
-  if (endpoints === null) return unknownEndpoint(app, label);
+  if (endpoints === null) return noSuchEndpoint(job, app, label);
   const deliveries: Delivery[] = [];
   let contentOf: ((bound: BoundEvents) => string) | null = null;
   for (const endpoint of endpoints) {
@@ -120,18 +123,20 @@ function routePusher(job: PusherJob, directory: Directory): Routing {
 function routeGeneric(job: GenericJob, directory: Directory): Routing {
   if (job.appId === null) {
     const endpoint = job.endpoint === null ? null : directory.findEndpoint(null, job.endpoint);
-    if (endpoint === null) return unknownEndpoint(null, job.endpoint);
+    if (endpoint === null) return noSuchEndpoint(job, null, job.endpoint);
     const delivery = { endpoint, content: genericContent(job), boundEvents: null };
     return { kind: "deliver", app: null, deliveries: [delivery] };
   }
   const app = findAppOf(job, directory);
   const label = boundLabel(job.appId, job.endpoint);
-  if (app === null) return dead("unknown_app", "the configuration has no app of this id", label);
+  if (app === null) {
+    return isBound(job) ? endpointRemoved(label) : dead("unknown_app", "there is no app of this id", label);
+  }
   if (!app.accept.has("native")) {
     return dead("format_not_accepted", `app ${app.id} does not accept native jobs`, label);
   }
   const endpoints = endpointsOf(directory, app, job.endpoint);
-  if (endpoints === null) return unknownEndpoint(app, label);
+  if (endpoints === null) return noSuchEndpoint(job, app, label);
   const content = genericContent(job);
   const event: JobEvent = { name: job.type, channel: null };
   const deliveries = endpoints
@@ -146,10 +151,11 @@ function routeRaw(job: RawJob, directory: Directory, rawRoutes: RawRoutes | null
   if (name === null) return dead("no_route", "no route of this queue takes the message", null);
   // A producer's content can look like an envelope: it must not reach what the queue does not lead to.
   if (rawRoutes !== null && !rawRoutes.endpoints.has(name)) {
+    if (isBound(job)) return endpointRemoved(name);
     return dead("unknown_endpoint", "the endpoint the job is bound to is not one of this queue's", name);
   }
   const endpoint = directory.findEndpoint(null, name);
-  if (endpoint === null) return unknownEndpoint(null, name);
+  if (endpoint === null) return noSuchEndpoint(job, null, name);
   const delivery = { endpoint, content: job.content, boundEvents: null };
   return { kind: "deliver", app: null, deliveries: [delivery] };
 }
@@ -204,13 +210,25 @@ function boundLabel(appId: string | null, endpoint: string | null): string | nul
   return endpoint === null || appId === null ? endpoint : `${appId}/${endpoint}`;
 }
 
-function unknownEndpoint(app: App | null, label: string | null): Routing {
-  const where = app === null ? "the configuration has no endpoint" : `app ${app.id} has no webhook`;
+/** Whether hookline itself has bound a job to its endpoint; else the name is one that a producer wrote. */
+function isBound({ endpoint, deliveryId }: DecodedJob): boolean {
+  return endpoint !== null && deliveryId !== null;
+}
+
+function noSuchEndpoint(job: DecodedJob, app: App | null, label: string | null): Routing {
+  if (isBound(job)) return endpointRemoved(label);
+  const where = app === null ? "there is no endpoint" : `app ${app.id} has no webhook`;
   return dead(
     "unknown_endpoint",
     `${where} of this name; one that is given it gets the job by a redrive`,
     label,
   );
+}
+
+function endpointRemoved(label: string | null): Routing {
+  const detail =
+    "the endpoint that the job was for has been removed; put it back under this name and redrive, or remove the job";
+  return dead("endpoint_removed", detail, label);
 }
 
 function notWanted(label: string | null): Routing {

@@ -18,13 +18,17 @@ export interface SharedModes {
   keep(label: string, mode: EndpointMode): void;
   /** Applies what the backend is known to have of endpoints that are new here. */
   apply(endpoints: readonly KnownEndpoint[]): void;
+  /** Others are in force now: those of them that are not enabled are met. */
+  meet(): void;
   close(): void;
 }
 
 export interface SharedModesOptions {
   readonly shared: SharedState;
-  /** The endpoints in force. */
+  /** The endpoints that this process has to do with. */
   readonly endpoints: () => readonly KnownEndpoint[];
+  /** An endpoint of this label is not enabled: it is one of those from now on, if it is in force. */
+  readonly meet: (label: string) => void;
   /** Puts a mode in force in this process; called for every endpoint whenever anything changed. */
   readonly apply: (label: string, mode: EndpointMode) => void;
   readonly log: Logger;
@@ -73,6 +77,7 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
   const take = (values: ReadonlyMap<string, string>): void => {
     if (closing.signal.aborted) return;
     known = values;
+    meet();
     apply(options.endpoints());
   };
   shared.onChange(take);
@@ -84,6 +89,12 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
       const value = values.get(keyOf(label)) ?? formerValue(values, former) ?? "enabled";
       // Another version's word that is not known here changes nothing here.
       if (isMode(value)) options.apply(label, value);
+    }
+  };
+
+  const meet = (): void => {
+    for (const [key, mode] of known) {
+      if (key.startsWith(keyOf("")) && mode !== "enabled") options.meet(key.slice(keyOf("").length));
     }
   };
 
@@ -120,6 +131,7 @@ export function createSharedModes(options: SharedModesOptions): SharedModes {
       void saveUntilThere(label, mode);
     },
     apply,
+    meet,
     close: () => closing.abort(),
   };
 }

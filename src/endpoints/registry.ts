@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
-import type { Live } from "../delivery/live.ts";
+import { findByLabel, type Live } from "../delivery/live.ts";
 import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
@@ -12,8 +12,10 @@ import { createSharedModes, type KnownEndpoint, type SharedModes } from "./modes
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
 export interface EndpointGates {
   of(endpoint: Endpoint): EndpointGate;
-  /** Every endpoint in force, in the configuration's order. */
+  /** Every endpoint in force, in the configuration's order; makes the gates that are not there yet. */
   all(): readonly EndpointGate[];
+  /** The gates that somebody has asked for; the other endpoints are enabled, closed, and have nothing in flight. */
+  made(): Iterable<EndpointGate>;
   /** What a change of mode reaches: all processes on this backend (within 2 s), or this one. */
   readonly scope: "cluster" | "process";
   /** Takes over the modes that the backend keeps; to be called when it is open, before anything is leased. */
@@ -76,17 +78,26 @@ export function createEndpointGates({
     });
   };
   const byLabel = new Map<string, EndpointGate>();
-  const add = (endpoint: Endpoint): void => {
-    byLabel.set(endpoint.label, createEndpointGate({ endpoint, clock, onGone, onBreaker }));
+  const add = (endpoint: Endpoint): EndpointGate => {
+    const gate = createEndpointGate({ endpoint, clock, onGone, onBreaker });
+    byLabel.set(endpoint.label, gate);
+    inOrder = null;
+    return gate;
   };
-  for (const endpoint of live.directory.endpoints) add(endpoint);
   /** In the configuration's order; made at first use. */
   let inOrder: readonly EndpointGate[] | null = null;
+  for (const endpoint of live.directory.endpoints) add(endpoint);
 
-  const gateOf = ({ label }: Endpoint): EndpointGate => {
-    const gate = byLabel.get(label);
-    if (gate === undefined) throw new Error(`endpoint ${label} is not in the directory`);
-    return gate;
+  const gateOf = (endpoint: Endpoint): EndpointGate => {
+    const known = byLabel.get(endpoint.label);
+    if (known !== undefined) return known;
+    // Of thousands of stored apps few are busy: the gate of one is made at first use.
+    if (findByLabel(live.directory, endpoint.label) !== endpoint) {
+      throw new Error(`endpoint ${endpoint.label} is not in the directory`);
+    }
+    const made = add(endpoint);
+    modes?.apply([knownAs(endpoint)]);
+    return made;
   };
   const all = (): readonly EndpointGate[] => (inOrder ??= live.directory.endpoints.map(gateOf));
   const applyShared = (label: string, mode: EndpointMode): void => {
@@ -102,34 +113,39 @@ export function createEndpointGates({
       ? null
       : createSharedModes({
           shared,
-          endpoints: () => all().map(({ endpoint }) => knownAs(endpoint)),
+          endpoints: () => [...byLabel.values()].map(({ endpoint }) => knownAs(endpoint)),
+          meet: (label) => {
+            const endpoint = findByLabel(live.directory, label);
+            if (endpoint !== null) gateOf(endpoint);
+          },
           apply: applyShared,
           log,
         });
 
   live.onReplace(({ added, changed, removed }) => {
-    if (added.length + changed.length + removed.length === 0) return;
     inOrder = null;
     for (const endpoint of removed) {
       byLabel.get(endpoint.label)?.close();
       byLabel.delete(endpoint.label);
     }
     for (const endpoint of added) add(endpoint);
-    for (const { after } of changed) gateOf(after).configure(after);
+    for (const { after } of changed) byLabel.get(after.label)?.configure(after);
     // Before anything is planned for them: an endpoint that comes back may have been paused or disabled.
     modes?.apply(added.map(knownAs));
+    modes?.meet();
   });
 
   return {
     of: gateOf,
     all,
+    made: () => byLabel.values(),
     scope: modes === null ? "process" : scope,
     load: async () => modes?.load(),
     async setMode(endpoint, mode) {
       await modes?.save(endpoint.label, mode);
-      byLabel.get(endpoint.label)?.setMode(mode);
+      gateOf(endpoint).setMode(mode);
     },
-    problems: () => all().flatMap(endpointFindings),
+    problems: () => [...byLabel.values()].flatMap(endpointFindings),
     close() {
       modes?.close();
       for (const gate of byLabel.values()) gate.close();

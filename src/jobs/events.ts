@@ -56,8 +56,14 @@ export function readEventsRequest(body: string): EventsRequest {
  * The job of an app's events, ready to be written.
  *
  * @param timeMs Epoch ms of the oldest of them.
+ * @param apiRevision What it is to be routed by at least; 0 = nothing is said.
  */
-export function createEventsJob(appId: string, timeMs: number, events: readonly EventText[]): NewJob {
+export function createEventsJob(
+  appId: string,
+  timeMs: number,
+  events: readonly EventText[],
+  apiRevision = 0,
+): NewJob {
   const id = newJobId();
   const payload = payloadText(
     String(timeMs),
@@ -77,7 +83,7 @@ export function createEventsJob(appId: string, timeMs: number, events: readonly 
       boundEvents: null,
       deliveryId: null,
     },
-    { id, endpoint: null, deliveryId: null },
+    { id, endpoint: null, deliveryId: null, apiRevision },
   );
   const routing = routingOfEvents(appId, events);
   return { id, body, delayMs: 0, group: null, deduplicationId: null, routing, dedup: null };

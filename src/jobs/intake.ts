@@ -26,6 +26,8 @@ export interface IntakeOptions {
     DriverCapabilities,
     "dedup" | "ordersGroups" | "maxDelayMs" | "maxPayloadBytes"
   >;
+  /** What the job is to be routed by at least; 0 = nothing is said. */
+  readonly apiRevision?: number;
   /** The request's Idempotency-Key; null when there is none. */
   readonly idempotencyKey: string | null;
   /**
@@ -128,7 +130,8 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
     endpoint: found.endpoint,
     deliveryId: found.deliveryId,
   };
-  const envelope = encodeNative(found, binding);
+  const { apiRevision = 0 } = options;
+  const envelope = encodeNative(found, { ...binding, apiRevision });
   const size = Buffer.byteLength(envelope);
   if (size > options.capabilities.maxPayloadBytes) {
     const limit = options.capabilities.maxPayloadBytes;
@@ -137,7 +140,11 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   const routing = routingOf(found);
   // The time that a generic job without one was given here differs at each try.
   const isDatedHere = found.kind === "generic" && settings["timestamp"] === undefined;
-  const identity = isDatedHere ? encodeNative({ ...found, timestamp: "" }, binding) : envelope;
+  // The same job after a change of the stored apps is the same job.
+  const identity =
+    isDatedHere || apiRevision > 0
+      ? encodeNative(isDatedHere ? { ...found, timestamp: "" } : found, binding)
+      : envelope;
   const dedup = dedupOf({ text, at, givenId, identity }, options);
   return { ok: true, job: { id, body: envelope, delayMs, group, deduplicationId, routing, dedup } };
 }

@@ -84,7 +84,10 @@ export interface RawJob {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-export type DecodedJob = PusherJob | GenericJob | RawJob;
+export type DecodedJob = (PusherJob | GenericJob | RawJob) & {
+  /** The revision of the stored apps that whoever took the job in had; whoever routes it must have it too. */
+  readonly apiRevision?: number;
+};
 
 /** A body that is no job in any known form; `detail` says why, without quoting the body. */
 export interface MalformedJob {

@@ -19,7 +19,8 @@ import { memberText } from "./spans.ts";
  * are there once the job is bound to one endpoint: when it was retried, parked or given up, and in the
  * children of a fan-out. `bound_events` beside them says which of the payload's events the delivery consists
  * of ("all", or their places), so that another filter does not change what is delivered under one id; the
- * payload stays whole for the sake of its signature. `source` is the form the job came in, where that was not native.
+ * payload stays whole for the sake of its signature. `api` is the revision of the stored apps that a job is to be routed
+ * by at least. `source` is the form the job came in, where that was not native.
  *
  * Soketi's signature stays with its payload and is checked again at each routing: otherwise whoever can
  * write to the backend could pass an unsigned job off as one that was checked.
@@ -38,6 +39,8 @@ export interface Binding {
   readonly deliveryId: string | null;
   /** The events the delivery consists of; absent = those that the job itself says. */
   readonly boundEvents?: BoundEvents;
+  /** See DecodedJob; 0 and absent = none is said. */
+  readonly apiRevision?: number;
 }
 
 /** The envelope of a job; never holds app_secret. */
@@ -53,6 +56,7 @@ export function nativeHead(job: DecodedJob, binding: Binding): string {
     (job.kind === "pusher" ? pusherHead(job) : "") +
     field("endpoint", binding.endpoint) +
     field("delivery_id", binding.deliveryId) +
+    field("api", binding.apiRevision || null) +
     (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "")
   );
 }
@@ -106,7 +110,9 @@ export function readNativeJob(text: string, object: JsonObject, payload?: string
   if (deliveryId !== null && (typeof deliveryId !== "string" || !deliveryIdPattern.test(deliveryId))) {
     return malformed("delivery_id: expected up to 137 letters, digits, _ and -");
   }
-  const common = { id, endpoint, deliveryId };
+  const revision = object["api"];
+  const isRevision = typeof revision === "number" && Number.isSafeInteger(revision) && revision > 0;
+  const common = { id, endpoint, deliveryId, ...(isRevision ? { apiRevision: revision } : {}) };
   const { app_id: appId, app_key: appKey } = names;
   if (object["kind"] === "pusher") return readPusher(text, object, { ...common, appId, appKey }, payload);
   if (object["kind"] === "generic") return readGeneric(text, object, { ...common, appId });
@@ -118,6 +124,7 @@ interface Common {
   readonly id: string | null;
   readonly endpoint: string | null;
   readonly deliveryId: string | null;
+  readonly apiRevision?: number;
 }
 
 function readPusher(

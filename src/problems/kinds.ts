@@ -112,6 +112,32 @@ export const problemKinds = {
     summary: "paused by an operator: jobs wait",
     remedy: "resume it",
   },
+  stored_apps_unreachable: {
+    severity: "error",
+    object: "process",
+    summary: "the apps that the API stores cannot be read from the backend",
+    remedy: "mend what the detail says; jobs for apps that are not known here are put back until then",
+  },
+  encryption_key_missing: {
+    severity: "error",
+    object: "process",
+    summary: "stored apps are encrypted with a key that is not configured",
+    remedy:
+      "put the key of this id into server.previous_encryption_keys, and restart; jobs for these apps are put back until then",
+  },
+  stored_apps_unreadable: {
+    severity: "error",
+    object: "process",
+    summary: "stored apps cannot be read",
+    remedy:
+      "store them again (PUT), or start the newer version that wrote them; their jobs are put back until then",
+  },
+  stored_apps_shadowed: {
+    severity: "warning",
+    object: "process",
+    summary: "the configuration defines apps that are stored too",
+    remedy: "take them out of the configuration, or leave it: what is stored has no effect meanwhile",
+  },
   loop_restarting: {
     severity: "warning",
     object: "loop",

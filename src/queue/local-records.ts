@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { tombstoneMs } from "./records.ts";
-import type { RecordStore, StoredRecord } from "./records.ts";
+import type { RecordListener, RecordStore, StoredRecord } from "./records.ts";
 
 /** Where the records of one process are kept beyond its memory. */
 export interface RecordKeeper {
@@ -28,7 +28,7 @@ export const forgetfulKeeper: RecordKeeper = {
 export function createLocalRecords(clock: Clock, keeper: RecordKeeper): LocalRecords {
   /** In the order of their revisions, oldest first. */
   const records = new Map<string, StoredRecord>();
-  const listeners: ((why: "changed" | "lost") => void)[] = [];
+  const listeners: RecordListener[] = [];
   let highest = 0;
 
   const put = (record: StoredRecord): void => {
@@ -48,6 +48,7 @@ export function createLocalRecords(clock: Clock, keeper: RecordKeeper): LocalRec
 
   return {
     durable: keeper.durable,
+    isShared: false,
     async changes(after, limit) {
       const found: StoredRecord[] = [];
       for (const record of records.values()) {
@@ -72,7 +73,7 @@ export function createLocalRecords(clock: Clock, keeper: RecordKeeper): LocalRec
       const record = { key, value, revision: Math.max(highest + 1, now * 1_000) };
       put(record);
       await keeper.keep(record, dropped);
-      for (const listener of listeners) listener("changed");
+      for (const listener of listeners) listener("changed", record.revision);
       return { status: "written", revision: record.revision };
     },
     onChange: (listener) => void listeners.push(listener),

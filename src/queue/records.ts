@@ -15,7 +15,9 @@
  *   `lost` when that may have happened.
  */
 export interface RecordStore {
-  /** What survives the process; else the values need no cipher. */
+  /** Several processes may write to it. */
+  readonly isShared: boolean;
+  /** What is written survives the process; else it needs no cipher. */
   readonly durable: boolean;
   /** What was written after a revision, oldest first; 0 = everything there is. At most so many records. */
   changes(after: number, limit: number): Promise<RecordChanges>;
@@ -23,8 +25,11 @@ export interface RecordStore {
   revisions(): Promise<ReadonlyMap<string, number>>;
   /** Writes or removes (null) a record, if `seen` is the highest revision of the store. */
   write(key: string, value: Uint8Array | null, seen: number): Promise<RecordWrite>;
-  onChange(listener: (why: "changed" | "lost") => void): void;
+  /** The listener is given the revision where the one who wrote told it. */
+  onChange(listener: RecordListener): void;
 }
+
+export type RecordListener = (why: "changed" | "lost", revision?: number) => void;
 
 export interface StoredRecord {
   readonly key: string;

@@ -13,6 +13,7 @@ import type { Delivery, RecordAttempt } from "./delivery.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
 import { waitingIn, type WaitingHere } from "./endpoint-metrics.ts";
 import { createBeyondSlots, createSlots } from "./schedule/slots.ts";
+import type { StoredApps } from "./stored-apps.ts";
 import { createPlanContexts } from "./plan-context.ts";
 import { createQueueWorker, type QueueWorker } from "./queue-worker.ts";
 
@@ -22,6 +23,7 @@ export interface ConsumptionOptions {
   /** As the backend in use wants it. */
   readonly consuming: (config: Config) => Consuming;
   readonly gates: EndpointGates;
+  readonly stored: StoredApps;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: RecordAttempt;
   readonly mask: (text: string) => string;
@@ -69,6 +71,7 @@ export function createConsumption(options: ConsumptionOptions): Consumption {
     const contextOf = createPlanContexts(queue.name, {
       expandsAlways: options.driver.capabilities.ordersGroups,
       mask: options.mask,
+      apiRevision: options.stored.revision,
     });
     const worker = createQueueWorker({
       ...options,

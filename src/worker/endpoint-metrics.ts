@@ -9,7 +9,9 @@ import type { Lane } from "./schedule/lane.ts";
 export interface EndpointMetricsOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
-  readonly gates: { all(): readonly EndpointGate[] };
+  readonly gates: { made(): Iterable<EndpointGate> };
+  /** How many endpoints there are. */
+  readonly endpoints: () => number;
   /** What waits in this process. */
   readonly waiting: () => readonly WaitingHere[];
   /** Endpoints with series of their own (metrics.endpoint_series). */
@@ -74,11 +76,13 @@ export function setEndpointMetrics(
     }
   }
   const counts = new Map<EndpointState, number>(endpointStates.map((state) => [state, 0]));
-  const rows = gates.all().map((gate): Row => {
+  const rows = [...gates.made()].map((gate): Row => {
     const state = endpointState(gate);
     counts.set(state, (counts.get(state) ?? 0) + 1);
     return { label: gate.endpoint.label, state, backlog: backlogs.get(gate.endpoint.label) ?? nothing };
   });
+  // The others have never had to do anything here.
+  counts.set("closed", (counts.get("closed") ?? 0) + Math.max(0, options.endpoints() - rows.length));
   for (const [state, count] of counts) metrics.endpoints.labels({ state }).set(count);
   // An old number would be a lie.
   const isKnown = parked !== null;

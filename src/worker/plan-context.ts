@@ -19,12 +19,14 @@ export interface PlanContext {
   readonly expandsAlways: boolean;
   /** Masks secrets in a text (secrets/mask.ts). */
   readonly mask: (text: string) => string;
+  /** The revision of the stored apps that is in force; 0 where no other process routes. */
+  readonly apiRevision: () => number;
 }
 
 /** Makes a queue's plan contexts, one for each state of the configuration. */
 export function createPlanContexts(
   queue: string,
-  fixed: Pick<PlanContext, "expandsAlways" | "mask">,
+  fixed: Pick<PlanContext, "expandsAlways" | "mask" | "apiRevision">,
 ): (inForce: InForce) => PlanContext {
   let compiled: {
     readonly from: Pick<QueueConfig, "routes" | "endpoint">;

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { findAppOf, route } from "../delivery/router.ts";
+import { findAppOf, route, type RoutingFailure } from "../delivery/router.ts";
 import { decodeJob } from "../jobs/decode.ts";
 import { deliveryId } from "../jobs/id.ts";
 import type { BoundEvents, DecodedJob, JobBody } from "../jobs/job.ts";
@@ -24,7 +24,11 @@ type Step =
       readonly disposition: Disposition;
       /** The job that no endpoint wants, where that is why it is acked. */
       readonly unwanted?: DecodedJob;
+      /** The job whose app or endpoint is not known here, where that is why it is dead. */
+      readonly unknown?: DecodedJob;
     }
+  /** Whoever took the job in had newer apps than are in force here: look first, then plan it again. */
+  | { readonly kind: "behind" }
   | { readonly kind: "attempt"; readonly delivery: Omit<Delivery, "held"> };
 
 /** A malformed job's bytes are kept up to here (contract §3). */
@@ -35,13 +39,17 @@ const malformedLimitBytes = 65_536;
  *
  * A job that several endpoints want is replaced by one child each, so that every delivery has attempts
  * and a dead letter of its own, and one that was accepted is not sent again because another failed.
+ *
+ * @param hasLooked What is in force is as new as it can be.
  */
-export function planJob(job: LeasedJob, context: PlanContext): Plan {
+export function planJob(job: LeasedJob, context: PlanContext, hasLooked = false): Plan {
   const decoded = decodeJob(job.body, { format: context.format });
   if (decoded.kind === "malformed") {
     const kept = keepMasked(job.body, context.mask, malformedLimitBytes);
     return { ...dead(job.id, "malformed", decoded.detail, null, kept), learntId: null };
   }
+  if (!hasLooked && (decoded.apiRevision ?? 0) > context.apiRevision())
+    return { kind: "behind", learntId: null };
   const isLearnt = decoded.deliveryId === null && decoded.id !== job.id;
   const learntId = isLearnt ? decoded.id : null;
   const step = planDecoded(decoded, job, context);
@@ -59,7 +67,8 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
   if (routing.kind === "dead") {
     const { endpoint, deliveryId: delivery } = decoded;
     const body = keptBody(withMessage, job.body, { id: jobId, endpoint, deliveryId: delivery });
-    return dead(jobId, routing.reason, routing.detail, routing.endpoint, body);
+    const step = dead(jobId, routing.reason, routing.detail, routing.endpoint, body);
+    return isUnknown(routing.reason) && step.kind === "settle" ? { ...step, unknown: withMessage } : step;
   }
 
   const bound = routing.deliveries.map(({ endpoint, content, boundEvents }) => {
@@ -71,8 +80,10 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
     (context.expandsAlways && decoded.endpoint === null && (routing.app?.endpoints.length ?? 0) > 1);
   if (isExpanded) {
     const tail = nativeTail(withMessage);
+    const apiRevision = Math.max(context.apiRevision(), decoded.apiRevision ?? 0);
     const jobs = bound.map(({ endpoint, boundEvents, id }): ChildJob => {
-      const head = nativeHead(withMessage, bindingOf(jobId, endpoint.name, id, boundEvents));
+      const binding = { ...bindingOf(jobId, endpoint.name, id, boundEvents), apiRevision };
+      const head = nativeHead(withMessage, binding);
       return { id, body: head + tail, head, endpoint: endpoint.label };
     });
     return { kind: "settle", jobId, disposition: { verb: "replace", jobs, tail } };
@@ -115,6 +126,11 @@ export function isPlannedBy(
   return app === null
     ? context.directory.findEndpoint(null, endpoint.name) === endpoint
     : findAppOf(job, context.directory) === app;
+}
+
+/** Reasons that may be over when another process' apps have been looked for. */
+function isUnknown(reason: RoutingFailure): boolean {
+  return reason === "unknown_app" || reason === "unknown_endpoint" || reason === "endpoint_removed";
 }
 
 /** A raw message's attributes travel with it once it leaves the backend's own message. */

@@ -30,6 +30,8 @@ export interface PollerOptions {
   /** Takes a lease whose planning threw: charged an attempt, so that it cannot crash the poller for ever. */
   readonly fail: (held: Held, error: unknown) => void;
   readonly isDraining: () => boolean;
+  /** A key that is closed beside those of lanes; null = none. */
+  readonly closedToo?: () => string | null;
 }
 
 /** A lease call that takes longer than this is surely waiting for jobs, and not for the backend's answer. */
@@ -55,7 +57,9 @@ export function createPoller(options: PollerOptions): (context: ChildContext) =>
     const cut = new AbortController();
     const stop = (): void => cut.abort();
     context.signal.addEventListener("abort", stop, { once: true });
-    const call = { ...wished, max: Math.min(wished.max, most) };
+    const closed = options.closedToo?.() ?? null;
+    const closedKeys = closed === null ? wished.closedKeys : new Set([...wished.closedKeys, closed]);
+    const call = { ...wished, closedKeys, max: Math.min(wished.max, most) };
     const startedAt = clock.monotonic();
     const leaseMs = options.leaseMs();
     let cutTimer: ReturnType<typeof setTimeout> | undefined;

@@ -16,7 +16,9 @@ import { createHeartbeat } from "./heartbeat.ts";
 import { createHeldLeases, type Held } from "./held.ts";
 import { createLoop } from "./loop.ts";
 import { createLeaseEnds } from "./lease-ends.ts";
-import { isPlannedBy, keepMasked, planJob } from "./plan.ts";
+import { isPlannedBy, keepMasked, planJob, type Plan } from "./plan.ts";
+import { StoredUnreadableError } from "../stored/compile.ts";
+import { waitingKey, type StoredApps } from "./stored-apps.ts";
 import type { PlanContext } from "./plan-context.ts";
 import { createPoller } from "./poller.ts";
 import type { Gate } from "../endpoints/gate.ts";
@@ -42,6 +44,7 @@ export interface QueueWorkerOptions {
   /** The first one; `follow` brings the next. */
   readonly plan: PlanContext;
   readonly gateOf: (delivery: Delivery) => Gate;
+  readonly stored: StoredApps;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: RecordAttempt;
   readonly health: BackendHealth;
@@ -73,7 +76,7 @@ export interface QueueWorker {
 }
 
 export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
-  const { queue, driver, slots, clock, log, metrics, supervisor, health } = options;
+  const { queue, driver, slots, clock, log, metrics, supervisor, health, stored } = options;
   let { plan } = options;
   let isDraining = false;
   let loops = 0;
@@ -120,9 +123,57 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     return { verb: "release", delayMs: back.delayMs };
   };
 
-  const admit = (lease: Held): void => {
+  /** Leases whose jobs are planned as soon as this process is up to date. */
+  const looking = new Set<Held>();
+  const lookFirst = (lease: Held): void => {
+    looking.add(lease);
+    const then = (go: () => void) => (): void => {
+      looking.delete(lease);
+      // It was lost, or given back, meanwhile.
+      if (lease.state !== "waiting") return;
+      try {
+        go();
+      } catch (error) {
+        fail(lease, error);
+      }
+    };
+    stored.look().then(
+      then(() => admit(lease, true)),
+      then(() => putAside(lease)),
+    );
+  };
+
+  /** For a process, or a time, that can read what is stored. */
+  const putAside = (lease: Held): void => {
+    log.debug("put aside: the job may be for a stored app that cannot be read here", {
+      queue,
+      job_id: lease.jobId,
+    });
+    lease.settle({ verb: "park", key: waitingKey });
+  };
+
+  const planned = (lease: Held, hasLooked: boolean): Plan | null => {
+    try {
+      return planJob(lease.lease.job, plan, hasLooked);
+    } catch (error) {
+      if (!(error instanceof StoredUnreadableError)) throw error;
+      return null;
+    }
+  };
+
+  const admit = (lease: Held, hasLooked = !stored.isShared): void => {
     if (isDraining) return lease.settle({ verb: "release" });
-    const planned = planJob(lease.lease.job, plan);
+    const step = planned(lease, hasLooked);
+    if (step === null) return putAside(lease);
+    if (step.kind === "behind") return lookFirst(lease);
+    if (step.kind === "settle" && step.unknown !== undefined) {
+      if (!hasLooked) return lookFirst(lease);
+      if (stored.mayBeUnreadable(step.unknown)) return putAside(lease);
+    }
+    carryOut(lease, step);
+  };
+
+  const carryOut = (lease: Held, planned: Exclude<Plan, { kind: "behind" }>): void => {
     if (planned.kind === "settle") {
       const { disposition } = planned;
       lease.jobId = planned.jobId;
@@ -210,6 +261,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     admit,
     fail,
     isDraining: () => isDraining,
+    closedToo: () => (stored.isBlind() ? waitingKey : null),
   });
   const heartbeat = createHeartbeat({ ...common, waitMs: options.turnMs });
   const pollerId = `${queue}/poller`;
@@ -234,6 +286,7 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
       isDraining = true;
       // Last first: an ordered backend would otherwise hand a successor out before its predecessor.
       for (const { held: lease } of scheduler.drain()) lease.settle({ verb: "release" });
+      for (const lease of looking) lease.settle({ verb: "release" });
       const stopped = supervisor.stop((id) => id === pollerId, 1_000);
       await scheduler.idle(softDeadline);
       for (const lease of held.values()) lease.cut?.cut();
@@ -251,5 +304,5 @@ function capacityFor({ total }: Slots): number {
 
 /** Whether this queue's jobs can go to one endpoint only. */
 function isSole({ directory, rawRoutes }: PlanContext): boolean {
-  return (rawRoutes === null ? directory.endpoints.length : rawRoutes.endpoints.size) <= 1;
+  return (rawRoutes === null ? directory.size : rawRoutes.endpoints.size) <= 1;
 }

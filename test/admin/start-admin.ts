@@ -7,6 +7,8 @@ import { systemClock, type Clock } from "../../src/clock.ts";
 import { configSchema, type ConfigInput } from "../../src/config/schema.ts";
 import { createDirectory } from "../../src/delivery/directory.ts";
 import { createHistory } from "../../src/history/history.ts";
+import { createReceiverCheck } from "../../src/config/receiver-check.ts";
+import { createStoredReceivers } from "../../src/stored/receivers.ts";
 import { createLogger } from "../../src/log.ts";
 import type { Transport } from "../../src/delivery/transport.ts";
 import { createLive } from "../../src/delivery/live.ts";
@@ -91,6 +93,14 @@ export async function startAdmin(setup: AdminSetup = {}) {
   const faults = createBackendFaults(log, clock);
   const writes = createWriteWatch({ driver, queues, faults, clock, isOpen: () => state.driverOpen });
   const live = createLive({ config, directory: createDirectory(config) });
+  const stored = createStoredReceivers({
+    store: driver.records,
+    driver: driver.name,
+    live,
+    secrets: { replace: ignore },
+    clock,
+    log,
+  });
   const gates = createEndpointGates({ live, clock, log, shared: driver.shared });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const transports = createTransports({ config, mask });
@@ -100,6 +110,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
     live,
     tokens,
     driver,
+    stored,
+    receivers: createReceiverCheck({}),
     writes,
     queues,
     supervisor: {
@@ -119,6 +131,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
       clock,
       gates,
       waiting: () => [],
+      endpoints: () => live.directory.size,
       mostEndpoints: () => config.metrics.endpoint_series,
     },
     clock,

@@ -31,6 +31,21 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "GET /v1/endpoints": ["read"],
   "GET /v1/endpoints/:app/:name": ["read"],
   "GET /v1/endpoints/:app/:name/attempts": ["read"],
+  "GET /v1/apps": ["read"],
+  "GET /v1/apps/:app": ["read"],
+  // Each takes dry runs, which are read; anything else is refused by its handler.
+  "PUT /v1/apps/:app": [],
+  "PATCH /v1/apps/:app": [],
+  "DELETE /v1/apps/:app": [],
+  "PUT /v1/apps/:app/webhooks/:name": [],
+  "PATCH /v1/apps/:app/webhooks/:name": [],
+  "DELETE /v1/apps/:app/webhooks/:name": [],
+  "PUT /v1/endpoints/:app/:name": [],
+  "PATCH /v1/endpoints/:app/:name": [],
+  "DELETE /v1/endpoints/:app/:name": [],
+  "POST /v1/apps/:app/webhooks/:name/rotate-key": [],
+  "POST /v1/endpoints/:app/:name/rotate-key": [],
+  "POST /v1/encryption/reencrypt": [],
   "POST /v1/queues/:queue/pause": [],
   "POST /v1/queues/:queue/resume": [],
   "POST /v1/queues/:queue/dead/redrive": [],
@@ -56,6 +71,14 @@ const neverWithoutToken = [
   "POST /v1/workers/:id/stall",
   "POST /v1/workers/:queue/:name/crash",
   "POST /v1/workers/:queue/:name/stall",
+  ...["PUT", "PATCH", "DELETE"].flatMap((method) => [
+    `${method} /v1/apps/:app`,
+    `${method} /v1/apps/:app/webhooks/:name`,
+    `${method} /v1/endpoints/:app/:name`,
+  ]),
+  "POST /v1/apps/:app/webhooks/:name/rotate-key",
+  "POST /v1/endpoints/:app/:name/rotate-key",
+  "POST /v1/encryption/reencrypt",
 ];
 
 const pathOf = (pattern: string): string =>
@@ -246,6 +269,31 @@ describe("a token that is limited to some apps and queues", () => {
     expect((await ask("second", "/v1/queues/webhooks/jobs", job("app-1"))).status).toBe(403);
     expect((await ask("second", "/v1/queues/second/jobs", job("app-1"))).status).toBe(202);
   });
+});
+
+test("a dry run is read: who may only read gets its answer, and changes nothing", async () => {
+  const admin = await startAdmin({
+    config: {
+      server: { tokens: [tokenNamed("reader", { scope: "read" }), tokenNamed("shop", { scope: "enqueue" })] },
+    },
+  });
+  const put = async (name: string, query: string): Promise<number> => {
+    const response = await admin.request(`/v1/apps/new${query}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${secretOf(name)}` },
+      body: JSON.stringify({ key: "k", secret: "s" }),
+    });
+    return response.status;
+  };
+  try {
+    expect(await put("reader", "?dry_run=true")).toBe(200);
+    expect(await put("reader", "")).toBe(403);
+    expect(await put("reader", "?dry_run=false")).toBe(403);
+    expect(await put("shop", "?dry_run=true")).toBe(403);
+    expect(admin.live.directory.findApp("new", null)).toBeNull();
+  } finally {
+    await admin.stop();
+  }
 });
 
 test("each request that changes something leaves a line with who, how and what", async () => {

@@ -17,6 +17,8 @@ describe("precedence", () => {
       port: 3,
       token: null,
       tokens: [],
+      encryption_key: null,
+      previous_encryption_keys: [],
       max_body_bytes: 11,
     });
     expect(loaded.sourceOf("server.host")).toBe("file hookline.json");

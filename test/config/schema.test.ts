@@ -6,7 +6,15 @@ import { app, appWith, issuesOf, load } from "./support.ts";
 test("the defaults are those of contract §2", async () => {
   const { config } = await load(null);
   expect(config).toEqual({
-    server: { host: "127.0.0.1", port: 9640, token: null, tokens: [], max_body_bytes: 1_048_576 },
+    server: {
+      host: "127.0.0.1",
+      port: 9640,
+      token: null,
+      tokens: [],
+      encryption_key: null,
+      previous_encryption_keys: [],
+      max_body_bytes: 1_048_576,
+    },
     queue: {
       driver: "memory",
       queues: [{ name: "webhooks", format: "jobs", url: null, endpoint: null, routes: [] }],

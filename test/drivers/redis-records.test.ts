@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { ConfigError, DriverUnavailableError } from "../../src/errors.ts";
+import { DriverUnavailableError } from "../../src/errors.ts";
 import { recordKeys } from "../../src/queue/drivers/redis/keys.ts";
 import type { RedisDriverOptions } from "../../src/queue/drivers/redis/options.ts";
 import { readRecordsScript, writeRecordScript } from "../../src/queue/drivers/redis/record-scripts.ts";
@@ -34,6 +34,8 @@ function processOf(port: number, options: Partial<RedisDriverOptions>): RecordPr
   };
 }
 
+const keyAt = (prefix: string, at: number): string => recordKeys(prefix).all[at] as string;
+
 claimRecords(
   "redis",
   () => {
@@ -60,18 +62,16 @@ test("the keys stand in one slot, apart from every queue's and from what else is
   expect(recordKeys("{mine}:").values).toBe("{mine}:hookline:records");
 });
 
-test("a key that holds something else ends the start", async () => {
+test("a key that holds something else fails the calls that need it, and not the start", async () => {
   for (const which of [0, 1, 2]) {
     const prefix = freshPrefix();
-    await single.client.set(recordKeys(prefix).all[which] as string, "text");
-    const process = processOf(single.port, { prefix });
-    const error = await process.open().then(
-      () => null,
-      (problem: unknown) => problem,
-    );
-    await process.close();
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(String(error)).toContain("hold something other than hookline's records");
+    await single.client.set(keyAt(prefix, which), "text");
+    await using one = await openRecords(processOf(single.port, { prefix }));
+    const refusal = await one.records.write("a", bytesOf("1"), 0).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(DriverUnavailableError);
+    expect(String(refusal)).toContain("WRONGTYPE");
+    await single.client.del(keyAt(prefix, which));
+    await put(one.records, "a", "1");
   }
 });
 
@@ -114,8 +114,6 @@ test("with memory full a record is refused before anything has changed, and remo
   await put(one.records, "a", null);
   expect(await everything(one.records)).toEqual({ a: null });
 });
-
-const keyAt = (prefix: string, at: number): string => recordKeys(prefix).all[at] as string;
 
 describe("a call that fails leaves each record as it was or as it was to be", () => {
   const kinds: [name: string, make: (prefix: string) => Fault][] = [

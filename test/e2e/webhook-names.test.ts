@@ -136,7 +136,7 @@ test("nobody inherits another's: a dead letter of 0.1 whose webhook is gone goes
   await using server = await start([{ url: `${receiver.url}/hook` }]);
   await untilStats(server, { dead: 1 });
   const { items } = (await server.api("GET", "/v1/queues/webhooks/dead")).body;
-  expect(items[0].reason).toBe("unknown_endpoint");
+  expect(items[0].reason).toBe("endpoint_removed");
   expect(receiver.count).toBe(0);
   expect(await server.stop()).toBe(0);
 

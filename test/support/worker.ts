@@ -18,6 +18,7 @@ import { deadlineIn } from "../../src/supervisor/shutdown.ts";
 import { createSupervisor, type Supervisor } from "../../src/supervisor/supervisor.ts";
 import { createAttempter } from "../../src/worker/attempt.ts";
 import { createBackendFaults, type BackendFaults } from "../../src/worker/backend-health.ts";
+import { noStoredApps } from "../../src/worker/stored-apps.ts";
 import { createConsumption, type Consumption } from "../../src/worker/consumption.ts";
 import type { Delivery } from "../../src/worker/delivery.ts";
 import { createEndpointGates, type EndpointGates } from "../../src/endpoints/registry.ts";
@@ -144,6 +145,7 @@ export async function startWorker(setup: WorkerSetup = {}): Promise<WorkerBench>
     driver,
     consuming: consumingOf,
     gates,
+    stored: noStoredApps,
     attempt: setup.attempt?.(real) ?? real,
     record: () => undefined,
     mask,

@@ -20,7 +20,8 @@ function optionsOf(modes: Readonly<Record<string, EndpointMode | "open">>, mostE
   const options: EndpointMetricsOptions = {
     metrics,
     clock: { now: () => now, monotonic: () => now },
-    gates: { all: () => gates },
+    gates: { made: () => gates },
+    endpoints: () => gates.length,
     waiting: () => [
       { key: "a", count: 2, oldestEnqueuedAt: now - 4_000 },
       { key: "a", count: 1, oldestEnqueuedAt: null },

@@ -38,6 +38,7 @@ const context: PlanContext = {
   rawRoutes: null,
   expandsAlways: false,
   mask: createMask(config, { isName: () => false, isShown: () => false }).mask,
+  apiRevision: () => 0,
 };
 
 const leased = (body: JobBody, overrides: Partial<LeasedJob> = {}): LeasedJob => ({

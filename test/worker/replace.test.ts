@@ -77,7 +77,7 @@ describe("another configuration while jobs are in work", () => {
     const dead = await bench.dead();
     expect(dead.length + stays.count + started).toBe(300);
     expect(new Set(dead.map(({ reason, endpoint }) => `${reason} ${endpoint}`))).toEqual(
-      new Set(dead.length === 0 ? [] : ["unknown_endpoint shop/goes"]),
+      new Set(dead.length === 0 ? [] : ["endpoint_removed shop/goes"]),
     );
     expect(bench.gates.all().map(({ endpoint }) => endpoint.label)).toEqual(["shop/stays"]);
     await until(async () => !(await bench.metrics.registry.render()).includes("shop/goes"), {
@@ -189,7 +189,7 @@ test("200 replacements under load: each job ends once per webhook in force, or d
   const dead = await bench.dead();
   expect(bad).toEqual([]);
   expect([...(seen.get("always") ?? [])].sort()).toEqual(ids.map(({ id }) => id).sort());
-  expect(new Set(dead.map(({ reason }) => reason)).difference(new Set(["unknown_endpoint"]))).toEqual(
+  expect(new Set(dead.map(({ reason }) => reason)).difference(new Set(["endpoint_removed"]))).toEqual(
     new Set(),
   );
   expect(dead.filter(({ endpoint }) => endpoint === "shop/always")).toEqual([]);

@@ -63,7 +63,7 @@ else
 end
 if failure ~= '' then return {failure} end
 redis.pcall('ZREMRANGEBYSCORE', removed, '-inf', string.format('%.0f', now - ARGV[3] * 1000))
-local heard = redis.pcall('PUBLISH', records, '')
+local heard = redis.pcall('PUBLISH', records, revision)
 return {'', 'written', revision, type(heard) == 'number' and 1 or 0}
 `,
 );

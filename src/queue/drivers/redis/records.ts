@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
 import { tombstoneMs } from "../../records.ts";
-import type { RecordChanges, RecordStore, StoredRecord } from "../../records.ts";
+import type { RecordChanges, RecordListener, RecordStore, StoredRecord } from "../../records.ts";
 import { scriptFault, translateError } from "./errors.ts";
 import { evaluate, replyList, replyText } from "./evaluate.ts";
 import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
@@ -40,16 +40,16 @@ const tickMs = 1_000;
 const certainTellMs = 30_000;
 
 export function createRedisRecords({ keys, topology, clock }: RedisRecordsOptions): RedisRecords {
-  const listeners: ((why: "changed" | "lost") => void)[] = [];
+  const listeners: RecordListener[] = [];
   let mayPublish = true;
   let attached: { server: RedisServer; subscription: Subscription } | null = null;
   let toldAt = clock.monotonic();
   let timer: ReturnType<typeof setInterval> | undefined;
   let closed = false;
 
-  const tell = (why: "changed" | "lost"): void => {
+  const tell: RecordListener = (why, revision) => {
     toldAt = clock.monotonic();
-    if (!closed) for (const listener of listeners) listener(why);
+    if (!closed) for (const listener of listeners) listener(why, revision);
   };
 
   const attach = (server: RedisServer): void => {
@@ -57,7 +57,10 @@ export function createRedisRecords({ keys, topology, clock }: RedisRecordsOption
     attached?.subscription.stop();
     attached = {
       server,
-      subscription: server.subscribe([keys.values], (event) => tell(event === "missed" ? "lost" : "changed")),
+      subscription: server.subscribe([keys.values], (event) => {
+        if (event === "missed") tell("lost");
+        else tell("changed", Number(event.message) || undefined);
+      }),
     };
   };
 
@@ -89,6 +92,7 @@ export function createRedisRecords({ keys, topology, clock }: RedisRecordsOption
   return {
     keys,
     durable: true,
+    isShared: true,
 
     async changes(after, limit) {
       const values = await run("reading stored apps", readRecordsScript, [after, limit]);

@@ -1,0 +1,72 @@
+import { isObject } from "../config/layers.ts";
+import { quote } from "../secrets/masked-start.ts";
+import { unnamedWebhook } from "../config/endpoint-name.ts";
+import { settingsOf, type Settings } from "../stored/entry.ts";
+import { keepReceiverSecrets, mergePatch } from "../stored/merge.ts";
+import { changeApp, dryRunParameter, noSuchApp } from "./apps.ts";
+import type { AdminDeps } from "./deps.ts";
+import type { Reply } from "./reply.ts";
+import { RequestError } from "./request-error.ts";
+import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
+import { invalidSettings, readSettings } from "./stored-settings.ts";
+
+/** PUT, PATCH and DELETE of /v1/apps/{id}/webhooks/{name}: one webhook of a stored app; the answer is the app. */
+export function appWebhookRoutes(deps: AdminDeps): Route[] {
+  const path = "/v1/apps/:app/webhooks/:name";
+  const options = { access: "token", dryRun: true, reach: { queues: "none" } } as const;
+  const query = { dry_run: dryRunParameter };
+  return (["PUT", "PATCH", "DELETE"] as const).map((method) =>
+    route({
+      method,
+      path,
+      ...options,
+      query,
+      async handle(request, { query: { dry_run: isDry } }) {
+        const sent = method === "DELETE" ? null : await readSettings(deps, request);
+        return changeWebhook(deps, request, isDry, (before, name) => {
+          if (sent === null) {
+            if (before === null) throw noSuchWebhook(deps, request, name);
+            return null;
+          }
+          if (method === "PUT") return before === null ? sent : keepReceiverSecrets(before, sent);
+          if (before === null) throw noSuchWebhook(deps, request, name);
+          return mergePatch(before, sent) as Settings;
+        });
+      },
+    }),
+  );
+}
+
+export function noSuchWebhook(deps: AdminDeps, request: AdminRequest, name: string): RequestError {
+  const id = pathParameter(request, "app");
+  return new RequestError(
+    "unknown_endpoint",
+    `app ${quote(deps.mask, id)} has no webhook ${quote(deps.mask, name)}`,
+  );
+}
+
+/** Stores what `make` makes of the webhook in the path; null removes it. */
+export function changeWebhook(
+  deps: AdminDeps,
+  request: AdminRequest,
+  isDry: boolean,
+  make: (before: Settings | null, name: string) => Settings | null,
+): Promise<Reply> {
+  const name = pathParameter(request, "name");
+  return changeApp(deps, request, isDry, (app, id) => {
+    if (app === null) throw noSuchApp(deps, id);
+    const settings = settingsOf(app);
+    const webhooks = (settings["webhooks"] ?? []) as Settings[];
+    const at = webhooks.findIndex((webhook) => (webhook["name"] ?? unnamedWebhook) === name);
+    const next = make(webhooks[at] ?? null, name);
+    if (next === null) return { ...settings, webhooks: webhooks.filter((_, index) => index !== at) };
+    if (!isObject(next) || (next["name"] !== undefined && next["name"] !== name)) {
+      throw invalidSettings([{ path: "name", message: "is another one than the path's; leave it out" }]);
+    }
+    const named = { ...next, name };
+    return {
+      ...settings,
+      webhooks: at === -1 ? [...webhooks, named] : webhooks.map((old, index) => (index === at ? named : old)),
+    };
+  });
+}
