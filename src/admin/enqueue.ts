@@ -41,8 +41,8 @@ export function requiredRevision({ stored }: AdminDeps): number {
  *
  * @throws DriverUnavailableError.
  */
-export async function lookForStored({ stored, state }: AdminDeps): Promise<void> {
-  if (stored.isShared && state().driverOpen) await stored.look();
+export async function lookForStored(deps: AdminDeps): Promise<void> {
+  if (deps.stored.isShared && deps.state().driverOpen) await deps.stored.look();
 }
 
 /**

@@ -73,7 +73,7 @@ async function rotate(
     const keys = (before["signing_keys"] ?? []) as { key: string; not_after?: string | null }[];
     made = createKey(keys[0]?.key.startsWith("whsk_") === true);
     const ends = (time: string | null | undefined): string =>
-      time != null && Date.parse(time) < Date.parse(notAfter) ? time : notAfter;
+      typeof time === "string" && Date.parse(time) < Date.parse(notAfter) ? time : notAfter;
     const signing = before["signing"] ?? (keys.length > 0 ? "standard" : usualSigning);
     return {
       ...before,
@@ -96,7 +96,8 @@ async function rotate(
 
 async function readBody(deps: AdminDeps, request: AdminRequest): Promise<v.InferOutput<typeof rotateBody>> {
   const { headers } = request;
-  const isEmpty = (headers.get("content-length") ?? "0") === "0" && headers.get("transfer-encoding") == null;
+  const isEmpty =
+    (headers.get("content-length") ?? "0") === "0" && (headers.get("transfer-encoding") ?? null) === null;
   if (isEmpty) return {};
   const text = await readJsonText(request, deps.live.config.server.max_body_bytes);
   return validate(rotateBody, parseJsonBody(text), "invalid_body");

@@ -117,7 +117,7 @@ export function createStoredReceivers(options: StoredReceiversOptions): StoredRe
     index = compiled.index;
     entries = entries.with(compiled.changes);
     troubled = troubled.with(
-      compiled.changes.map(([key, entry]) => [key, entry?.trouble == null ? null : entry] as const),
+      compiled.changes.map(([key, entry]) => [key, hasTrouble(entry) ? entry : null] as const),
     );
     const directory = layerDirectory(base, index);
     const isFew = directory.size <= fewEndpoints;
@@ -133,7 +133,7 @@ export function createStoredReceivers(options: StoredReceiversOptions): StoredRe
       }
     }
     for (const [key, entry] of changes) {
-      if (entry?.trouble != null) {
+      if (entry !== null && entry.trouble !== null) {
         log.warn("a stored record cannot be read; jobs for it are put back", {
           record: key,
           ...entry.trouble,
@@ -141,8 +141,7 @@ export function createStoredReceivers(options: StoredReceiversOptions): StoredRe
       }
       const before = entries.get(key);
       // Read again, and the same as before: who was planned by it need not be planned again.
-      const isSame =
-        before?.revision === entry?.revision && before?.trouble == null && entry?.trouble == null;
+      const isSame = before?.revision === entry?.revision && !hasTrouble(before) && !hasTrouble(entry);
       if (readRecordKey(key) === null || isSame) changes.delete(key);
     }
     if (changes.size === 0) return;
@@ -282,6 +281,10 @@ export function createStoredReceivers(options: StoredReceiversOptions): StoredRe
     findings: () => findTrouble({ entries, troubled, base, fault: sync?.fault ?? null, startedAt }),
     close: () => sync?.close(),
   };
+}
+
+function hasTrouble(entry: StoredEntry | null | undefined): boolean {
+  return (entry?.trouble ?? null) !== null;
 }
 
 /** The part of a configuration that an entry is, for what is said of secrets by the schema. */

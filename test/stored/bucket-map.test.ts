@@ -16,7 +16,7 @@ test("a change gives another map, and the old one stays as it was", () => {
   expect([empty.size, one.size, other.size]).toEqual([0, 2, 2]);
   expect([one.get("a"), one.get("b"), one.get("c")]).toEqual([1, 2, undefined]);
   expect([other.get("a"), other.get("b"), other.get("c")]).toEqual([undefined, 3, 4]);
-  expect([...other.values()].sort()).toEqual([3, 4]);
+  expect(new Set(other.values())).toEqual(new Set([3, 4]));
 });
 
 test("it holds what a Map holds, whatever is done", () => {
@@ -31,5 +31,5 @@ test("it holds what a Map holds, whatever is done", () => {
   }
   expect(map.size).toBe(expected.size);
   for (const [key, value] of expected) expect(map.get(key)).toBe(value);
-  expect([...map.values()].sort()).toEqual([...expected.values()].sort());
+  expect(new Set(map.values())).toEqual(new Set(expected.values()));
 });
