@@ -291,27 +291,23 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   });
   let server: AdminServer | null = null;
 
+  let isConnected = false;
   const open = async (): Promise<void> => {
-    if (!driverOpen) await driver.open(closing.signal);
-    driverOpen = true;
+    if (!isConnected) await driver.open(closing.signal);
+    isConnected = true;
     await gates.load();
     await stored.load();
+    // Before anything is accepted: from then on it is routed by a configuration at least as new, wherever it is leased.
+    if (live.config.queue.consume) await driver.ranks?.join(rankMarks(live.config));
+    driverOpen = true;
     openFault = [];
     if (closing.signal.aborted) return;
-    if (live.config.queue.consume) await driver.ranks?.join(rankMarks(live.config));
     consumption.start();
   };
   /** What is accepted from now on is routed by a configuration at least as new, wherever it is leased. */
   const moveRanks = async (): Promise<void> => {
     if (!driverOpen || stopping !== null || !live.config.queue.consume) return;
-    try {
-      await driver.ranks?.join(rankMarks(live.config));
-    } catch (error) {
-      if (!(error instanceof DriverUnavailableError)) throw error;
-      log.warn("the backend does not know of the new configuration yet; it is told every three seconds", {
-        error,
-      });
-    }
+    await driver.ranks?.join(rankMarks(live.config));
   };
   /** Reconnects for ever; only what waiting cannot mend ends the process. */
   const openLater = async (): Promise<void> => {

@@ -170,9 +170,9 @@ export interface LivingProcess {
  */
 export interface Ranks {
   /**
-   * This process consumes these queues, and routes by these marks from now on. Resolves once the backend has it on all of
-   * them: what is enqueued from then on is leased by processes of this rank or a newer one, for as long as one of them lives.
-   * When it throws (DriverUnavailableError), it is tried again by itself.
+   * This process consumes these queues, and routes by these marks from now on. Once it has resolved, what is enqueued is
+   * leased by processes of this rank or a newer one, for as long as one of them lives. A queue where the backend refused it
+   * is a problem, is tried again by itself, and nothing of it is leased here until it worked once.
    */
   join(marks: ReadonlyMap<string, RankMark>): Promise<void>;
   /** This process takes nothing more; others wait for it for ten seconds at most. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import type { Logger } from "../../../log.ts";
+import { DriverUnavailableError } from "../../../errors.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import { createBell, orAborted, sleep } from "../../../wait.ts";
 import type { DriverEvents, Lease, LeaseOptions } from "../../driver.ts";
@@ -142,8 +143,12 @@ export function createLeaser(options: LeaserOptions): Leaser {
   };
 
   const call = async (asked: LeaseOptions, willWait: boolean): Promise<Lease[]> => {
+    const rank = options.rank.rank();
+    if (rank === null) {
+      throw new DriverUnavailableError(`redis: leasing: this process is not in line on "${queue}" yet`);
+    }
     const begun = view.begin(asked, willWait);
-    const { uid, args } = nextArguments(begun.request, options.rank.rank());
+    const { uid, args } = nextArguments(begun.request, rank);
     let answer: LeaseAnswer;
     let fault: Error | null;
     try {

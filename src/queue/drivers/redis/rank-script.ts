@@ -11,16 +11,13 @@ export const livesMs = 10_000;
  * Answers {failure, rank}.
  *
  * A hash has the rank it was given for as long as a process of it lives. One that appears without a living holder gets the
- * next rank; a process that was away, and whose hash has been forgotten meanwhile, brings the rank it had.
+ * next rank. All is read before anything is written; a process that was away, and whose hash has been forgotten meanwhile, brings the rank it had.
  */
 export const rankScript = script(
   "rank",
   `
 redis.call('DEL', fence)
 local member, former, hash, revision, had, lives = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-try('ZREMRANGEBYSCORE', living, '-inf', now)
-try('ZREMRANGEBYSCORE', ranked, '-inf', now)
-if former ~= '' and former ~= member then try('ZREM', living, former) end
 
 local function number(text)
   if not text or #text > 15 then return 0 end
@@ -28,9 +25,13 @@ local function number(text)
 end
 
 local held = {}
-for _, one in ipairs(try('ZRANGE', living, 0, -1) or {}) do held[string.match(one, '^%S+') or ''] = true end
+for _, one in ipairs(try('ZRANGEBYSCORE', living, '(' .. string.format('%d', now), '+inf') or {}) do
+  held[string.match(one, '^%S+') or ''] = true
+end
 local known = try('HGETALL', ranks) or {}
-local rank, highest = 0, 0
+-- Who cannot read who lives must not take a rank from anybody.
+if failure ~= '' then return {failure, '0'} end
+local rank, highest, forgotten = 0, 0, {}
 for i = 1, #known, 2 do
   local one = number(known[i + 1])
   if known[i] == 'last' then
@@ -39,14 +40,18 @@ for i = 1, #known, 2 do
     highest = math.max(highest, one)
     if known[i] == hash then rank = one end
   elseif known[i] ~= hash then
-    try('HDEL', ranks, known[i])
+    forgotten[#forgotten + 1] = known[i]
   end
 end
 if revision > 0 then rank = revision
 elseif rank == 0 then rank = had > 0 and had or highest + 1 end
 try('HSET', ranks, hash, string.format('%d', rank), 'last', string.format('%d', math.max(highest, rank)))
-try('ZADD', living, now + lives, member)
 try('ZADD', ranked, now + lives, string.format('%d', rank))
+try('ZADD', living, now + lives, member)
+if former ~= '' and former ~= member then try('ZREM', living, former) end
+for i = 1, #forgotten do try('HDEL', ranks, forgotten[i]) end
+try('ZREMRANGEBYSCORE', living, '-inf', now)
+try('ZREMRANGEBYSCORE', ranked, '-inf', now)
 try('PEXPIRE', living, 86400000)
 try('PEXPIRE', ranked, 86400000)
 try('PEXPIRE', ranks, 86400000)

@@ -12,8 +12,8 @@ const renewMs = 3_000;
 
 /** One queue's part: which rank this process has there, and whether it is behind. */
 export interface QueueRank {
-  /** 0 = none: this process takes what it gets. */
-  rank(): number;
+  /** 0 = it has not joined, and takes what it gets; null = it has, and the backend has not given it a rank yet. */
+  rank(): number | null;
   /** A look said whether processes of a newer rank live. */
   setBehind(isBehind: boolean): void;
 }
@@ -74,11 +74,9 @@ export function createRanks(options: RedisRanksOptions): RedisRanks & { add(link
     place.rank = Number(replyText(values[1]));
     place.had = place.rank;
   };
-  const renewAll = (): Promise<unknown> => {
-    const renewals = last.then(() => Promise.all([...places.values()].map(renew)));
-    last = renewals.catch(() => undefined);
-    return renewals;
-  };
+  /** What fails is among the queue's troubles, and is tried again. */
+  const renewAll = (): Promise<unknown> =>
+    (last = last.then(() => Promise.allSettled([...places.values()].map(renew))));
   const stop = (): void => {
     if (timer !== null) clearInterval(timer);
     timer = null;
@@ -94,8 +92,7 @@ export function createRanks(options: RedisRanksOptions): RedisRanks & { add(link
         if (place.mark?.hash !== mark.hash) place.had = 0;
         place.mark = mark;
       }
-      // The queue's trouble has it; the next renewal follows by itself.
-      timer ??= setInterval(() => void renewAll().catch(() => undefined), renewMs);
+      timer ??= setInterval(() => void renewAll(), renewMs);
       await renewAll();
     },
     leave: stop,
@@ -124,7 +121,10 @@ export function createRanks(options: RedisRanksOptions): RedisRanks & { add(link
     },
     of(queue) {
       return {
-        rank: () => placeOf(queue).rank,
+        rank() {
+          const { mark, rank } = placeOf(queue);
+          return mark !== null && rank === 0 ? null : rank;
+        },
         setBehind(isBehind) {
           const place = placeOf(queue);
           if ((place.behindSince !== null) === isBehind) return;
