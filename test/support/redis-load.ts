@@ -122,5 +122,7 @@ export async function untilReceived(
 
 /** Keys that hookline leaves behind, but for dedup marks, which Redis removes by itself. */
 export async function leftKeys(client: Redis): Promise<string[]> {
-  return (await client.keys("*")).filter((key) => !/:dedup:|:(?:waiters|living|ranks|ranked)$/.test(key)).sort();
+  return (await client.keys("*"))
+    .filter((key) => !/:dedup:|:(?:waiters|living|ranks|ranked)$/.test(key))
+    .sort();
 }
