@@ -108,6 +108,18 @@ many as there are when it starts. Exit code 1 when an id was not there.`,
     load: async () => (await import("./dead.ts")).dead,
   },
   {
+    name: "apps",
+    synopsis: "ls|get|put|rm|reencrypt [ID...] [FILE|-] [--url URL] [--json]",
+    summary: "list, store, remove a server's apps",
+    example: "hookline apps put shop shop.json",
+    details: `${serverFlags}
+  --dry-run        put: check it, and store nothing
+
+put stores an app as the configuration would hold it; a secret that it leaves out stays. reencrypt encrypts what is
+stored under a previous key with the current one, after the two were swapped in every process.`,
+    load: async () => (await import("./apps.ts")).apps,
+  },
+  {
     name: "sqs",
     synopsis: "ls|stats|create|dump|requeue|mv|redrive|purge|delete ...",
     summary: "work on SQS queues directly",

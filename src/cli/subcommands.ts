@@ -20,6 +20,13 @@ export const subcommands: Readonly<Record<string, Readonly<Record<string, Subcom
     redrive: { synopsis: "QUEUE ID... | --max N | --all", summary: "make them ready again" },
     rm: { synopsis: "QUEUE ID...", summary: "remove them for good (needs a token)" },
   },
+  apps: {
+    ls: { synopsis: "", summary: "those of the configuration, and those that are stored" },
+    get: { synopsis: "ID", summary: "one as JSON, secrets masked" },
+    put: { synopsis: "ID [FILE|-] [--dry-run]", summary: "store it (needs a token)" },
+    rm: { synopsis: "ID...", summary: "remove them (needs a token)" },
+    reencrypt: { synopsis: "", summary: "encrypt anew what a previous key encrypts (needs a token)" },
+  },
   sqs: {
     ls: { synopsis: "[PREFIX] [--watch [--interval SECONDS]]", summary: "queues and their counts" },
     stats: { synopsis: "QUEUE", summary: "counts and settings of a queue" },

@@ -1,0 +1,135 @@
+import { UsageError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
+import { parseArguments } from "./arguments.ts";
+import type { CommandIo, RunCommand } from "./command.ts";
+import { createInputReader } from "./secret-source.ts";
+import {
+  askServer,
+  findServer,
+  reportRefusal,
+  requireMember,
+  serverFlags,
+  type ServerAnswer,
+} from "./server.ts";
+import { formatTable } from "./table.ts";
+
+const subcommands: Readonly<Record<string, RunCommand>> = { ls, get, put, rm, reencrypt };
+
+/** `hookline apps ls|get|put|rm|reencrypt`: the apps of a server, over the admin API. */
+export const apps: RunCommand = (args, io) => {
+  const [word, ...rest] = args;
+  const names = Object.keys(subcommands);
+  if (word === undefined) throw new UsageError(`apps: a subcommand is missing, one of ${names.join(", ")}`);
+  const run = names.includes(word) ? subcommands[word] : undefined;
+  if (run === undefined) throw new UsageError(`apps: no subcommand "${word}"${didYouMean(word, names)}`);
+  return run(rest, io);
+};
+
+const pathOf = (id: string): string => `/v1/apps/${encodeURIComponent(id)}`;
+
+interface ShownApp {
+  readonly id: string;
+  readonly source: string;
+  readonly webhooks?: readonly unknown[];
+}
+
+/** All of them, page after page; under --json one object in the form of one page. */
+async function ls(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches } = parseArguments(args, { values: serverFlags, switches: ["json"] });
+  const server = await findServer(values, io);
+  const found: ShownApp[] = [];
+  for (let cursor: string | null = null; ;) {
+    const query: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const answer = await askServer(server, { path: `/v1/apps?limit=1000${query}` });
+    if (answer.status !== 200) return refused(answer, io);
+    const page = requireMember(server, answer, "apps") as { apps: ShownApp[]; cursor: string | null };
+    found.push(...page.apps);
+    cursor = page.cursor;
+    if (cursor === null) break;
+  }
+  if (switches.has("json")) {
+    io.stdout.writeLine(JSON.stringify({ apps: found, cursor: null, complete: true }));
+    return 0;
+  }
+  const rows = found.map(({ id, source, webhooks = [] }) => [id, source, String(webhooks.length)]);
+  io.stdout.write(formatTable([["ID", "SOURCE", "WEBHOOKS"], ...rows]));
+  return 0;
+}
+
+/** The app as JSON, secrets masked. */
+async function get(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseArguments(args, {
+    values: serverFlags,
+    switches: ["json"],
+    positionals: ["ID"],
+    required: 1,
+  });
+  const answer = await askServer(await findServer(values, io), { path: pathOf(positionals[0] ?? "") });
+  if (answer.status !== 200) return refused(answer, io);
+  io.stdout.write(`${JSON.stringify(answer.body, null, 2)}\n`);
+  return 0;
+}
+
+async function put(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: serverFlags,
+    switches: ["json", "dry-run"],
+    positionals: ["ID", "FILE"],
+    required: 1,
+  });
+  const [id = "", file = "-"] = positionals;
+  const body = await createInputReader(io).read(file);
+  const server = await findServer(values, io);
+  const query = switches.has("dry-run") ? "?dry_run=true" : "";
+  const answer = await askServer(server, { method: "PUT", path: `${pathOf(id)}${query}`, body });
+  if (answer.status !== 200 && answer.status !== 201) return refused(answer, io);
+  if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
+  else io.stdout.writeLine(switches.has("dry-run") ? "ok" : answer.status === 201 ? "stored" : "replaced");
+  return 0;
+}
+
+async function rm(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches, positionals } = parseArguments(args, {
+    values: serverFlags,
+    switches: ["json"],
+    positionals: ["ID..."],
+    required: 1,
+  });
+  const server = await findServer(values, io);
+  const removed: string[] = [];
+  for (const id of positionals) {
+    const answer = await askServer(server, { method: "DELETE", path: pathOf(id) });
+    if (answer.status === 204) removed.push(id);
+    else reportRefusal(answer, io, id);
+  }
+  io.stdout.writeLine(switches.has("json") ? JSON.stringify({ removed }) : `${removed.length} removed`);
+  return removed.length === positionals.length ? 0 : 1;
+}
+
+/** Asks again until nothing is left; what is written meanwhile is encrypted with the current key anyway. */
+async function reencrypt(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, switches } = parseArguments(args, { values: serverFlags, switches: ["json"] });
+  const server = await findServer(values, io);
+  let total = 0;
+  let left = 0;
+  for (;;) {
+    const answer = await askServer(server, { method: "POST", path: "/v1/encryption/reencrypt" });
+    if (answer.status !== 200) return refused(answer, io);
+    const step = requireMember(server, answer, "reencrypted") as { reencrypted: number; left: number };
+    total += step.reencrypted;
+    left = step.left;
+    // What is left and cannot be encrypted anew needs a key that is missing.
+    if (left === 0 || step.reencrypted === 0) break;
+  }
+  io.stdout.writeLine(
+    switches.has("json")
+      ? JSON.stringify({ reencrypted: total, left })
+      : `${total} encrypted anew${left === 0 ? "" : `, ${left} left whose key is not configured`}`,
+  );
+  return left === 0 ? 0 : 1;
+}
+
+function refused(answer: ServerAnswer, io: Pick<CommandIo, "reportError">): number {
+  reportRefusal(answer, io);
+  return 1;
+}
