@@ -1,8 +1,7 @@
 import { Buffer } from "node:buffer";
-import { lookup } from "node:dns/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { HooklineError } from "../errors.ts";
+import { listen, type ListenWords } from "../listen.ts";
 import type { AdminApp } from "./app.ts";
 import { describeIncoming } from "./incoming.ts";
 import { problemReply, type ProblemDeps } from "./problem.ts";
@@ -36,6 +35,12 @@ export interface AdminServerOptions extends ProblemDeps {
   readonly port: number;
 }
 
+const words: ListenWords = {
+  host: "server.host",
+  setHost: "set server.host (HOOKLINE_HOST)",
+  port: "server.port",
+  setPort: "set server.port (HOOKLINE_PORT)",
+};
 /** How long an idle kept-alive connection stays; above the 60 s at which common load balancers let go. */
 const keepAliveTimeoutMs = 65_000;
 /** What a chunk of a refused body counts at least: many small ones cost as much as few large ones. */
@@ -62,12 +67,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   server.on("clientError", (error, socket) => refuseUnreadable(error, socket as Socket));
   // Without a listener node:http closes the connection without a word.
   server.on("connect", (_message, socket) => refuseUnreadable(new Error("CONNECT"), socket as Socket));
-  let port: number;
-  try {
-    port = await listen(server, options);
-  } catch (error) {
-    throw await explainListenError(error as Error, options.host, options.port);
-  }
+  const port = await listen(server, options, words);
   const name = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
     url: `http://${name}:${port}`,
@@ -146,58 +146,6 @@ function discard(message: IncomingMessage): void {
   });
   message.on("error", () => message.destroy());
   message.resume();
-}
-
-function listen(server: Server, { host, port }: AdminServerOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(address !== null && typeof address === "object" ? address.port : port);
-    });
-  });
-}
-
-async function explainListenError(error: Error, host: string, port: number): Promise<Error> {
-  const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  switch ((error as { code?: unknown }).code) {
-    case "EADDRINUSE":
-      return new HooklineError(
-        "port_in_use",
-        `server.port: ${where} is in use by another process; stop it, or set server.port (HOOKLINE_PORT) to a free port`,
-        { cause: error },
-      );
-    case "EACCES":
-    case "EPERM":
-      return new HooklineError(
-        "port_denied",
-        `server.port: ${where} may not be opened by this user; ports below 1024 need a privilege`,
-        { cause: error },
-      );
-    default:
-      if (!(await resolves(host))) {
-        return new HooklineError(
-          "host_unavailable",
-          `server.host: cannot resolve ${host}; set server.host (HOOKLINE_HOST) to an address of this machine`,
-          { cause: error },
-        );
-      }
-      return new HooklineError(
-        "host_unavailable",
-        `server.host: cannot listen on ${where} (${error.message}); set server.host (HOOKLINE_HOST) to an address of this machine`,
-        { cause: error },
-      );
-  }
-}
-
-/** Asked once listening has failed: the runtimes' own errors for a name that nobody knows say anything but that. */
-async function resolves(host: string): Promise<boolean> {
-  try {
-    await lookup(host);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function stop(server: Server, deadlineMs: number): Promise<void> {

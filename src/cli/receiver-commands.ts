@@ -46,4 +46,26 @@ Prints the headers of a delivery whose body is exactly the file's bytes, as curl
 Says ok, or exactly why not: a header missing, a timestamp too old, a body changed on the way. Exit 0 or 1.`,
     load: async () => (await import("./verify.ts")).verify,
   },
+  {
+    name: "listen",
+    synopsis: "[--respond STATUS,...] [--delay MS] [--forward URL] [--port PORT]",
+    summary: "a receiver that verifies and prints",
+    example: "hookline listen --respond 500,200",
+    details: `  --respond STATUS answers in turn, as in 500,200; the last one stays. Default: 200, and 401 to
+                   what is not verified
+  --delay MS       wait so long before each answer
+  --forward URL    pass each request on, byte for byte, and answer what comes back. A URL without a path
+                   takes the request's own
+  --host HOST      where it listens, default 127.0.0.1
+  --port PORT      default 9641; 0 takes any free one
+${keyFlags}
+  --config FILE    without a key: take all keys of this configuration (default: $HOOKLINE_CONFIG, else
+                   ./hookline.json if it exists)
+  --json           print JSON lines, as without a terminal
+
+Prints one line an attempt: time, webhook-id, events, size, verified or why not, and what was answered. A request may be
+signed in either way or both: each signature that a key was given for must fit. SIGINT, SIGTERM and SIGHUP end
+it. Exit code 0 then, 1 when it cannot listen.`,
+    load: async () => (await import("./listen.ts")).listen,
+  },
 ];

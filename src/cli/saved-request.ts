@@ -1,8 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { UsageError } from "../errors.ts";
-
-/** Headers by lower-case name; several of one name are all kept. */
-export type SavedHeaders = ReadonlyMap<string, readonly string[]>;
+import type { ReceivedHeaders } from "../receiver/verdict.ts";
 
 /**
  * Headers as people save them: lines `name: value` (after a request line or not, with curl's `> ` before
@@ -10,7 +8,7 @@ export type SavedHeaders = ReadonlyMap<string, readonly string[]>;
  *
  * @throws UsageError when there is no header in it.
  */
-export function parseSavedHeaders(text: string): SavedHeaders {
+export function parseSavedHeaders(text: string): ReceivedHeaders {
   const headers = new Map<string, string[]>();
   for (const [name, value] of text.trimStart().startsWith("{") ? jsonHeaders(text) : lineHeaders(text)) {
     const key = name.toLowerCase();
@@ -25,7 +23,7 @@ export function parseSavedHeaders(text: string): SavedHeaders {
  *
  * @throws UsageError when there is no empty line after headers.
  */
-export function splitSavedRequest(bytes: Buffer): { headers: SavedHeaders; body: Buffer } {
+export function splitSavedRequest(bytes: Buffer): { headers: ReceivedHeaders; body: Buffer } {
   const text = bytes.toString("latin1");
   const end = /\r?\n\r?\n/.exec(text);
   if (end === null || !/^[\w-]+:/m.test(text.slice(0, end.index))) {

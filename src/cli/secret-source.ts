@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { parseVerifyingKey, type VerifyingKey } from "../delivery/signing-keys.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo } from "./command.ts";
 import { describeFileFault } from "./fault-text.ts";
@@ -67,4 +68,11 @@ export async function readSecret<const Name extends string>(
         : value;
   if (secret.trim() === "") throw new UsageError(`--${flag}: ${flag === name ? "it" : value} is empty`);
   return secret.trim();
+}
+
+/** A key of `--key` that verifies. Throws UsageError that says what is wrong with it, never the key. */
+export function verifyingKey(text: string): VerifyingKey {
+  const key = parseVerifyingKey(text);
+  if (typeof key === "string") throw new UsageError(`--key: ${key}`);
+  return key;
 }

@@ -1,10 +1,9 @@
-import { parseVerifyingKey, type VerifyingKey } from "../delivery/signing-keys.ts";
 import { UsageError } from "../errors.ts";
 import { parseArguments, parseCount } from "./arguments.ts";
 import type { RunCommand } from "./command.ts";
 import { parseSavedHeaders, splitSavedRequest } from "./saved-request.ts";
-import { createInputReader, readSecret, secretFlags } from "./secret-source.ts";
-import { checkPusher, checkStandard, type Verdict } from "./verdict.ts";
+import { createInputReader, readSecret, secretFlags, verifyingKey } from "./secret-source.ts";
+import { checkPusher, checkStandard, type Verdict } from "../receiver/verdict.ts";
 
 /**
  * `hookline verify [FILE|-]`: 0 when every signature that a key was given for fits, else 1 and why.
@@ -55,12 +54,6 @@ export const verify: RunCommand = async (args, io) => {
   }
   return verdicts.every(({ ok }) => ok) ? 0 : 1;
 };
-
-function verifyingKey(text: string): VerifyingKey {
-  const key = parseVerifyingKey(text);
-  if (typeof key === "string") throw new UsageError(`--key: ${key}`);
-  return key;
-}
 
 /** Seconds since 1970, as webhook-timestamp has them, or a date and time. */
 function parseTime(text: string): number {

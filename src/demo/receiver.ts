@@ -1,8 +1,5 @@
-import { Buffer } from "node:buffer";
-import { createHmac, timingSafeEqual } from "node:crypto";
-import { createServer } from "node:http";
-import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import { startReceiver, type Receiver } from "../receiver/server.ts";
+import { checkPusher } from "../receiver/verdict.ts";
 
 /** One request at the demo's receiver. */
 export interface DemoDelivery {
@@ -14,11 +11,6 @@ export interface DemoDelivery {
   readonly isVerified: boolean;
   readonly status: number;
   readonly events: readonly { readonly name: string; readonly channel: string }[];
-}
-
-export interface DemoReceiver {
-  readonly url: string;
-  close(): Promise<void>;
 }
 
 export interface DemoReceiverOptions {
@@ -35,47 +27,25 @@ export interface DemoReceiverOptions {
  * What a user's own webhook receiver has to be: it checks the signature over the raw body, answers 2xx
  * when it has the events and anything else when it has not.
  */
-export async function startDemoReceiver(options: DemoReceiverOptions): Promise<DemoReceiver> {
+export function startDemoReceiver(options: DemoReceiverOptions): Promise<Receiver> {
   const attempts = new Map<string, number>();
-
-  const receive = (request: IncomingMessage, body: Buffer): number => {
-    const webhookId = String(request.headers["webhook-id"]);
-    const attempt = (attempts.get(webhookId) ?? 0) + 1;
-    attempts.set(webhookId, attempt);
-    const isVerified =
-      request.headers["x-pusher-key"] === options.key &&
-      isSignature(request.headers["x-pusher-signature"], body, options.secret);
-    const { events } = JSON.parse(body.toString("utf8")) as { events: DemoDelivery["events"] };
-    const status = !isVerified ? 401 : options.fails(events, attempt) ? 503 : 200;
-    options.onDelivery({ webhookId, attempt, isVerified, status, events });
-    return status;
-  };
-
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      response.writeHead(receive(request, Buffer.concat(chunks)));
-      response.end();
-    });
+  return startReceiver({
+    host: "127.0.0.1",
+    port: options.port ?? 0,
+    words: { host: "the receiver", setHost: "set it", port: "the receiver's port", setPort: "set it" },
+    onFault(error) {
+      throw error;
+    },
+    answer({ headers, body }) {
+      if (body === null) return { status: 413 };
+      const webhookId = headers.get("webhook-id")?.[0] ?? "";
+      const attempt = (attempts.get(webhookId) ?? 0) + 1;
+      attempts.set(webhookId, attempt);
+      const isVerified = checkPusher({ headers, body, key: options.key, secret: options.secret }).ok;
+      const { events } = JSON.parse(body.toString("utf8")) as { events: DemoDelivery["events"] };
+      const status = !isVerified ? 401 : options.fails(events, attempt) ? 503 : 200;
+      options.onDelivery({ webhookId, attempt, isVerified, status, events });
+      return { status };
+    },
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port ?? 0, "127.0.0.1", resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-/** Constant-time: a comparison that stops at the first wrong character tells how many were right. */
-function isSignature(given: string | string[] | undefined, body: Buffer, secret: string): boolean {
-  const expected = createHmac("sha256", secret).update(body).digest();
-  const bytes = Buffer.from(typeof given === "string" ? given : "", "hex");
-  return bytes.length === expected.length && timingSafeEqual(bytes, expected);
 }

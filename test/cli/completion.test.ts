@@ -121,6 +121,8 @@ test("no flag that is offered is unknown to its command", async () => {
     for (const { name } of flags) {
       // A flag that belongs to one of the subcommands is enough; a value that is missing is told as such.
       const attempts = subcommands.length === 0 ? [[name]] : subcommands.map((word) => [word, name]);
+      // It would listen until a signal comes: a delay that is none makes it refuse what it knows.
+      if (entry.name === "listen") attempts[0]!.push("--delay", "none");
       const refusals = await Promise.all(
         attempts.map((args) => runCommand(entry.name, args).then(String, (error: Error) => error.message)),
       );

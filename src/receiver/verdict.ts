@@ -1,9 +1,11 @@
 import { Buffer } from "node:buffer";
-import { createHmac } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { signPusher } from "../delivery/sign.ts";
 import type { VerifyingKey } from "../delivery/signing-keys.ts";
 import { verifyStandard } from "../delivery/standard-webhooks.ts";
-import type { SavedHeaders } from "./saved-request.ts";
+
+/** Headers by lower-case name; several of one name are all kept. */
+export type ReceivedHeaders = ReadonlyMap<string, readonly string[]>;
 
 /** What one kind of signature came to: fine, or exactly why not. */
 export interface Verdict {
@@ -12,7 +14,7 @@ export interface Verdict {
 }
 
 export interface StandardCheck {
-  readonly headers: SavedHeaders;
+  readonly headers: ReceivedHeaders;
   readonly body: Buffer;
   readonly keys: readonly VerifyingKey[];
   /** The keys as they were given, for the mistake of not decoding them. */
@@ -90,7 +92,7 @@ function whyNothingFits(
 }
 
 export interface PusherCheck {
-  readonly headers: SavedHeaders;
+  readonly headers: ReceivedHeaders;
   readonly body: Buffer;
   /** Null when it need not be looked at. */
   readonly key: string | null;
@@ -106,7 +108,7 @@ export function checkPusher({ headers, body, key, secret }: PusherCheck): Verdic
     if (typeof given !== "string") return given;
     if (given !== key) return bad(`x-pusher-key is ${JSON.stringify(given)}, not the key given`);
   }
-  const fits = (bytes: Buffer): boolean => signPusher(secret, bytes) === signature;
+  const fits = (bytes: Buffer): boolean => isSame(signPusher(secret, bytes), signature);
   if (fits(body)) return { ok: true, text: "x-pusher-signature" };
   if (!/^[0-9a-f]{64}$/.test(signature)) {
     return bad("x-pusher-signature is not 64 lower-case hex digits");
@@ -115,6 +117,12 @@ export function checkPusher({ headers, body, key, secret }: PusherCheck): Verdic
   return bad(
     variant?.problem ?? "x-pusher-signature does not fit: another secret, or the body is not the one signed",
   );
+}
+
+/** Constant-time: a comparison that stops at the first wrong character tells how many were right. */
+function isSame(expected: string, given: string): boolean {
+  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** What editors, shells and JSON libraries make of a body. */
@@ -148,7 +156,7 @@ function reencode(text: string): string | null {
 }
 
 /** The header's one value, or what is wrong. */
-function one(headers: SavedHeaders, name: string): string | Verdict {
+function one(headers: ReceivedHeaders, name: string): string | Verdict {
   const values = headers.get(name) ?? [];
   const [value] = values;
   if (value === undefined) return bad(`${name} is missing from the headers`);
