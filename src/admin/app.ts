@@ -25,6 +25,7 @@ import { readQuery } from "./query.ts";
 import { queueRoutes } from "./queues.ts";
 import type { Reply } from "./reply.ts";
 import { requireReach } from "./reach.ts";
+import { resendRoutes } from "./resend.ts";
 import { RequestError } from "./request-error.ts";
 import type { Route } from "./route.ts";
 import { createRouter, type PathMatch } from "./router.ts";
@@ -127,6 +128,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
     ...deliveryRoutes(deps),
+    ...resendRoutes(deps),
     ...endpointRoutes(deps),
     ...appRoutes(deps),
     ...appWebhookRoutes(deps),

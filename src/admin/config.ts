@@ -4,7 +4,7 @@ import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { problemReply } from "./problem.ts";
 import { jsonReply } from "./reply.ts";
-import { parseJsonBody, readJsonText } from "./request.ts";
+import { parseJsonBody, readJsonTextIfAny } from "./request.ts";
 import { RequestError } from "./request-error.ts";
 import { route, type AdminRequest, type Route } from "./route.ts";
 import { validate } from "./validate.ts";
@@ -62,10 +62,8 @@ export function configRoutes(deps: AdminDeps): Route[] {
 
 /** The body may be left out. */
 async function readReloadBody(deps: AdminDeps, request: AdminRequest): Promise<{ partial: boolean }> {
-  const length = request.headers.get("content-length") ?? "0";
-  if (length === "0" && (request.headers.get("transfer-encoding") ?? null) === null)
-    return { partial: false };
-  const text = await readJsonText(request, deps.live.config.server.max_body_bytes);
+  const text = await readJsonTextIfAny(request, deps.live.config.server.max_body_bytes);
+  if (text === null) return { partial: false };
   return validate(reloadBody, parseJsonBody(text), "invalid_body");
 }
 

@@ -40,6 +40,18 @@ export const deliveryFilterSchemas = {
   until: v.optional(timeText),
 } as const;
 
+/** A number where a program may write one in JSON and the query has a text. */
+const orNumber = <Schema extends v.GenericSchema<string, string>>(schema: Schema) =>
+  v.optional(v.pipe(v.union([v.string(), v.pipe(v.number(), v.transform(String))]), schema));
+
+/** The filters as members of a body's `filter`. */
+export const bodyFilterSchemas = {
+  ...deliveryFilterSchemas,
+  status: orNumber(statusText),
+  since: orNumber(timeText),
+  until: orNumber(timeText),
+} as const;
+
 type Given = {
   readonly [Name in keyof typeof deliveryFilterSchemas]?: v.InferOutput<(typeof deliveryFilterSchemas)[Name]>;
 };

@@ -30,6 +30,7 @@ export function describeDelivery(
     endpoint: entry.label,
     job_id: maskId(mask, entry.jobId),
     webhook_id: maskId(mask, entry.webhookId),
+    resend_of: entry.resendOf === null ? null : maskId(mask, entry.resendOf),
     events: [...names].slice(0, most.events).map((name) => maskedStart(mask, name, most.name)),
     state: entry.state,
     dead_reason: entry.deadReason,

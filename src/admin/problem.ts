@@ -36,6 +36,8 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   request_timeout: [408, "The request did not arrive in time"],
   body_timeout: [408, "The body did not arrive in time"],
   defined_in_file: [409, "The configuration defines this"],
+  body_not_kept: [410, "The delivery's body is not kept"],
+  empty_filter: [400, "The filter is empty"],
   list_first: [409, "The backend finds no dead letter by its id: list them first"],
   id_conflict: [409, "The id belongs to another job"],
   idempotency_conflict: [409, "The key was used with another body"],

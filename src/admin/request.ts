@@ -49,6 +49,14 @@ export async function readJsonText(
   return text;
 }
 
+/** As readJsonText; null for a request that has no body at all. */
+export async function readJsonTextIfAny(request: AdminRequest, limitBytes: number): Promise<string | null> {
+  const { headers } = request;
+  const hasNone =
+    (headers.get("content-length") ?? "0") === "0" && (headers.get("transfer-encoding") ?? null) === null;
+  return hasNone ? null : readJsonText(request, limitBytes);
+}
+
 function requireJson(headers: RequestHeaders, types: readonly string[]): void {
   const type = headers.get("content-type") ?? null;
   const [name, ...parameters] = (type ?? "").toLowerCase().split(";");

@@ -59,6 +59,8 @@ export interface HistoryEntry {
   readonly label: string;
   readonly jobId: string;
   readonly webhookId: string;
+  /** The id of the entry that it sends again; null where it sends none. */
+  readonly resendOf: string | null;
   /** The app's events, or the one type of a generic job; empty for a raw one. */
   readonly events: readonly JobEvent[];
   /** Oldest first. */

@@ -102,6 +102,7 @@ export function createHistory(options: HistoryOptions): History {
       label: endpoint.label,
       jobId: delivery.jobId,
       webhookId: delivery.id,
+      resendOf: job.resendOf ?? null,
       events,
       attempts: [],
       attemptsLeftOut: 0,

@@ -242,7 +242,7 @@ export function hasExplicitId(job: NewJob): boolean {
 }
 
 /** What a group template (`queue.sqs.message_group_id`) can name. */
-function routingOf(job: DecodedJob): NewJob["routing"] {
+export function routingOf(job: DecodedJob): NewJob["routing"] {
   if (job.kind === "raw") return null;
   if (job.kind === "generic") return { appId: job.appId ?? "", channel: "", event: job.type };
   return routingOfEvents(job.appId ?? "", job.events);

@@ -52,6 +52,8 @@ export interface PusherJob {
   readonly boundEvents: BoundEvents | null;
   /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
   readonly deliveryId: string | null;
+  /** The id of the delivery in the history that this job sends again; absent in others. */
+  readonly resendOf?: string;
 }
 
 /** A generic job (issue "Endpoints that do not harm each other", part 5): `{type, data}` for named endpoints or an app's subscribers. */
@@ -70,6 +72,8 @@ export interface GenericJob {
   readonly endpoint: string | null;
   /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
   readonly deliveryId: string | null;
+  /** The id of the delivery in the history that this job sends again; absent in others. */
+  readonly resendOf?: string;
 }
 
 /** A raw job: a body that is POSTed verbatim to one endpoint. */
@@ -81,6 +85,8 @@ export interface RawJob {
   readonly endpoint: string | null;
   /** The delivery's id (`webhook-id`) of a job that is bound to its endpoint; null before. */
   readonly deliveryId: string | null;
+  /** The id of the delivery in the history that this job sends again; absent in others. */
+  readonly resendOf?: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 

@@ -3,6 +3,7 @@ import { describeType, isJsonObject, isMalformed, malformed, nameFields, parseJs
 import type { JsonObject } from "./fields.ts";
 import { isTimestamp } from "./generic.ts";
 import { deliveryIdPattern, safeJobId } from "./id.ts";
+import { jobIdPattern } from "./job.ts";
 import type { BoundEvents, DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
 import { memberText } from "./spans.ts";
@@ -20,7 +21,7 @@ import { memberText } from "./spans.ts";
  * children of a fan-out. `bound_events` beside them says which of the payload's events the delivery consists
  * of ("all", or their places), so that another filter does not change what is delivered under one id; the
  * payload stays whole for the sake of its signature. `api` is the revision of the stored apps that a job is to be routed
- * by at least. `source` is the form the job came in, where that was not native.
+ * by at least. `resend_of` names the delivery that a job sends again. `source` is the form the job came in, where that was not native.
  *
  * Soketi's signature stays with its payload and is checked again at each routing: otherwise whoever can
  * write to the backend could pass an unsigned job off as one that was checked.
@@ -57,6 +58,7 @@ export function nativeHead(job: DecodedJob, binding: Binding): string {
     field("endpoint", binding.endpoint) +
     field("delivery_id", binding.deliveryId) +
     field("api", binding.apiRevision || null) +
+    field("resend_of", job.resendOf ?? null) +
     (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "")
   );
 }
@@ -112,7 +114,17 @@ export function readNativeJob(text: string, object: JsonObject, payload?: string
   }
   const revision = object["api"];
   const isRevision = typeof revision === "number" && Number.isSafeInteger(revision) && revision > 0;
-  const common = { id, endpoint, deliveryId, ...(isRevision ? { apiRevision: revision } : {}) };
+  const resendOf = object["resend_of"] ?? null;
+  if (resendOf !== null && (typeof resendOf !== "string" || !jobIdPattern.test(resendOf))) {
+    return malformed("resend_of: expected up to 128 letters, digits, _ and -");
+  }
+  const common: Common = {
+    id,
+    endpoint,
+    deliveryId,
+    ...(isRevision ? { apiRevision: revision } : {}),
+    ...(resendOf === null ? {} : { resendOf }),
+  };
   const { app_id: appId, app_key: appKey } = names;
   if (object["kind"] === "pusher") return readPusher(text, object, { ...common, appId, appKey }, payload);
   if (object["kind"] === "generic") return readGeneric(text, object, { ...common, appId });
@@ -125,6 +137,7 @@ interface Common {
   readonly endpoint: string | null;
   readonly deliveryId: string | null;
   readonly apiRevision?: number;
+  readonly resendOf?: string;
 }
 
 function readPusher(

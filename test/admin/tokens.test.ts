@@ -24,6 +24,8 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "GET /v1/problems": ["read"],
   "GET /v1/deliveries": ["read"],
   "GET /v1/deliveries/:id": ["read"],
+  "POST /v1/deliveries/:id/resend": [],
+  "POST /v1/deliveries/resend": [],
   "GET /v1/queues": ["read"],
   "GET /v1/queues/:queue": ["read"],
   "GET /v1/queues/:queue/dead": ["read"],
