@@ -8,6 +8,14 @@ export function isChange({ method, access }: Route): boolean {
   return method !== "GET" && (access === "operate" || access === "token");
 }
 
+/** The requests whose body turned out to ask for a dry run. */
+const dryRuns = new WeakSet<AdminRequest>();
+
+/** Notes that a request changes nothing; for handlers that find `dry_run` in the body. */
+export function noteDryRun(request: AdminRequest): void {
+  dryRuns.add(request);
+}
+
 /**
  * The answer of a route that changes something, with a line in the log: who changed what.
  *
@@ -27,7 +35,7 @@ export async function audited(
   };
   try {
     const reply = await handle();
-    if (reply.status < 400) log.info("changed", fields);
+    if (reply.status < 400 && !dryRuns.has(request)) log.info("changed", fields);
     return reply;
   } catch (error) {
     if (!isRefusal(error)) log.warn("a change failed; it may have been made", { ...fields, error });

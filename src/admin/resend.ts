@@ -8,7 +8,7 @@ import { requireOperate } from "./auth.ts";
 import { deliveryParameter, requireHistory } from "./deliveries.ts";
 import { bodyFilterSchemas, deliveryMatcher } from "./delivery-filter.ts";
 import type { AdminDeps } from "./deps.ts";
-import { requireIntake, writeJobs } from "./enqueue.ts";
+import { requiredRevision, requireIntake, writeJobs } from "./enqueue.ts";
 import { publicError } from "./problem.ts";
 import { jsonReply } from "./reply.ts";
 import { parseJsonBody, readJsonText, readJsonTextIfAny } from "./request.ts";
@@ -58,7 +58,11 @@ export function resendRoutes(deps: AdminDeps): Route[] {
         requireIntake(deps);
         const found = check(entry);
         if ("obstacle" in found) throw found.obstacle;
-        const { job, webhookId } = createResend(found.delivery, isNew, 0);
+        const { job, webhookId } = createResend(found.delivery, {
+          isNew,
+          delayMs: 0,
+          apiRevision: requiredRevision(deps),
+        });
         const [verdict] = await writeJobs(deps, entry.queue, [job]);
         if (verdict === undefined) throw new Error("the driver gave no result");
         if (verdict.status === "failed" || verdict.status === "refused") throw verdict.error;
@@ -110,11 +114,14 @@ export function resendRoutes(deps: AdminDeps): Route[] {
             `per_second: the last of ${chosen.deliveries.length} would wait ${longestMs} ms, and this backend delays a job by at most ${driver.capabilities.maxDelayMs} ms; raise it, or narrow the filter`,
           );
         }
+        const apiRevision = requiredRevision(deps);
         const jobs: { resend_of: string; job_id: string }[] = [];
         const failed: Record<string, number> = {};
         let resent = 0;
         for (const [queue, batch] of batchesOf(chosen.deliveries)) {
-          const made = batch.map(({ delivery, at }) => createResend(delivery, isNew, Math.round(at * gapMs)));
+          const made = batch.map(({ delivery, at }) =>
+            createResend(delivery, { isNew, delayMs: Math.round(at * gapMs), apiRevision }),
+          );
           let verdicts: Awaited<ReturnType<typeof writeJobs>>;
           try {
             verdicts = await writeJobs(

@@ -21,23 +21,30 @@ export interface Resend {
   readonly webhookId: string;
 }
 
+export interface ResendOptions {
+  /** The receiver gets another `webhook-id`, so that one which keeps ids takes it for something new. */
+  readonly isNew: boolean;
+  readonly delayMs: number;
+  /** The revision of the stored apps that the job is to be routed by at least; 0 = any. */
+  readonly apiRevision: number;
+}
+
 /** The decoded job of a delivery, bound to its endpoint with the events it had. */
 export function boundJob({ job, endpoint, boundEvents, webhookId, id }: ResentDelivery): DecodedJob {
   const bound = { ...job, endpoint, deliveryId: webhookId, resendOf: id };
   return bound.kind === "pusher" ? { ...bound, boundEvents: boundEvents ?? bound.boundEvents } : bound;
 }
 
-/**
- * A new job with an id of its own, bound to the delivery's endpoint, with the same payload.
- *
- * @param isNew The receiver gets another `webhook-id`, so that one which keeps ids takes it for something new.
- */
-export function createResend(delivery: ResentDelivery, isNew: boolean, delayMs: number): Resend {
+/** A new job with an id of its own, bound to the delivery's endpoint, with the same payload. */
+export function createResend(
+  delivery: ResentDelivery,
+  { isNew, delayMs, apiRevision }: ResendOptions,
+): Resend {
   const id = newJobId();
   const webhookId = isNew ? deliveryId(id, endpointNameHash(delivery.endpoint)) : delivery.webhookId;
   const { endpoint } = delivery;
   const job = boundJob(delivery);
-  const body = encodeNative(job, { id, endpoint, deliveryId: webhookId });
+  const body = encodeNative(job, { id, endpoint, deliveryId: webhookId, apiRevision });
   return {
     job: { id, body, delayMs, group: null, deduplicationId: null, routing: routingOf(job), dedup: null },
     webhookId,
