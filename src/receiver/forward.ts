@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
-import { request as requestHttp, type IncomingMessage } from "node:http";
-import { request as requestHttps } from "node:https";
+import { connect as connectPlain, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { createAnswerGatherer, type WholeAnswer } from "./forward-answer.ts";
 import type { ReceivedRequest, ReceiverAnswer } from "./server.ts";
 
 /** What a forwarded request was answered, and what went wrong when nothing was. */
@@ -11,7 +12,6 @@ export interface Forwarded extends ReceiverAnswer {
 
 /** Longer than webhooks.request_timeout_ms is by default: the sender's own end comes first. */
 const timeoutMs = 30_000;
-const longestAnswerBytes = 4 * 1024 * 1024;
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1), and those that the new one has of its own. */
 const hopHeaders = new Set([
@@ -29,69 +29,69 @@ const hopHeaders = new Set([
 ]);
 
 /**
- * Sends a request on: the method, the headers but those of the connection, and the body byte for byte.
+ * Sends a request on over a connection of its own: the method, the headers but those of the connection, and the body,
+ * byte for byte.
  *
- * A target without a path takes the request's own path and query; one with a path is used as it stands. Never
- * rejects: no answer is 502, none in time 504.
+ * Written onto the socket, because Bun's node:http adds headers (accept, accept-encoding). A target without a path
+ * takes the request's own path and query; one with a path is used as it stands. Never rejects: no answer is 502, none
+ * in time 504.
  */
-export function forward(
-  target: URL,
-  { method, path, rawHeaders, body }: ReceivedRequest,
-): Promise<Forwarded> {
-  const isBare = target.pathname === "/" && target.search === "";
-  const request = target.protocol === "https:" ? requestHttps : requestHttp;
+export function forward(target: URL, request: ReceivedRequest): Promise<Forwarded> {
   return new Promise((resolve) => {
-    const outgoing = request({
-      protocol: target.protocol,
-      hostname: target.hostname.replace(/^\[|\]$/g, ""),
-      port: target.port === "" ? (target.protocol === "https:" ? 443 : 80) : Number(target.port),
-      method,
-      path: isBare ? path : `${target.pathname}${target.search}`,
-      headers: { ...passedOn(rawHeaders), host: target.host, "content-length": body?.length ?? 0 },
-      agent: false,
-    });
-    const fail = (status: number, fault: string): void => {
+    const socket = connectTo(target);
+    const gatherer = createAnswerGatherer(request.method !== "HEAD");
+    const end = (answer: Forwarded): void => {
       clearTimeout(timer);
-      resolve({ status, fault });
-      outgoing.destroy();
+      socket.destroy();
+      resolve(answer);
     };
-    const timer = setTimeout(() => fail(504, `no answer within ${timeoutMs} ms`), timeoutMs);
-    outgoing.on("error", (error) => fail(502, faultText(error)));
-    outgoing.on("response", (incoming) => {
-      readAnswer(incoming).then(
-        (answer) => {
-          clearTimeout(timer);
-          resolve({ ...answer, fault: null });
-        },
-        (error: Error) => fail(502, faultText(error)),
-      );
+    const succeed = (answer: WholeAnswer | null): void => {
+      if (answer !== null) end({ ...answer, headers: passedOn(answer.headers), fault: null });
+    };
+    const fail = (error: Error): void => end({ status: 502, fault: faultText(error) });
+    const timer = setTimeout(
+      () => end({ status: 504, fault: `no answer within ${timeoutMs} ms` }),
+      timeoutMs,
+    );
+    socket.on("error", fail);
+    socket.on("data", (part: Buffer) => {
+      try {
+        succeed(gatherer.take(part));
+      } catch (error) {
+        fail(error as Error);
+      }
     });
-    outgoing.end(body ?? undefined);
+    socket.on("end", () => succeed(gatherer.end()));
+    socket.on("close", () => fail(new Error("it closed the connection before it had answered")));
+    socket.write(
+      Buffer.concat([Buffer.from(headOf(target, request), "latin1"), request.body ?? Buffer.alloc(0)]),
+    );
   });
 }
 
-async function readAnswer(incoming: IncomingMessage): Promise<ReceiverAnswer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > longestAnswerBytes) throw new Error(`its answer is larger than ${longestAnswerBytes} bytes`);
-    chunks.push(chunk);
-  }
-  const headers = Object.entries(passedOn(incoming.rawHeaders)).flatMap(([name, values]) =>
-    values.flatMap((value) => [name, value]),
-  );
-  return { status: incoming.statusCode ?? 502, headers, body: Buffer.concat(chunks) };
+function connectTo(target: URL): ReturnType<typeof connectPlain> {
+  const host = target.hostname.replace(/^\[|\]$/g, "");
+  if (target.protocol === "http:") return connectPlain({ host, port: Number(target.port || 80) });
+  const servername = isIP(host) === 0 ? { servername: host } : {};
+  return connectTls({ host, port: Number(target.port || 443), ...servername });
 }
 
-/** The headers that go on, several of one name kept. */
-function passedOn(rawHeaders: readonly string[]): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!;
-    if (!hopHeaders.has(name.toLowerCase())) (headers[name] ??= []).push(rawHeaders[at + 1]!);
+function headOf(target: URL, { method, path, rawHeaders, body }: ReceivedRequest): string {
+  const isBare = target.pathname === "/" && target.search === "";
+  const own = ["Host", target.host, "Connection", "close", "Content-Length", String(body?.length ?? 0)];
+  const headers = [...passedOn(rawHeaders), ...own];
+  let head = `${method} ${isBare ? path : `${target.pathname}${target.search}`} HTTP/1.1\r\n`;
+  for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return `${head}\r\n`;
+}
+
+/** The headers that go on, in their order, several of one name kept. */
+function passedOn(headers: readonly string[]): string[] {
+  const passed: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if (!hopHeaders.has(headers[at]!.toLowerCase())) passed.push(headers[at]!, headers[at + 1]!);
   }
-  return headers;
+  return passed;
 }
 
 function faultText(error: Error): string {

@@ -124,6 +124,10 @@ test("--forward passes the bytes and headers on and answers what comes back, wit
   const [first] = beyond.requests;
   expect(first).toMatchObject({ method: "POST", path: "/hook?a=%20b" });
   expect(first!.headers).toMatchObject({ "x-own": "one", "content-type": "application/json" });
+  // hookline's own headers, each once: the forwarder adds none.
+  const names = first!.rawHeaders.map(([name]) => name.toLowerCase());
+  expect(new Set(names).size).toBe(names.length);
+  expect(first!.headers["accept-encoding"]).toBe("identity");
   expect(first!.headers["host"]).toBe(new URL(beyond.url).host);
   expect(first!.headers["user-agent"]).toStartWith("hookline/");
   // The signature that hookline made fits what came: the body is the same to the last byte.
@@ -139,6 +143,29 @@ test("--forward passes the bytes and headers on and answers what comes back, wit
   ]);
   expect(beyond.requests.at(-1)!.method).toBe("PUT");
   expect(Buffer.from(beyond.requests.at(-1)!.body)).toEqual(odd);
+
+  // Compressed and in chunks: what the receiver wrote comes back as it wrote it.
+  const zipped = Bun.gzipSync(Buffer.from("compressed"));
+  const parts = [zipped.subarray(0, 5), zipped.subarray(5)];
+  const chunks = parts.flatMap((part) => [`${part.length.toString(16)};x=y\r\n`, part, "\r\n"]);
+  const head =
+    "HTTP/1.1 103 Early Hints\r\nlink: no\r\n\r\n" +
+    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n";
+  const bytes = Buffer.concat([head, ...chunks, "0\r\nx: y\r\n\r\n"].map((part) => Buffer.from(part)));
+  beyond.behave({ do: "raw", bytes, after: "keep" });
+  const back = await fetch(listening.url);
+  expect([back.status, back.headers.get("link"), back.headers.getSetCookie(), await back.text()]).toEqual([
+    200,
+    null,
+    ["a=1", "b=2"],
+    "compressed",
+  ]);
+  beyond.behave({ do: "raw", bytes: "HTTP/1.1 200 OK\r\n\r\nuntil the end", after: "close" });
+  expect(await (await fetch(listening.url)).text()).toBe("until the end");
+  beyond.behave({ do: "raw", bytes: "no HTTP at all\r\n", after: "close" });
+  expect((await fetch(listening.url)).status).toBe(502);
+  beyond.behave({ do: "raw", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", after: "close" });
+  expect((await fetch(listening.url)).status).toBe(502);
 
   await using nowhere = await startListening(["--forward", "http://127.0.0.1:1"], { cwd });
   expect((await fetch(nowhere.url)).status).toBe(502);
