@@ -108,6 +108,19 @@ many as there are when it starts. Exit code 1 when an id was not there.`,
     load: async () => (await import("./dead.ts")).dead,
   },
   {
+    name: "deliveries",
+    synopsis: "ls|show|resend [ID...] [FILTER]... [--url URL] [--json]",
+    summary: "find deliveries, and send them again",
+    example: "hookline deliveries ls --status 5xx",
+    details: `${serverFlags}
+
+Filters, all of which must fit: --queue NAME, --app ID, --endpoint LABEL, --event NAME, --job-id ID, --reason REASON,
+--outcome OUTCOME and --status STATUS (404, 5xx) of the last attempt, --state STATE (delivered, retrying, dead, released),
+--since TIME and --until TIME (ISO 8601, epoch ms; of time ago as --since=-15m). The server remembers its last deliveries
+only. resend prints the ids of the new jobs; with filters, how many. Exit code 1 when any was refused.`,
+    load: async () => (await import("./deliveries.ts")).deliveries,
+  },
+  {
     name: "apps",
     synopsis: "ls|get|put|rm|reencrypt [ID...] [FILE|-] [--url URL] [--json]",
     summary: "list, store, remove a server's apps",

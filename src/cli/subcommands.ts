@@ -20,6 +20,14 @@ export const subcommands: Readonly<Record<string, Readonly<Record<string, Subcom
     redrive: { synopsis: "QUEUE ID... | --max N | --all", summary: "make them ready again" },
     rm: { synopsis: "QUEUE ID...", summary: "remove them for good (needs a token)" },
   },
+  deliveries: {
+    ls: { synopsis: "[FILTER]... [--limit N] [--cursor CURSOR]", summary: "list them, the newest first" },
+    show: { synopsis: "ID", summary: "one as JSON: attempts, headers, body" },
+    resend: {
+      synopsis: "ID... | FILTER... | --all [--new-id] [--dry-run] [--per-second N]",
+      summary: "deliver again to the same endpoint",
+    },
+  },
   apps: {
     ls: { synopsis: "", summary: "those of the configuration, and those that are stored" },
     get: { synopsis: "ID", summary: "one as JSON, secrets masked" },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { startExecutable, type Executable } from "../support/executable.ts";
+import { runExecutable, startExecutable, token, type Executable } from "../support/executable.ts";
 import { answer, startReceiver, type Receiver } from "../support/receiver.ts";
 import { secret } from "../support/secrets.ts";
 import { until } from "../support/until.ts";
@@ -131,8 +131,8 @@ describe("one delivery", () => {
     };
     expect(await codes(resend("00000000-1"))).toEqual([404, "unknown_delivery"]);
     expect(await codes(resend(id, { colour: "red" }))).toEqual([422, "invalid_body"]);
-    const as = (token: string) =>
-      server.api("POST", `/v1/deliveries/${id}/resend`, undefined, { authorization: `Bearer ${token}` });
+    const as = (other: string) =>
+      server.api("POST", `/v1/deliveries/${id}/resend`, undefined, { authorization: `Bearer ${other}` });
     expect(await codes(as(reader))).toEqual([403, "forbidden"]);
     expect(await codes(as(secret("narrow")))).toEqual([404, "unknown_delivery"]);
   });
@@ -175,6 +175,29 @@ describe("many deliveries", () => {
     expect((await resendMany({ filter: { colour: "red" } })).status).toBe(422);
     const asReader = await resendMany({ all: true }, { authorization: `Bearer ${reader}` });
     expect([asReader.status, asReader.body.code]).toEqual([403, "forbidden"]);
+  });
+
+  test("hookline deliveries finds them, shows one and sends them again", async () => {
+    const run = (...args: string[]) =>
+      runExecutable(["deliveries", ...args, "--url", server.url, "--token", token]);
+    const table = await run("ls", "--job-id", "again-1", "--endpoint", "shop/stock", "--since=-1h");
+    expect([table.code, table.stderr]).toEqual([0, ""]);
+    const lines = table.stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^ID +STARTED AT +STATE/);
+    expect(lines).toHaveLength(2);
+    const id = lines[1]!.split(" ", 1)[0]!;
+    const shown = await run("show", id);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ id, job_id: "again-1", endpoint: "shop/stock" });
+    const dry = await run("resend", "--job-id", "again-1", "--endpoint", "shop/stock", "--dry-run");
+    expect([dry.code, dry.stdout]).toEqual([0, "1 can be resent of 1\n"]);
+    receiver.clear();
+    const sent = await run("resend", id, "--new-id");
+    expect([sent.code, sent.stderr]).toEqual([0, ""]);
+    await listed(`job_id=${sent.stdout.trim()}&state=delivered`, 1);
+    expect(receiver.count).toBe(1);
+    expect((await run("resend", "00000000-1")).code).toBe(1);
+    expect((await run("resend")).code).toBe(2);
+    expect((await run("lst")).code).toBe(2);
   });
 
   test("what has no endpoint any more, or a disabled one, is 422 and 409, and is left out in bulk", async () => {
