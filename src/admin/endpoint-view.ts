@@ -49,7 +49,7 @@ export function describeEndpoint(
 
 function describeTarget(deps: AdminDeps, target: Target): Record<string, unknown> {
   if (target.kind === "http") {
-    return { kind: "http", url: deps.mask(redactUrl(target.url.href, "url")) };
+    return { kind: "http", url: deps.mask(redactUrl(new URL(target.url).href, "url")) };
   }
   return {
     kind: "lambda",

@@ -65,7 +65,7 @@ function checkReceiver(
 function checkRetry(path: Path, receiver: ReceiverInput, view: CrossView, { issue }: CrossFindings): void {
   const own = receiver.retry;
   const shared = view.config.webhooks?.retry;
-  if (own === undefined) return;
+  if (own === undefined || Object.keys(own).length === 0) return;
   checkRetryPolicy([...path, "retry"], own, { ...shared, ...own }, view, issue);
 }
 

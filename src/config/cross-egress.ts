@@ -1,5 +1,6 @@
-import { createDestination } from "../delivery/destination.ts";
+import { portOf } from "../delivery/destination.ts";
 import { createEgress, type Egress, type EgressRules } from "../delivery/egress/rules.ts";
+import { hostOf } from "../delivery/host-name.ts";
 import { createProxy } from "../delivery/proxy.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
 
@@ -24,8 +25,7 @@ export function checkEgress({ config }: CrossView, { issue }: CrossFindings): vo
   const checkTarget = (path: Path, written: unknown): void => {
     const url = typeof written === "string" ? URL.parse(written) : null;
     if (url === null) return;
-    const { hostname, port } = createDestination(url, []);
-    const rule = egress.checkWritten(hostname, port);
+    const rule = egress.checkWritten(hostOf(url).hostname, portOf(url));
     report(path, "this URL", rule, "no delivery would ever leave: change the URL, or the rule");
   };
 

@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 
 /** A file's text, or why there is none, as half a sentence that names the file. */
@@ -20,7 +21,7 @@ const reasons: Readonly<Record<string, string>> = {
  * @param shown The file as messages name it.
  */
 export async function readTextFile(path: string, shown: string): Promise<FileReading> {
-  let bytes: Uint8Array;
+  let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (error) {
@@ -29,17 +30,20 @@ export async function readTextFile(path: string, shown: string): Promise<FileRea
     const reason = reasons[code ?? ""] ?? code ?? (shown === path ? message : "the system refuses its name");
     return { ok: false, isMissing: code === "ENOENT", message: `cannot read ${shown}: ${reason}` };
   }
-  try {
-    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    const offset = firstBadByte(bytes);
-    return {
-      ok: false,
-      isMissing: false,
-      message: `${shown} is not UTF-8: the byte at offset ${offset} is wrong`,
-    };
+  // A strict TextDecoder would say no more, and takes longer.
+  if (isUtf8(bytes)) {
+    const hasMark = bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark);
+    return { ok: true, text: bytes.toString("utf8", hasMark ? byteOrderMark.length : 0) };
   }
+  const offset = firstBadByte(bytes);
+  return {
+    ok: false,
+    isMissing: false,
+    message: `${shown} is not UTF-8: the byte at offset ${offset} is wrong`,
+  };
 }
+
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Whether what stands there can be read once only, as a pipe; false where nothing does. */
 export async function isReadOnce(path: string): Promise<boolean> {

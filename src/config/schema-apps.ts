@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { compileChannelPattern } from "../delivery/channel-pattern.ts";
-import { parseSigningKey } from "../delivery/signing-keys.ts";
+import { signingKeyProblem } from "../delivery/signing-keys.ts";
 import { contradictions } from "./contradictions.ts";
 import { unnamedWebhook } from "./endpoint-name.ts";
 import {
@@ -71,11 +71,6 @@ function patternProblem(pattern: string): string | null {
     const isShown = part === null || /^\W{1,8}$/.test(part) || isShowable(part);
     return `a regular expression (${isShown ? message : message.slice(0, at)})`;
   }
-}
-
-function signingKeyProblem(key: string): string | null {
-  const parsed = parseSigningKey(key);
-  return typeof parsed === "string" ? parsed : null;
 }
 
 const signingKeySchema = v.strictObject({

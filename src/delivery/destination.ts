@@ -32,7 +32,7 @@ export function createDestination(
 ): Destination {
   const secure = url.protocol === "https:";
   const { hostname, isAddress } = hostOf(url);
-  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  const port = portOf(url);
   const path = `${url.pathname}${url.search}`;
   const headers: HeaderEntry[] = [
     [
@@ -56,4 +56,9 @@ export function createDestination(
     tls,
     headers,
   };
+}
+
+/** The port that an http(s) URL names, or its scheme's own. */
+export function portOf({ protocol, port }: Pick<URL, "protocol" | "port">): number {
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
 }

@@ -8,7 +8,7 @@ import { endpointNameHash } from "../jobs/id.ts";
 import type { App, Directory, Endpoint, EndpointLimits, Target, TlsSettings } from "./endpoint.ts";
 import { compileFilter, compileTypePatterns } from "./filter.ts";
 import type { RetryPolicy } from "./retry.ts";
-import { parseSigningKey } from "./signing-keys.ts";
+import { parseSigningKey, type SigningKey } from "./signing-keys.ts";
 import { orderKeys } from "./standard-webhooks.ts";
 import type { DatedKey } from "./standard-webhooks.ts";
 
@@ -21,7 +21,12 @@ interface Common {
   /** The same limits and policies are one object: of thousands of receivers most have the defaults. */
   readonly limits: (config: LimitsConfig) => EndpointLimits;
   readonly retry: (config: RetryConfig) => RetryPolicy;
+  readonly types: (types: readonly string[]) => EventTypes;
+  readonly accept: (forms: AppConfig["accept"]) => App["accept"];
+  readonly nameHash: (name: string) => string;
 }
+
+type EventTypes = Pick<Endpoint, "eventTypes" | "matchesTypePattern">;
 
 /** What receivers fall back to where their own settings say nothing. */
 interface ReceiverDefaults {
@@ -82,6 +87,12 @@ export function createReceiverCompiler(
     defaults,
     limits: once(policies.limits, camelKeys<LimitsConfig>),
     retry: once(policies.retry, compileRetry),
+    types: once(new Map(), (types) => ({
+      eventTypes: new Set(types),
+      matchesTypePattern: compileTypePatterns(types),
+    })),
+    accept: once(new Map(), (forms) => new Set(forms)),
+    nameHash: once(new Map(), endpointNameHash),
   };
   const isSame = (found: App | Endpoint, settings: AppConfig | EndpointConfig): boolean =>
     isDeepStrictEqual(origins.get(found), { settings, defaults });
@@ -129,10 +140,14 @@ function assembleDirectory(apps: readonly App[], named: readonly Endpoint[], com
 
 /** Compiles equal settings to one object, which `known` then holds. */
 function once<From, To>(known: Map<string, To>, compile: (from: From) => To): (from: From) => To {
+  // Receivers without settings of their own bring the very same object, one after another.
+  let last: { readonly from: From; readonly made: To } | null = null;
   return (from) => {
+    if (last?.from === from) return last.made;
     const key = JSON.stringify(from);
     let made = known.get(key);
     if (made === undefined) known.set(key, (made = compile(from)));
+    last = { from, made };
     return made;
   };
 }
@@ -161,15 +176,18 @@ function indexByName(endpoints: readonly Endpoint[]): ReadonlyMap<string, Endpoi
 }
 
 function compileApp(app: AppConfig, common: Common): App {
-  const formers = formerNames(app.webhooks);
+  let formers: readonly (string | null)[] | null = null;
+  // Made when it is asked for: it is the hash of a URL, and mostly nobody asks.
+  const formerNameAt = (index: number): string | null =>
+    (formers ??= formerNames(app.webhooks))[index] ?? null;
   return {
     id: app.id,
     key: app.key,
     secret: app.secret,
     previousSecrets: app.previous_secrets,
-    accept: new Set(app.accept),
+    accept: common.accept(app.accept),
     endpoints: app.webhooks.map((webhook, index) =>
-      compileWebhook(webhook, app, formers[index] ?? null, common),
+      compileWebhook(webhook, app, () => formerNameAt(index), common),
     ),
   };
 }
@@ -177,15 +195,16 @@ function compileApp(app: AppConfig, common: Common): App {
 function compileWebhook(
   webhook: WebhookConfig,
   app: AppConfig,
-  formerName: string | null,
+  formerName: () => string | null,
   common: Common,
 ): Endpoint {
   const { name, event_types: types, filter, signing } = webhook;
   return {
     ...compileReceiver(name, `${app.id}/${name}`, webhook, common),
-    formerName,
-    eventTypes: new Set(types),
-    matchesTypePattern: compileTypePatterns(types),
+    get formerName() {
+      return formerName();
+    },
+    ...common.types(types),
     acceptsChannel: compileFilter(filter),
     pusher: signing === "pusher" || signing === "both" ? { key: app.key, secret: app.secret } : null,
   };
@@ -208,7 +227,7 @@ function compileReceiver(name: string, label: string, receiver: EndpointConfig, 
   return {
     name,
     label,
-    nameHash: endpointNameHash(name),
+    nameHash: common.nameHash(name),
     target: compileTarget(receiver, defaults.region),
     headers: Object.entries(receiver.headers),
     retry: common.retry(mergeRetry(defaults.retry, receiver.retry)),
@@ -225,7 +244,7 @@ function compileTls({ ca, cert, key, min_version }: NonNullable<EndpointConfig["
 }
 
 function compileTarget({ url, lambda }: EndpointConfig, defaultRegion: string): Target {
-  if (lambda === null) return { kind: "http", url: new URL(url ?? "") };
+  if (lambda === null) return { kind: "http", url: url ?? "" };
   return {
     kind: "lambda",
     functionName: lambda.function_name,
@@ -243,11 +262,18 @@ function compileRetry({ schedule_ms: schedule, ...rest }: RetryConfig): RetryPol
 /** The keys of Standard Webhooks, newest first; null where this receiver is not signed for that way. */
 function compileKeys({ signing, signing_keys: configured }: EndpointConfig): readonly DatedKey[] | null {
   if (signing !== "standard" && signing !== "both") return null;
-  const keys = configured.map(({ key: text, not_after: notAfter }): DatedKey => {
-    const key = parseSigningKey(text);
-    if (typeof key === "string")
-      throw new Error(`a signing key that the configuration's check let pass: ${key}`);
-    return { key, notAfter: notAfter === null ? null : Date.parse(notAfter) };
-  });
-  return orderKeys(keys);
+  return orderKeys(configured.map(({ key, not_after }) => datedKey(key, not_after)));
+}
+
+/** Parsed when it is first asked for: of many receivers few are in use at a time. */
+function datedKey(text: string, notAfter: string | null): DatedKey {
+  let parsed: SigningKey | string = "";
+  return {
+    get key() {
+      if (parsed === "") parsed = parseSigningKey(text);
+      if (typeof parsed !== "string") return parsed;
+      throw new Error(`a signing key that the configuration's check let pass: ${parsed}`);
+    },
+    notAfter: notAfter === null ? null : Date.parse(notAfter),
+  };
 }

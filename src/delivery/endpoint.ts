@@ -9,7 +9,8 @@ import type { DatedKey } from "./standard-webhooks.ts";
 
 /** Where an attempt goes. */
 export type Target =
-  | { readonly kind: "http"; readonly url: URL }
+  /** A URL as it is configured, and sound. Parsed it would take many times the memory, and few are in use at a time. */
+  | { readonly kind: "http"; readonly url: string }
   | {
       readonly kind: "lambda";
       readonly functionName: string;

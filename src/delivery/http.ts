@@ -180,7 +180,7 @@ class QuickAttempt implements ExchangeRequest, AnswerTaker {
 function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: HttpTransportOptions): Route {
   if (target.kind !== "http") throw new Error("the HTTP transport was given an endpoint without a URL");
   const { resolver, egress } = options;
-  const destination = createDestination(target.url, headers, tls);
+  const destination = createDestination(new URL(target.url), headers, tls);
   const proxyUrl = own ?? options.proxy;
   const settings = proxyUrl === null ? null : createProxy(proxyUrl);
   return {

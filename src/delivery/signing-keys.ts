@@ -44,12 +44,8 @@ const publicHeader = Buffer.from("302a300506032b6570032100", "hex");
 /** The key in a `whsec_` or `whsk_` text, or what is wrong with it, in words that quote nothing of it. */
 export function parseSigningKey(text: string): SigningKey | string {
   if (text.startsWith("whsec_")) {
-    const secret = decodeBase64(text.slice(6));
-    if (secret === null) return "expected standard base64 with padding after whsec_";
-    if (secret.length < 24 || secret.length > 64) {
-      return `expected 24 to 64 bytes after whsec_, got ${secret.length}`;
-    }
-    return { version: "v1", secret: createSecretKey(secret) };
+    const secret = parseSecret(text);
+    return typeof secret === "string" ? secret : { version: "v1", secret: createSecretKey(secret) };
   }
   if (text.startsWith("whpk_")) return "expected a secret key (whsk_), got a public one";
   if (!text.startsWith("whsk_")) return "expected a key that begins with whsec_ or whsk_";
@@ -64,6 +60,22 @@ export function parseSigningKey(text: string): SigningKey | string {
     return "the public half of this whsk_ key does not belong to its seed";
   }
   return { version: "v1a", privateKey, publicKey };
+}
+
+/** What is wrong with a `whsec_` or `whsk_` text, as parseSigningKey says it; null where it is a key. */
+export function signingKeyProblem(text: string): string | null {
+  const found = text.startsWith("whsec_") ? parseSecret(text) : parseSigningKey(text);
+  return typeof found === "string" ? found : null;
+}
+
+/** The bytes of a `whsec_` text, or what is wrong with it. */
+function parseSecret(text: string): Buffer | string {
+  const secret = decodeBase64(text.slice(6));
+  if (secret === null) return "expected standard base64 with padding after whsec_";
+  if (secret.length < 24 || secret.length > 64) {
+    return `expected 24 to 64 bytes after whsec_, got ${secret.length}`;
+  }
+  return secret;
 }
 
 /** The key in a `whsec_`, `whpk_` or `whsk_` text, or what is wrong with it. */

@@ -2,7 +2,7 @@ import { unnamedWebhook } from "../config/endpoint-name.ts";
 import type { Secrecy } from "../config/kinds.ts";
 import { configSchema } from "../config/schema.ts";
 import { alternatives, secrecyOf, type SchemaNode } from "../config/schema-tree.ts";
-import { urlSecrets, type Secret } from "./url.ts";
+import { addUrlSecrets, type Secret } from "./url.ts";
 
 /** Where in a value secrets stand; what holds none is not in it. */
 interface Place {
@@ -60,8 +60,8 @@ function placeOf(node: SchemaNode, path: readonly string[], isInSecret: boolean)
 
 function collect(value: unknown, { secrecy, isSoft, entries, each }: Place, found: Secret[]): void {
   if (typeof value === "string") {
-    if (secrecy === "value") found.push(...valueSecrets(value, isSoft));
-    else if (secrecy !== null) for (const part of urlSecrets(value, secrecy)) found.push(part);
+    if (secrecy === "value") addValueSecrets(value, isSoft, found);
+    else if (secrecy !== null) addUrlSecrets(value, secrecy, found);
     return;
   }
   if (typeof value !== "object" || value === null) return;
@@ -70,21 +70,30 @@ function collect(value: unknown, { secrecy, isSoft, entries, each }: Place, foun
     if (child !== undefined) collect(child, place, found);
   }
   if (each === null) return;
-  for (const [key, child] of Object.entries(value)) {
+  if (Array.isArray(value)) {
+    for (const child of value as unknown[]) collect(child, each, found);
+    return;
+  }
+  for (const key of Object.keys(value)) {
     // Of the client options, the region is no secret and stands in every AWS URL.
-    if (!entries.has(key) && key !== "region") collect(child, each, found);
+    if (!entries.has(key) && key !== "region") {
+      collect((value as Record<string, unknown>)[key], each, found);
+    }
   }
 }
 
+/** "Bearer abc…" of an authorization header; whsec_… of a signing key. */
+const tokenOf = /^(?:(?:Bearer|Basic|Token|ApiKey) +|whsec_|whsk_)(\S{4,})$/i;
+
 /** A secret, and its parts that are secrets of their own. */
-function valueSecrets(secret: string, isSoft: boolean): Secret[] {
-  if (secret === "") return [];
-  const found: Secret[] = [isSoft ? { secret, unlessName: secret } : secret];
-  // "Bearer abc…" of an authorization header; whsec_… of a signing key; the lines of a PEM block.
-  const token = /^(?:(?:Bearer|Basic|Token|ApiKey) +|whsec_|whsk_)(\S{4,})$/i.exec(secret)?.[1];
+function addValueSecrets(secret: string, isSoft: boolean, found: Secret[]): void {
+  if (secret === "") return;
+  found.push(isSoft ? { secret, unlessName: secret } : secret);
+  const token = tokenOf.exec(secret)?.[1];
   if (token !== undefined) found.push(isSoft ? { secret: token, unlessName: secret } : token);
-  if (secret.includes("-----BEGIN ")) found.push(...(secret.match(/^[A-Za-z0-9+/=]{20,}$/gm) ?? []));
-  return found;
+  // The lines of a PEM block.
+  if (!secret.includes("-----BEGIN ")) return;
+  for (const line of secret.match(/^[A-Za-z0-9+/=]{20,}$/gm) ?? []) found.push(line);
 }
 
 /** Ids of apps, names of webhooks, endpoints, queues and groups, and the labels `app/webhook`, of an unchecked configuration. */

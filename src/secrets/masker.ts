@@ -2,7 +2,7 @@ import { maskAppSecrets } from "./app-secret.ts";
 import { createBase64Finder, maskBase64Runs } from "./base64.ts";
 import { unescapeJson, unescapePercent } from "./escapes.ts";
 import { createNeedleTable, type Span } from "./needle-table.ts";
-import { needlesOf } from "./needle.ts";
+import { eachNeedle } from "./needle.ts";
 import { createHashedText } from "./rolling-hash.ts";
 import type { Secret } from "./url.ts";
 
@@ -88,10 +88,10 @@ export function createMasker(secrets: Iterable<Secret>, options: MaskerOptions =
 
   const masker = Object.assign(mask, {
     add(more: Iterable<Secret>) {
-      for (const secret of more) for (const needle of needlesOf(secret)) table.add(needle);
+      for (const secret of more) eachNeedle(secret, (needle) => table.add(needle));
     },
     remove(gone: Iterable<Secret>) {
-      for (const secret of gone) for (const needle of needlesOf(secret)) table.remove(needle);
+      for (const secret of gone) eachNeedle(secret, (needle) => table.remove(needle));
     },
   });
   masker.add(secrets);

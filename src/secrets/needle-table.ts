@@ -39,9 +39,9 @@ const words = 2;
  */
 export function createNeedleTable(isName: (text: string) => boolean, mostFormer: number): NeedleTable {
   const texts: string[] = [];
-  const keeps: number[] = [];
-  const counts: number[] = [];
-  const unlessNames = new Map<number, string>();
+  let keeps = new Int32Array(64);
+  let counts = new Int32Array(64);
+  const unlessNames: (string | null)[] = [];
   const free: number[] = [];
   /** Entries that were taken away and are kept yet, the earliest first; one may have been added again since. */
   const former = new Set<number>();
@@ -81,7 +81,7 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
     slots[slot] = entry + 1;
   };
 
-  /** Room for twice what lives, without traces of what was removed. */
+  /** Room for three times what lives, without traces of what was removed. */
   const rebuild = (): void => {
     let size = 128;
     while (size < live * 3) size *= 2;
@@ -96,7 +96,7 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
     for (let slot = slotOf(hash); slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
       const entry = (slots[slot] as number) - 1;
       if (entry < 0 || hashes[entry] !== hash || texts[entry] !== text || keeps[entry] !== keep) continue;
-      if ((unlessNames.get(entry) ?? null) === unlessName) return slot;
+      if (unlessNames[entry] === unlessName) return slot;
     }
     return -1;
   };
@@ -119,7 +119,7 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
     while (slots[slot] !== entry + 1) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = -1;
     texts[entry] = "";
-    unlessNames.delete(entry);
+    unlessNames[entry] = null;
     free.push(entry);
     live -= 1;
     countLength(text.length, -1);
@@ -134,8 +134,8 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
   };
 
   const isMasked = (entry: number, hashed: HashedText, at: number): boolean => {
-    const unlessName = unlessNames.get(entry);
-    if (unlessName !== undefined && isName(unlessName)) return false;
+    const unlessName = unlessNames[entry] ?? null;
+    if (unlessName !== null && isName(unlessName)) return false;
     const text = texts[entry] as string;
     return headOf(text.length) !== words || isWholeWord(hashed, at, text, keeps[entry] as number);
   };
@@ -155,13 +155,16 @@ export function createNeedleTable(isName: (text: string) => boolean, mostFormer:
         return;
       }
       const entry = free.pop() ?? texts.length;
-      if (entry >= hashes.length) [hashes, headHashes] = [grown(hashes), grown(headHashes)];
+      if (entry >= hashes.length) {
+        [hashes, headHashes] = [grown(hashes), grown(headHashes)];
+        [keeps, counts] = [grown(keeps), grown(counts)];
+      }
       texts[entry] = text;
       keeps[entry] = keep;
       counts[entry] = 1;
       hashes[entry] = hash;
       headHashes[entry] = hashOf(text, heads[headOf(text.length)] as number);
-      if (unlessName !== null) unlessNames.set(entry, unlessName);
+      unlessNames[entry] = unlessName;
       live += 1;
       longest = Math.max(longest, text.length);
       countLength(text.length, 1);

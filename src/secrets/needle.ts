@@ -23,35 +23,53 @@ const lowerPercent: Spelling = (text) => percent(text).replace(/%[0-9A-F]{2}/g, 
 const isAscii = (text: string): boolean => !/[^\0-\x7f]/.test(text);
 
 /**
- * The texts to look for, so that a secret is found in one of the readings of a text (readings.ts); mostly it is one.
+ * Calls with each text to look for, so that a secret is found in one of the readings of a text (escapes.ts); mostly it
+ * is one.
  *
  * A reading misses a secret whose first character completes an escape that begins before it: `%a` before `0%2F…`,
  * `\` before `n\"…`. Only such a secret is looked for as it is spelled, too.
  */
-export function needlesOf(secret: Secret): Needle[] {
-  if (typeof secret === "string") return spell("", secret, null);
-  if ("unlessName" in secret) return spell("", secret.secret, secret.unlessName);
-  return spell(secret.before, secret.secret, null);
+export function eachNeedle(secret: Secret, found: (needle: Needle) => void): void {
+  if (typeof secret === "string") spell("", secret, null, found);
+  else if ("unlessName" in secret) spell("", secret.secret, secret.unlessName, found);
+  else spell(secret.before, secret.secret, null, found);
 }
 
-function spell(before: string, secret: string, unlessName: string | null): Needle[] {
+function spell(
+  before: string,
+  secret: string,
+  unlessName: string | null,
+  found: (needle: Needle) => void,
+): void {
   const whole = before + secret;
-  if (whole === "") return [];
-  const needles: Needle[] = [{ text: whole, keep: before.length, unlessName }];
-  if (/^[\w.~-]*$/.test(whole)) return needles;
-  const look = (as: Spelling): void => {
+  if (whole === "") return;
+  found({ text: whole, keep: before.length, unlessName });
+  if (/^[\w.~-]*$/.test(whole)) return;
+  const spellings = spellingsOf(whole);
+  if (spellings.length === 0) return;
+  const known = new Set([whole]);
+  for (const as of spellings) {
     const text = as(whole);
-    if (needles.some((known) => known.text === text)) return;
+    if (known.has(text)) continue;
+    known.add(text);
     // Each spelling goes character by character, so the two parts can be spelled apart.
-    needles.push({ text, keep: as(before).length, unlessName });
-  };
-  if (!isAscii(whole)) look(bytes);
-  if (whole.includes(" ")) look(form);
-  if (/^[0-9A-Fa-f]/.test(whole)) {
-    look(percent);
-    if (/[^\w.~ -]/.test(whole)) look(lowerPercent);
+    found({ text, keep: as(before).length, unlessName });
   }
-  if (/^[0-9A-Fa-fnrtu]/.test(whole) && /["\\\p{Cc}]/u.test(whole))
-    for (const as of [json, jsonTwice]) look(as);
-  return needles;
+}
+
+const none: readonly Spelling[] = [];
+
+function spellingsOf(whole: string): readonly Spelling[] {
+  const isText = isAscii(whole);
+  const hasSpace = whole.includes(" ");
+  const isHex = /^[0-9A-Fa-f]/.test(whole);
+  const hasJson = /^[0-9A-Fa-fnrtu]/.test(whole) && /["\\\p{Cc}]/u.test(whole);
+  if (isText && !hasSpace && !isHex && !hasJson) return none;
+  return [
+    ...(isText ? [] : [bytes]),
+    ...(hasSpace ? [form] : []),
+    ...(isHex ? [percent] : []),
+    ...(isHex && /[^\w.~ -]/.test(whole) ? [lowerPercent] : []),
+    ...(hasJson ? [json, jsonTwice] : []),
+  ];
 }

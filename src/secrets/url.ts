@@ -45,16 +45,24 @@ const plainUrl = /^https?:\/\/[\w.:-]+\/(?:[\w~-][\w~.-]*\/)*(?:[\w~-][\w~.-]*)?
  * goes for a query without names (`?orders`).
  */
 export function urlSecrets(url: string, kind: "url" | "address"): Secret[] {
-  const parsed = plainUrl.test(url) ? url : (URL.parse(url)?.href ?? url);
-  const spellings = parsed === url ? [url] : [url, parsed];
-  return spellings.flatMap((spelling): Secret[] => {
-    const [, , userInfo = "", , path = "", query = ""] = urlParts.exec(spelling) ?? [];
-    const found: Secret[] = [];
-    if (userInfo !== "") found.push(...userInfoSecrets(userInfo));
-    if (kind === "url") found.push(...pathSecrets(path));
-    if (query !== "") found.push(...querySecrets(query));
-    return found;
-  });
+  const found: Secret[] = [];
+  addUrlSecrets(url, kind, found);
+  return found;
+}
+
+/** Adds to a list what urlSecrets answers: with thousands of URLs a list for each takes longer than the search. */
+export function addUrlSecrets(url: string, kind: "url" | "address", found: Secret[]): void {
+  addWrittenSecrets(url, kind, found);
+  if (plainUrl.test(url)) return;
+  const parsed = URL.parse(url)?.href ?? url;
+  if (parsed !== url) addWrittenSecrets(parsed, kind, found);
+}
+
+function addWrittenSecrets(url: string, kind: "url" | "address", found: Secret[]): void {
+  const [, , userInfo = "", , path = "", query = ""] = urlParts.exec(url) ?? [];
+  if (userInfo !== "") found.push(...userInfoSecrets(userInfo));
+  if (kind === "url") addPathSecrets(path, found);
+  if (query !== "") found.push(...querySecrets(query));
 }
 
 function userInfoSecrets(userInfo: string): string[] {
@@ -76,23 +84,23 @@ function userInfoSecrets(userInfo: string): string[] {
   return found.filter((secret) => secret !== "");
 }
 
-function pathSecrets(path: string): Secret[] {
-  const [, first, rest] = /^(\/[^/]*)(\/.+)$/.exec(path) ?? [];
-  if (first === undefined || rest === undefined) return [];
-  const found: Secret[] = [{ before: first, secret: rest }];
+function addPathSecrets(path: string, found: Secret[]): void {
+  const end = path.indexOf("/", 1);
+  if (path === "" || end === -1 || end === path.length - 1) return;
+  const first = path.slice(0, end);
+  const rest = path.slice(end);
+  found.push({ before: first, secret: rest });
   if (path.includes("%")) found.push({ before: decode(first), secret: decode(rest) });
   const segments = rest.slice(1).split("/");
-  const bare = rest.replace(/^\/|\/$/g, "");
+  const bare = rest.slice(1, rest.endsWith("/") ? -1 : undefined);
   if (mayStandAlone(bare)) {
     // A single word keeps its slash, so that `/hooks/callbacks` does not mask the word.
-    for (const secret of segments.length > 1 ? [rest, rest.slice(1)] : [rest]) {
-      found.push(...decodedToo(secret, bare));
-    }
+    addDecodedToo(rest, bare, found);
+    if (segments.length > 1) addDecodedToo(rest.slice(1), bare, found);
   }
   for (const segment of segments) {
     if (looksRandom(segment)) found.push({ secret: segment, unlessName: decode(segment) });
   }
-  return found;
 }
 
 function querySecrets(query: string): Secret[] {
@@ -112,9 +120,15 @@ function querySecrets(query: string): Secret[] {
 
 /** Hides a text wherever it stands, as it is and decoded. */
 function decodedToo(secret: string, name: string): Secret[] {
+  const found: Secret[] = [];
+  addDecodedToo(secret, name, found);
+  return found;
+}
+
+function addDecodedToo(secret: string, name: string, found: Secret[]): void {
   const unlessName = decode(name);
-  const found = [{ secret, unlessName }];
-  return secret.includes("%") ? [...found, { secret: decode(secret), unlessName }] : found;
+  found.push({ secret, unlessName });
+  if (secret.includes("%")) found.push({ secret: decode(secret), unlessName });
 }
 
 /** Whether a text is masked wherever it stands, unless something is called so. */

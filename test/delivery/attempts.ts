@@ -13,7 +13,7 @@ import { testEndpoint, type EndpointChange } from "../support/endpoint.ts";
 
 /** An HTTP endpoint for tests. */
 export function httpEndpoint(url: string, more: EndpointChange = {}): Endpoint {
-  return testEndpoint({ target: { kind: "http", url: new URL(url) }, ...more });
+  return testEndpoint({ target: { kind: "http", url }, ...more });
 }
 
 /** TLS settings that trust the tests' authority. */

@@ -70,7 +70,7 @@ describe("names", () => {
 describe("targets", () => {
   test("a URL", () => {
     const { target } = webhook({});
-    expect(target.kind === "http" && target.url.href).toBe(url);
+    expect(target.kind === "http" && target.url).toBe(url);
   });
 
   test.each([

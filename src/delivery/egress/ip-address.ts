@@ -17,6 +17,8 @@ export interface IpNetwork extends IpAddress {
  * gets here they are dotted quads.
  */
 export function parseIp(text: string): IpAddress | null {
+  // An address of the one family ends in a digit, one of the other has a colon. Most hosts have neither.
+  if (!/\d(?:%|$)|:/.test(text)) return null;
   const [bare = ""] = text.split("%", 1);
   const family = isIP(bare);
   if (family === 4) return { family, value: ipv4Value(bare) };
