@@ -25,6 +25,8 @@ function start(redis: RedisProcess, driver: string, name: string, webhook: objec
         redis_cluster: { nodes: [redis.url], concurrency: 8 },
         ...queue,
       },
+      // Their webhooks differ, yet each may have every job.
+      reload: { revision: 1 },
     }),
   );
 }
