@@ -178,7 +178,7 @@ function findApp(
   if (job.kind === "generic" && job.appId === null) return job;
   const app = options.apps.findApp(job.appId, appKey);
   if (app === null) {
-    return { code: "unknown_app", message: "the configuration has no app of this id or key" };
+    return { code: "unknown_app", message: "there is no app of this id or key" };
   }
   if (!app.accept.has(job.source)) {
     return { code: "format_not_accepted", message: `app ${app.id} does not accept ${job.source} jobs` };

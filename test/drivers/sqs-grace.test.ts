@@ -179,7 +179,7 @@ describe.concurrent("two processes with different configurations", () => {
     await until(() => model.queues.get("webhooks-dead")?.messages.size === 1, { what: "the dead letter" });
     const [letter] = await bench.dead();
     expect(letter).toMatchObject({ reason: "unknown_app", attempts: 0 });
-    expect(letter?.detail).toMatch(/^the configuration has no app .*; put back [12] times before$/);
+    expect(letter?.detail).toMatch(/^there is no app of this id or key; put back [12] times before$/);
     const counted = bench.metrics.deadLettered.labels({ queue: "webhooks", reason: "unknown_app" });
     expect(counted.value).toBe(1);
     model.endPolls();
