@@ -123,7 +123,7 @@ export const problemKinds = {
     object: "process",
     summary: "stored apps are encrypted with a key that is not configured",
     remedy:
-      "put the key of this id into server.previous_encryption_keys, and restart; jobs for these apps are put back until then",
+      "put the key of this id into server.previous_encryption_keys, and reload; jobs for these apps are put back until then",
   },
   stored_apps_unreadable: {
     severity: "error",
