@@ -41,6 +41,13 @@ function opened(server: Server, { host, port }: ListenAddress): Promise<number> 
 
 async function explained(error: Error, { host, port }: ListenAddress, words: ListenWords): Promise<Error> {
   const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (!(await resolves(host))) {
+    return new HooklineError(
+      "host_unavailable",
+      `${words.host}: cannot resolve ${host}; ${words.setHost} to an address of this machine`,
+      { cause: error },
+    );
+  }
   switch ((error as { code?: unknown }).code) {
     case "EADDRINUSE":
       return new HooklineError(
@@ -56,13 +63,6 @@ async function explained(error: Error, { host, port }: ListenAddress, words: Lis
         { cause: error },
       );
     default:
-      if (!(await resolves(host))) {
-        return new HooklineError(
-          "host_unavailable",
-          `${words.host}: cannot resolve ${host}; ${words.setHost} to an address of this machine`,
-          { cause: error },
-        );
-      }
       return new HooklineError(
         "host_unavailable",
         `${words.host}: cannot listen on ${where} (${error.message}); ${words.setHost} to an address of this machine`,
@@ -71,7 +71,7 @@ async function explained(error: Error, { host, port }: ListenAddress, words: Lis
   }
 }
 
-/** Asked once listening has failed: the runtimes' own errors for a name that nobody knows say anything but that. */
+/** Asked first: for a name that nobody knows Bun gives whatever error came last, EADDRINUSE too. */
 async function resolves(host: string): Promise<boolean> {
   try {
     await lookup(host);
