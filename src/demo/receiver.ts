@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { startReceiver, type Receiver } from "../receiver/server.ts";
 import { checkPusher } from "../receiver/verdict.ts";
 
@@ -42,10 +43,21 @@ export function startDemoReceiver(options: DemoReceiverOptions): Promise<Receive
       const attempt = (attempts.get(webhookId) ?? 0) + 1;
       attempts.set(webhookId, attempt);
       const isVerified = checkPusher({ headers, body, key: options.key, secret: options.secret }).ok;
-      const { events } = JSON.parse(body.toString("utf8")) as { events: DemoDelivery["events"] };
+      const events = readEvents(body);
+      if (events === null) return { status: 400 };
       const status = !isVerified ? 401 : options.fails(events, attempt) ? 503 : 200;
       options.onDelivery({ webhookId, attempt, isVerified, status, events });
       return { status };
     },
   });
+}
+
+/** The events of a body, or null: anybody on this machine may post anything to the receiver's port. */
+function readEvents(body: Buffer): DemoDelivery["events"] | null {
+  try {
+    const { events } = JSON.parse(body.toString("utf8")) as { events?: unknown };
+    return Array.isArray(events) ? events : null;
+  } catch {
+    return null;
+  }
 }
