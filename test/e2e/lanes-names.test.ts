@@ -16,9 +16,10 @@ import { until } from "../support/until.ts";
 
 /**
  * A name server of our own for the executable: its resolv.conf is another file, in a mount namespace of its own.
- * resolv.conf has no ports, so that the server must listen on 53, on a loopback address nobody else uses.
+ * resolv.conf has no ports, so that the server must listen on 53, on a loopback address of this process' own:
+ * another run on this machine may have one beside.
  */
-const nameServer = { host: "127.53.53.53", port: 53 };
+const nameServer = { host: `127.53.${(process.pid >> 8) & 255}.${(process.pid & 127) + 1}`, port: 53 };
 const canIsolate =
   process.getuid?.() === 0 &&
   Bun.spawnSync(["unshare", "-m", "true"], { stdout: "ignore", stderr: "ignore" }).exitCode === 0;

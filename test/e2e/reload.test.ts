@@ -197,7 +197,8 @@ describe("a reload that is asked for", () => {
     })();
     try {
       await until(() => output.includes("ready"), { what: "the server on a terminal" });
-      process.kill(Number(/started (\d+)/.exec(output)?.[1]), "SIGHUP");
+      const pid = await until(() => /started (\d+)\s/.exec(output)?.[1], { what: "its process id" });
+      process.kill(Number(pid), "SIGHUP");
       await until(() => output.includes("ended 0"), { what: "its end" });
       let text = "";
       for await (const chunk of demo.stderr) {
