@@ -10,7 +10,7 @@ export const longestRead = 8_192;
  *
  * @param mask Replaces every secret in a text (secrets/mask.ts).
  */
-export function maskedStart(text: string, mask: (text: string) => string): string {
+export function maskBounded(text: string, mask: (text: string) => string): string {
   return mask(text.length > longestRead ? text.slice(0, longestRead) : text);
 }
 

@@ -1,4 +1,4 @@
-import { longestRead, maskedStart, shortened } from "../bounded-text.ts";
+import { longestRead, maskBounded, shortened } from "../bounded-text.ts";
 import type { Destination } from "./destination.ts";
 
 /** Longest name in DNS (RFC 1035 §2.3.4). */
@@ -25,7 +25,7 @@ export function shownLocation(
 ): string | null {
   if (location === null) return null;
   const own = secure ? "https" : "http";
-  const text = maskedStart(location, mask);
+  const text = maskBounded(location, mask);
   const [found = "", scheme = own, authority] = authorityForm.exec(text) ?? [];
   if (authority === undefined) {
     return otherForm.test(text) ? null : `${own}://${headers[0]?.[1] ?? hostname}`;

@@ -1,4 +1,4 @@
-import { maskedStart, shortened } from "../bounded-text.ts";
+import { maskBounded, shortened } from "../bounded-text.ts";
 import type { Disposition } from "../queue/driver.ts";
 
 /** Most characters of what is told of a dead letter: what a producer or receiver wrote may stand in it. */
@@ -17,9 +17,9 @@ export function boundedSettlement(disposition: Disposition, mask: (text: string)
   const isShort = (detail?.length ?? 0) <= longestDetail && (endpoint?.length ?? 0) <= longestName;
   if (isShort && verb === "retry") return disposition;
   const bounded = { ...disposition };
-  if (typeof detail === "string") bounded.detail = shortened(maskedStart(detail, mask), longestDetail);
+  if (typeof detail === "string") bounded.detail = shortened(maskBounded(detail, mask), longestDetail);
   if (typeof endpoint === "string" && !isShort) {
-    bounded.endpoint = shortened(maskedStart(endpoint, mask), longestName);
+    bounded.endpoint = shortened(maskBounded(endpoint, mask), longestName);
   }
   return bounded;
 }
