@@ -72,7 +72,9 @@ export function createDeadlines(clock: Clock): Deadlines {
         leave(cut);
         cut.cutLate();
       }
-      if (line.first !== null) nearest = Math.min(nearest, line.first.startedAt + timeoutMs);
+      // A reload may have taken the timeout away: its line must not stay for ever.
+      if (line.first === null) lines.delete(timeoutMs);
+      else nearest = Math.min(nearest, line.first.startedAt + timeoutMs);
     }
     if (nearest !== Infinity) arm(nearest, now, stepMs);
   };
