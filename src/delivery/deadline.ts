@@ -76,7 +76,7 @@ export function createDeadlines(clock: Clock): Deadlines {
       if (line.first === null) lines.delete(timeoutMs);
       else nearest = Math.min(nearest, line.first.startedAt + timeoutMs);
     }
-    if (nearest !== Infinity) arm(nearest, now, stepMs);
+    if (nearest < timerAt) arm(nearest, now, stepMs);
   };
 
   const begin = (cut: Cut, timeoutMs: number): void => {
