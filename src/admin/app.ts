@@ -21,7 +21,9 @@ import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
 import { audited, isChange } from "./audit.ts";
 import { processRoutes } from "./processes.ts";
+import { openApiRoutes } from "./openapi.ts";
 import { readQuery } from "./query.ts";
+import { readBody } from "./read-body.ts";
 import { queueRoutes } from "./queues.ts";
 import type { Reply } from "./reply.ts";
 import { requireReach } from "./reach.ts";
@@ -53,7 +55,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const warning = accessWarning(host, deps.tokens.current());
   if (warning !== null) deps.log.warn(warning);
   const writer = createEventWriter(deps);
-  const routes = allRoutes(deps, writer);
+  const routes: readonly Route[] = [...allRoutes(deps, writer), ...openApiRoutes(deps, () => routes)];
   const findRoutes = createRouter(routes);
 
   const series = new Map<string, Series>();
@@ -93,7 +95,12 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     if (route.dryRun === true && "dry_run" in route.query && !isDry) requireOperate(caller);
     const { params } = match;
     const request = { ...incoming, params, caller };
-    const answer = (): Reply | Promise<Reply> => route.handle(request, { query: query as never });
+    const { body: schema } = route;
+    const body = async (): Promise<never> => {
+      if (schema === undefined) throw new Error(`${route.method} ${route.path} declares no body`);
+      return (await readBody(schema, request, deps.live.config.server.max_body_bytes)) as never;
+    };
+    const answer = (): Reply | Promise<Reply> => route.handle(request, { query: query as never, body });
     return isChange(route) && !isDry ? audited(deps.log, route, request, answer) : answer();
   };
 

@@ -5,6 +5,7 @@ import { keepAppSecrets, mergePatch } from "../stored/merge.ts";
 import { entityTag, isKnownToSender, requirePrecondition } from "./conditional.ts";
 import type { AdminDeps } from "./deps.ts";
 import { pageReply } from "./page.ts";
+import type { ParameterKind } from "./parameter-kind.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { mayNameApp } from "./reach.ts";
 import { jsonReply, type Reply } from "./reply.ts";
@@ -26,6 +27,7 @@ export const dryRunParameter = v.optional(
   v.pipe(
     v.picklist(["true", "false"], "expected true or false"),
     v.transform((word) => word === "true"),
+    v.metadata({ parameter: { type: "boolean" } } satisfies ParameterKind),
   ),
   "false",
 );

@@ -8,7 +8,7 @@ import { RequestError } from "./request-error.ts";
  */
 
 /** Status and title by error code. A code that is missing here is a bug and answers 500. */
-const problems: Readonly<Record<string, readonly [status: number, title: string]>> = {
+const problems = {
   bad_http: [400, "The request is not HTTP"],
   bad_request_target: [400, "The request target cannot be read"],
   bad_query: [400, "A query parameter is wrong"],
@@ -67,7 +67,20 @@ const problems: Readonly<Record<string, readonly [status: number, title: string]
   queue_full: [503, "The queue is full"],
   driver_unavailable: [503, "The backend does not answer"],
   draining: [503, "The process is shutting down"],
-};
+} as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
+
+/** The code of an error that the API can answer with. */
+export type ProblemCode = keyof typeof problems;
+
+/** The status that a code usually has, and its title. */
+export function problemOf(code: ProblemCode): { readonly status: number; readonly title: string } {
+  const [status, title] = problems[code];
+  return { status, title };
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(problems, code);
+}
 
 export interface ProblemDeps {
   /** Replaces every secret in a text. */
@@ -76,8 +89,8 @@ export interface ProblemDeps {
 }
 
 /** What an error may tell a client: code and text. Anything unexpected is logged and becomes `internal`. */
-export function publicError(deps: ProblemDeps, error: unknown): { code: string; message: string } {
-  if (error instanceof HooklineError && error.code in problems) {
+export function publicError(deps: ProblemDeps, error: unknown): { code: ProblemCode; message: string } {
+  if (error instanceof HooklineError && isProblemCode(error.code)) {
     return { code: error.code, message: deps.mask(error.message) };
   }
   deps.log.error("an admin request met an unexpected error", { error });
@@ -116,12 +129,12 @@ export function problemReply(
  * @param ownStatus Null for the status that the code has.
  */
 export function problemText(
-  code: string,
+  code: ProblemCode,
   detail: string,
   extra: Readonly<Record<string, unknown>> = {},
   ownStatus: number | null = null,
 ): { status: number; text: string } {
-  const [usualStatus, title] = problems[code] as readonly [number, string];
+  const { status: usualStatus, title } = problemOf(code);
   const status = ownStatus ?? usualStatus;
   const body = { type: `urn:hookline:problem:${code}`, title, status, code, detail, ...extra };
   return { status, text: JSON.stringify(body) };

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { quote } from "../secrets/masked-start.ts";
+import type { ParameterKind } from "./parameter-kind.ts";
 import { RequestError } from "./request-error.ts";
 import { validate } from "./validate.ts";
 
@@ -19,6 +20,7 @@ const limitUpTo = (most: number) => {
     v.transform(Number),
     v.minValue(1, expected),
     v.maxValue(most, expected),
+    v.metadata({ parameter: { type: "integer", minimum: 1, maximum: most } } satisfies ParameterKind),
   );
 };
 

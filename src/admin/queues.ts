@@ -1,5 +1,8 @@
+import * as v from "valibot";
 import type { QueueStats } from "../queue/driver.ts";
+import { countIfTold, scope as scopeKind, shortListOf, text } from "./answer-kinds.ts";
 import type { AdminDeps } from "./deps.ts";
+import { answer, type RouteDescription } from "./description.ts";
 import { jsonReply } from "./reply.ts";
 import { quote } from "../secrets/masked-start.ts";
 import { shortListReply } from "./page.ts";
@@ -7,6 +10,33 @@ import { cursorParameter, shortListLimit } from "./query.ts";
 import { mayNameQueue } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
+
+const queueAnswer = () =>
+  v.object({
+    name: text("As in `queue.queues`."),
+    driver: text("The driver that keeps it."),
+    ready: countIfTold("Jobs that can be taken now. Null, as the others, for what the backend cannot tell."),
+    delayed: countIfTold("Jobs that wait for their time: retries, and those sent with a delay."),
+    leased: countIfTold("Jobs that some process is at work on."),
+    parked: countIfTold("Jobs put aside until their endpoint can take them."),
+    dead: countIfTold("Dead letters."),
+    oldest_ready_age_ms: countIfTold("Since when the oldest ready job waits."),
+    paused: v.boolean(),
+    scope: scopeKind,
+  });
+
+const queueExample = {
+  name: "webhooks",
+  driver: "redis",
+  ready: 12,
+  delayed: 3,
+  leased: 5,
+  parked: 0,
+  dead: 1,
+  oldest_ready_age_ms: 240,
+  paused: false,
+  scope: "cluster",
+} as const;
 
 /** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
 export function queueRoutes(deps: AdminDeps): Route[] {
@@ -19,6 +49,7 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: `/v1/queues/:queue/${verb}`,
       access: "operate",
+      about: () => aboutSwitch(verb),
       async handle(request) {
         const name = queueParameter(deps, request);
         requireOpenDriver(deps);
@@ -34,6 +65,16 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { apps: "none", queues: "own" },
       query: { limit: shortListLimit, cursor: cursorParameter },
+      about: () => ({
+        id: "listQueues",
+        summary: "List the queues with what waits in them",
+        answers: {
+          200: answer("The queues that the caller may name.", shortListOf("queues", queueAnswer()), {
+            queues: [queueExample],
+          }),
+        },
+        errors: ["driver_unavailable"],
+      }),
       handle({ caller }, { query }) {
         requireOpenDriver(deps);
         const entries = deps.queues.filter((name) => mayNameQueue(caller, name));
@@ -45,6 +86,13 @@ export function queueRoutes(deps: AdminDeps): Route[] {
       path: "/v1/queues/:queue",
       access: "read",
       reach: { apps: "none" },
+      about: () => ({
+        id: "getQueue",
+        summary: "Show one queue",
+        answers: { 200: answer("The queue.", queueAnswer(), queueExample) },
+        errors: ["unknown_queue", "driver_unavailable"],
+        example: { path: { queue: "webhooks" } },
+      }),
       async handle(request) {
         const name = queueParameter(deps, request);
         requireOpenDriver(deps);
@@ -54,6 +102,26 @@ export function queueRoutes(deps: AdminDeps): Route[] {
     switchTo("pause"),
     switchTo("resume"),
   ];
+}
+
+function aboutSwitch(verb: "pause" | "resume"): RouteDescription<never> {
+  const paused = verb === "pause";
+  return {
+    id: `${verb}Queue`,
+    summary: paused ? "Stop consuming a queue" : "Consume a paused queue again",
+    details: paused
+      ? "Attempts in flight end; jobs are still taken in."
+      : "A queue that is not paused stays as it is.",
+    answers: {
+      200: answer("What holds now.", v.object({ name: v.string(), paused: v.boolean(), scope: scopeKind }), {
+        name: "webhooks",
+        paused,
+        scope: "cluster",
+      }),
+    },
+    errors: ["unknown_queue", "driver_unavailable"],
+    example: { path: { queue: "webhooks" } },
+  };
 }
 
 /**

@@ -1,4 +1,6 @@
+import type * as v from "valibot";
 import type { Access } from "./auth.ts";
+import type { RouteDescription } from "./description.ts";
 import type { Reach } from "./reach.ts";
 import type { Caller } from "./tokens.ts";
 import type { Incoming } from "./incoming.ts";
@@ -12,8 +14,23 @@ export interface AdminRequest extends Incoming {
   readonly caller: Caller;
 }
 
+/** The schema of a body. One that is optional at its head says that the body may be left out. */
+export type BodySchema = v.GenericSchema | undefined;
+
+/** What the declared schemas make of a request. */
+export interface RouteInput<Query extends QuerySchemas, Body extends BodySchema> {
+  readonly query: QueryOf<Query>;
+  /**
+   * Reads the body and checks it: called by the handler, so that what the path names is looked at first. To be called
+   * once.
+   *
+   * @throws RequestError for a body that is not JSON, or not as the schema has it (`invalid_body`).
+   */
+  body(): Promise<Body extends v.GenericSchema ? v.InferOutput<Body> : never>;
+}
+
 /** One row of the API, as it declares itself. HEAD follows from GET. */
-export interface RouteDeclaration<Query extends QuerySchemas> {
+export interface RouteDeclaration<Query extends QuerySchemas, Body extends BodySchema> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** With parameters, as in `/v1/queues/:queue`; also the `route` label in metrics. */
   readonly path: string;
@@ -27,25 +44,34 @@ export interface RouteDeclaration<Query extends QuerySchemas> {
   readonly reach?: Reach;
   /** The query parameters it takes; absent: none, and any is refused. */
   readonly query?: Query;
+  /** The body it takes; absent: none. A handler that needs the body's own bytes reads them itself. */
+  readonly body?: Body;
+  /** For the API document; called when that is made, never for a request. */
+  readonly about?: () => RouteDescription<Body extends v.GenericSchema ? v.InferInput<Body> : never>;
   /** Answers, or throws: admin/problem.ts turns what it throws into the answer. */
-  handle(request: AdminRequest, input: { readonly query: QueryOf<Query> }): Reply | Promise<Reply>;
+  handle(request: AdminRequest, input: RouteInput<Query, Body>): Reply | Promise<Reply>;
 }
 
 /** One row of the API. */
-export interface Route extends Omit<RouteDeclaration<QuerySchemas>, "handle"> {
+export interface Route extends Omit<
+  RouteDeclaration<QuerySchemas, BodySchema>,
+  "handle" | "query" | "body" | "about"
+> {
   readonly query: QuerySchemas;
+  readonly body: BodySchema;
+  readonly about?: () => RouteDescription;
   /** @param input What its own schemas made of the request. */
-  handle(request: AdminRequest, input: { readonly query: never }): Reply | Promise<Reply>;
+  handle(request: AdminRequest, input: RouteInput<never, never>): Reply | Promise<Reply>;
 }
 
 /** The query of a route that takes none. */
 type NoQuery = Readonly<Record<string, never>>;
 
 /** A route whose handler gets what the declared schemas make of the request. */
-export function route<const Query extends QuerySchemas = NoQuery>(
-  declaration: RouteDeclaration<Query>,
+export function route<const Query extends QuerySchemas = NoQuery, const Body extends BodySchema = undefined>(
+  declaration: RouteDeclaration<Query, Body>,
 ): Route {
-  return { ...declaration, query: declaration.query ?? {} };
+  return { ...declaration, query: declaration.query ?? {}, body: declaration.body };
 }
 
 /** A path parameter of the route's own pattern, decoded. */

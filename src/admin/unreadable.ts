@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import { problemText } from "./problem.ts";
+import { problemText, type ProblemCode } from "./problem.ts";
 
 /** What a parser's error means to the peer; the parser's own words differ between runtimes. */
-const refusals: Readonly<Record<string, readonly [code: string, reason: string, detail: string]>> = {
+const refusals: Readonly<Record<string, readonly [code: ProblemCode, reason: string, detail: string]>> = {
   HPE_HEADER_OVERFLOW: [
     "headers_too_large",
     "Request Header Fields Too Large",

@@ -1,4 +1,7 @@
-import type { ChildStatus } from "../supervisor/child.ts";
+import * as v from "valibot";
+import { childStates, type ChildStatus } from "../supervisor/child.ts";
+import { count, shortListOf, text, time } from "./answer-kinds.ts";
+import { answer, type RouteDescription } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { maskedStart, quote } from "../secrets/masked-start.ts";
@@ -7,13 +10,14 @@ import { cursorParameter, shortListLimit } from "./query.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type Route } from "./route.ts";
 
+type Verb = "restart" | "crash" | "stall";
+
 /**
  * GET /v1/workers, restart, and with `supervisor.allow_crash` the rehearsed faults crash and stall.
  *
  * A worker's id has a slash in it (`webhooks/loop-3`); it may stand in the path as it is or as %2F.
  */
 export function workerRoutes(deps: AdminDeps): Route[] {
-  type Verb = "restart" | "crash" | "stall";
   // Two patterns of plain segments: one that takes any number of them costs seconds for a path of many slashes.
   const act = (verb: Verb, access: Route["access"]): Route[] =>
     ["/v1/workers/:id", "/v1/workers/:queue/:name"].map((path) => actAt(`${path}/${verb}`, verb, access));
@@ -22,6 +26,7 @@ export function workerRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path,
       access,
+      about: () => aboutVerb(verb, path.includes(":queue")),
       handle(request) {
         if (verb !== "restart" && !deps.live.config.supervisor.allow_crash) {
           throw new RequestError(
@@ -56,6 +61,15 @@ export function workerRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { apps: "none" },
       query: { limit: shortListLimit, cursor: cursorParameter },
+      about: () => ({
+        id: "listWorkers",
+        summary: "List the supervised parts of the process",
+        answers: {
+          200: answer("What the supervisor runs.", shortListOf("workers", workerAnswer()), {
+            workers: [workerExample],
+          }),
+        },
+      }),
       handle: (_request, { query }) =>
         shortListReply(
           {
@@ -71,6 +85,56 @@ export function workerRoutes(deps: AdminDeps): Route[] {
     ...act("crash", "token"),
     ...act("stall", "token"),
   ];
+}
+
+const workerAnswer = () =>
+  v.object({
+    id: text("The queue and what it is there, as `webhooks/loop-3`."),
+    state: v.picklist(childStates),
+    restarts: count("Since the start of the process."),
+    last_error: v.nullable(text("Of its last crash.")),
+    last_progress_at: time("When it last did something."),
+    progress_age_ms: count("How long ago that was."),
+  });
+
+const workerExample = {
+  id: "webhooks/loop-0",
+  state: "running",
+  restarts: 0,
+  last_error: null,
+  last_progress_at: "2026-12-01T12:00:00.000Z",
+  progress_age_ms: 12,
+} as const;
+
+/** @param isTwoSegments The path takes the worker's id in two segments. */
+function aboutVerb(verb: Verb, isTwoSegments: boolean): RouteDescription<never> {
+  const texts: Readonly<Record<Verb, string>> = {
+    restart: "Restart a supervised part",
+    crash: "Make a supervised part crash, as a rehearsal",
+    stall: "Make a supervised part stand still, as a rehearsal",
+  };
+  const id = "webhooks/loop-0";
+  const [queue = "", name = ""] = id.split("/");
+  return {
+    id: isTwoSegments ? `${verb}Worker` : `${verb}WorkerById`,
+    summary: texts[verb],
+    ...(verb === "restart" ? {} : { details: "Only with `supervisor.allow_crash`." }),
+    parameters: isTwoSegments
+      ? { queue: "First half of the worker's id.", name: "Second half of the worker's id." }
+      : { id: "Id of the worker; a slash in it as %2F." },
+    answers: {
+      202: answer("It was asked to.", v.object({ id: v.string(), requested: v.literal(verb) }), {
+        id,
+        requested: verb,
+      }),
+    },
+    errors: [
+      "unknown_worker",
+      "worker_not_running",
+      ...(verb === "restart" ? [] : (["crash_not_allowed"] as const)),
+    ],
+    example: { path: isTwoSegments ? { queue, name } : { id } },
+  };
 }
 
 function describe(deps: AdminDeps, child: ChildStatus): Record<string, unknown> {

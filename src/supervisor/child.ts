@@ -41,7 +41,10 @@ export interface ChildContext {
   checkpoint(): Promise<void> | void;
 }
 
-export type ChildState = "starting" | "running" | "restarting" | "stopped" | "failed";
+/** What a child can be at. */
+export const childStates = ["starting", "running", "restarting", "stopped", "failed"] as const;
+
+export type ChildState = (typeof childStates)[number];
 
 /** A child as GET /v1/workers shows it. */
 export interface ChildStatus {

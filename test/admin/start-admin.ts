@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { createAdminApp } from "../../src/admin/app.ts";
+import { createAdminApp, type AdminApp } from "../../src/admin/app.ts";
 import type { AdminDeps, ProcessState } from "../../src/admin/deps.ts";
 import { createTokens } from "../../src/admin/tokens.ts";
 import { startAdminServer } from "../../src/admin/server.ts";
@@ -18,6 +18,8 @@ import type { Finding } from "../../src/problems/finding.ts";
 import { createProblemList } from "../../src/problems/list.ts";
 import type { QueueDriver } from "../../src/queue/driver.ts";
 import { createMemoryDriver } from "../../src/queue/drivers/memory/driver.ts";
+import { openApiDocument } from "../../src/admin/openapi/document.ts";
+import { createApiCheck, type ApiDocument, type SeenAnswer } from "../support/api-check.ts";
 import { until } from "../support/until.ts";
 import type { ChildRequest, ChildStatus } from "../../src/supervisor/child.ts";
 import { createAttemptLog } from "../../src/endpoints/log.ts";
@@ -145,7 +147,8 @@ export async function startAdmin(setup: AdminSetup = {}) {
     problems: createProblemList([() => findings, () => faults.findings()]),
   };
   const app = createAdminApp(deps);
-  const server = await startAdminServer({ app, host: config.server.host, port: 0, mask, log });
+  const watched = watchAnswers(app);
+  const server = await startAdminServer({ app: watched, host: config.server.host, port: 0, mask, log });
   const authorization: Record<string, string> =
     config.server.token === null ? {} : { authorization: `Bearer ${config.server.token}` };
 
@@ -203,6 +206,28 @@ export async function startAdmin(setup: AdminSetup = {}) {
       gates.close();
       await transports.close();
       await server.stop(deadlineMs);
+      watched.requireDescribed();
+    },
+  };
+}
+
+/** The app, and whether each of its answers is as /openapi.json says. */
+function watchAnswers(app: AdminApp): AdminApp & { requireDescribed(): void } {
+  const seen: SeenAnswer[] = [];
+  return {
+    ...app,
+    async answer(incoming) {
+      const reply = await app.answer(incoming);
+      seen.push({ method: incoming.method, target: incoming.target, ...reply });
+      return reply;
+    },
+    requireDescribed() {
+      const document = openApiDocument(app.routes, "1.2.3") as unknown as ApiDocument;
+      const check = createApiCheck(document);
+      const violations = new Set(seen.splice(0).flatMap((one) => check.violations(one)));
+      if (violations.size > 0) {
+        throw new Error(`answers are not as src/admin describes them:\n${[...violations].join("\n")}`);
+      }
     },
   };
 }
