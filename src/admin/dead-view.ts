@@ -1,10 +1,12 @@
+import * as v from "valibot";
 import { readEnvelopeIds } from "../jobs/envelope-ids.ts";
 import type { DeadLetter } from "../queue/driver.ts";
+import { count, text, time } from "./answer-kinds.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime } from "./reply.ts";
 import { maskId } from "../secrets/mask-id.ts";
 import { maskedStart } from "../secrets/masked-start.ts";
-import { shownBody } from "./shown-body.ts";
+import { bodyMembers, shownBody } from "./shown-body.ts";
 
 /**
  * Most bytes of one dead letter as it is written: a body of 4 KiB and the texts beside it, where each byte may have to
@@ -14,6 +16,37 @@ export const deadLetterBytes = 40_000;
 
 /** Most characters of the texts beside the body. What a producer or another program wrote may be any length. */
 const most = { id: 256, reason: 200, detail: 500, endpoint: 300 } as const;
+
+export const deadLetterAnswer = () =>
+  v.object({
+    id: text("Names the dead letter."),
+    reason: text("Why it was given up, as `http_404` or `attempts_exhausted`."),
+    detail: v.nullable(text("The same in words.")),
+    attempts: count("Attempts that were made."),
+    failed_at: time("When it was given up."),
+    endpoint: v.nullable(text("Label of the endpoint; null for a job that has none.")),
+    delivery_id: v.nullable(text("The `webhook-id` that the receiver saw; null where none was sent.")),
+    job: v.object({
+      id: text("The id that the job was given at enqueue."),
+      enqueued_at: time("When it was taken in; null where the backend does not know."),
+      ...bodyMembers(),
+    }),
+  });
+
+export const deadLetterExample: v.InferInput<ReturnType<typeof deadLetterAnswer>> = {
+  id: "order-17_0f3a9c21",
+  reason: "http_404",
+  detail: "HTTP 404",
+  attempts: 1,
+  failed_at: "2026-12-01T12:00:00.000Z",
+  endpoint: "shop/orders",
+  delivery_id: "order-17_0f3a9c21",
+  job: {
+    id: "order-17",
+    enqueued_at: "2026-12-01T11:59:59.000Z",
+    body: '{"time_ms":1796126399000,"events":[{"name":"order_paid","channel":"orders"}]}',
+  },
+};
 
 /**
  * A dead letter as the API shows it, masked.

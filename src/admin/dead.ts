@@ -1,14 +1,15 @@
 import * as v from "valibot";
+import { count, pageOf, text } from "./answer-kinds.ts";
 import { createNamedRedrive } from "./dead-redrive.ts";
 import { deadLetterPage } from "./dead-page.ts";
+import { deadLetterAnswer, deadLetterExample } from "./dead-view.ts";
 import type { AdminDeps } from "./deps.ts";
+import { answer, emptyAnswer } from "./description.ts";
 import { jsonReply } from "./reply.ts";
 import { maskId } from "../secrets/mask-id.ts";
 import { quote } from "../secrets/masked-start.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { queueParameter, requireOpenDriver } from "./queues.ts";
-import { parseJsonBody, readJsonText } from "./request.ts";
-import { validate } from "./validate.ts";
 import { RequestError } from "./request-error.ts";
 import { pathParameter, route, type Route } from "./route.ts";
 
@@ -57,6 +58,21 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       path: "/v1/queues/:queue/dead",
       access: "read",
       query: { limit: limitParameter(50), cursor: cursorParameter },
+      about: () => ({
+        id: "listDeadLetters",
+        summary: "List a queue's dead letters",
+        details:
+          "The newest first where the backend keeps an order. On SQS it is a sample: `cursor` is null and `complete` false.",
+        answers: {
+          200: answer("A page.", pageOf("items", deadLetterAnswer()), {
+            items: [deadLetterExample],
+            cursor: null,
+            complete: true,
+          }),
+        },
+        errors: ["unknown_queue", "driver_unavailable"],
+        example: { path: { queue: "webhooks" }, query: { limit: "10" } },
+      }),
       async handle(request, { query }) {
         const queue = queueParameter(deps, request);
         requireOpenDriver(deps);
@@ -67,10 +83,28 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: "/v1/queues/:queue/dead/redrive",
       access: "operate",
-      async handle(request) {
+      body: redriveBody,
+      about: () => ({
+        id: "redriveDeadLetters",
+        summary: "Make dead letters ready again",
+        details:
+          "By `ids`, of dead letters or of jobs (then all dead deliveries of the job), or the oldest `max`. Attempts are counted from 1 again.",
+        answers: {
+          200: answer(
+            "How many were made ready.",
+            v.object({
+              redriven: count("Dead letters that are ready now."),
+              not_found: v.optional(v.array(text("An id under which there was none."))),
+            }),
+            { redriven: 1 },
+          ),
+        },
+        errors: ["unknown_queue", "driver_unavailable", "list_first"],
+        example: { path: { queue: "webhooks" }, body: { ids: ["order-17"] } },
+      }),
+      async handle(request, { body }) {
         const queue = queueParameter(deps, request);
-        const text = await readJsonText(request, deps.live.config.server.max_body_bytes);
-        const { ids, max = 1 } = validate(redriveBody, parseJsonBody(text), "invalid_body");
+        const { ids, max = 1 } = await body();
         requireOpenDriver(deps);
         if (ids !== undefined) {
           const { redriven, notFound } = await redriveNamed(queue, ids);
@@ -88,6 +122,14 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       method: "DELETE",
       path: "/v1/queues/:queue/dead/:id",
       access: "token",
+      about: () => ({
+        id: "removeDeadLetter",
+        summary: "Remove a dead letter for good",
+        parameters: { id: "Id of the dead letter, which for a job of several endpoints is not the job's." },
+        answers: { 204: emptyAnswer("It is gone.") },
+        errors: ["unknown_queue", "unknown_dead_letter", "driver_unavailable", "list_first"],
+        example: { path: { queue: "webhooks", id: "order-17_0f3a9c21" } },
+      }),
       async handle(request) {
         const queue = queueParameter(deps, request);
         const id = pathParameter(request, "id");

@@ -1,8 +1,11 @@
+import * as v from "valibot";
 import type { HistoryEntry } from "../history/entry.ts";
 import { createPacer } from "../pacer.ts";
+import { pageOf } from "./answer-kinds.ts";
 import { deliveryFilterSchemas, deliveryMatcher, maySee } from "./delivery-filter.ts";
-import { describeDelivery } from "./delivery-view.ts";
+import { deliveryAnswer, deliveryExample, describeDelivery } from "./delivery-view.ts";
 import type { AdminDeps } from "./deps.ts";
+import { answer } from "./description.ts";
 import { createPageText } from "./page.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
 import { jsonReply } from "./reply.ts";
@@ -26,6 +29,19 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { apps: "own", queues: "own" },
       query: { ...deliveryFilterSchemas, limit: limitParameter(50), cursor: cursorParameter },
+      about: () => ({
+        id: "listDeliveries",
+        summary: "Find deliveries of this process, the newest first",
+        answers: {
+          200: answer(
+            "A page of the deliveries that fit all filters and that the caller may see.",
+            v.object({ ...pageOf("items", deliveryAnswer()).entries, scope: v.literal("process") }),
+            { items: [deliveryExample], cursor: null, complete: true, scope: "process" },
+          ),
+        },
+        errors: ["history_off"],
+        example: { query: { status: "4xx", since: "-15m", limit: "10" } },
+      }),
       async handle({ caller }, { query: { limit, cursor, ...filter } }) {
         requireHistory(deps);
         const matches = deliveryMatcher(filter, caller, clock.now());
@@ -61,6 +77,14 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
       path: "/v1/deliveries/:id",
       access: "read",
       reach: { apps: "own", queues: "own" },
+      about: () => ({
+        id: "getDelivery",
+        summary: "Show one delivery, with its attempts and its body",
+        parameters: { id: "Id of the delivery, as GET /v1/deliveries lists it." },
+        answers: { 200: answer("The delivery.", deliveryAnswer(), deliveryExample) },
+        errors: ["unknown_delivery", "history_off"],
+        example: { path: { id: "d8k2-17" } },
+      }),
       handle: (request) =>
         jsonReply(describeDelivery(deps, deliveryParameter(deps, request), wholeBodyBytes)),
     }),

@@ -7,37 +7,41 @@ import { RequestError } from "./request-error.ts";
 import { expectedTime, readTime } from "./time-text.ts";
 import type { Caller } from "./tokens.ts";
 
-const name = v.optional(
-  v.pipe(
-    v.string("expected a text"),
-    v.minLength(1, "expected a text that is not empty"),
-    v.maxLength(512, "expected at most 512 characters"),
-  ),
-);
+const nameOf = (description: string) =>
+  v.optional(
+    v.pipe(
+      v.string("expected a text"),
+      v.minLength(1, "expected a text that is not empty"),
+      v.maxLength(512, "expected at most 512 characters"),
+      v.description(description),
+    ),
+  );
 const timeText = v.pipe(
   v.string(`expected ${expectedTime}`),
   v.check((text) => readTime(text, 0) !== null, `expected ${expectedTime}`),
 );
+const describedTime = (text: string) => v.pipe(timeText, v.description(`${text} ${expectedTime}.`));
 const expectedStatus = "expected an HTTP status as 404, or a hundred of them as 4xx";
 const statusText = v.pipe(
   v.string(expectedStatus),
   v.regex(/^[1-5](?:\d\d|xx)$/i, expectedStatus),
   v.toLowerCase(),
+  v.description("HTTP status of the last attempt as 404, or a hundred of them as 4xx."),
 );
 
 /** The filters of deliveries, as query parameters. */
 export const deliveryFilterSchemas = {
-  queue: name,
-  app: name,
-  endpoint: name,
-  event: name,
+  queue: nameOf("Name of the queue."),
+  app: nameOf("Id of the app; `-` for the named endpoints."),
+  endpoint: nameOf("Label of the endpoint (`app/name`), or beside `app` its name; `-/name` of a named one."),
+  event: nameOf("Name of an event in it."),
   outcome: v.optional(v.picklist(outcomeKinds, `expected one of ${outcomeKinds.join(", ")}`)),
   status: v.optional(statusText),
   state: v.optional(v.picklist(deliveryStates, `expected one of ${deliveryStates.join(", ")}`)),
-  reason: name,
-  job_id: name,
-  since: v.optional(timeText),
-  until: v.optional(timeText),
+  reason: nameOf("Why it was given up, as http_404."),
+  job_id: nameOf("Id of the job."),
+  since: v.optional(describedTime("Some attempt began at or after")),
+  until: v.optional(describedTime("Some attempt began at or before")),
 } as const;
 
 /** A number where a program may write one in JSON and the query has a text. */

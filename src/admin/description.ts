@@ -15,6 +15,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** An error that a route may give, with its status where that is not the code's usual one. */
+export type StatedError = ProblemCode | readonly [code: ProblemCode, status: number];
+
 /** A request that a running server answers as described. */
 export interface RequestExample<Body> {
   /** The values in the places of the path's parameters. */
@@ -42,7 +45,7 @@ export interface RouteDescription<Body = unknown> {
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** The errors that it may give, beyond those that follow from access, parameters and body. */
-  readonly errors?: readonly ProblemCode[];
+  readonly errors?: readonly StatedError[];
   readonly example?: RequestExample<Body>;
 }
 

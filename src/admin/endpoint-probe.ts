@@ -1,8 +1,10 @@
+import * as v from "valibot";
 import { Cut } from "../delivery/cut.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
-import { describeOutcome, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
+import { describeOutcome, outcomeKinds, outcomeStatus, type Outcome } from "../delivery/outcome.ts";
 import { sendSigned } from "../delivery/send-signed.ts";
 import { deliveryId, newJobId } from "../jobs/id.ts";
+import { count, text } from "./answer-kinds.ts";
 import type { AdminDeps } from "./deps.ts";
 
 /** A test delivery and what it came to. */
@@ -45,6 +47,25 @@ function testContent(endpoint: Endpoint, now: number): string {
   const data = { endpoint: endpoint.name };
   return JSON.stringify({ type: "hookline.test", timestamp: new Date(now).toISOString(), data });
 }
+
+/** The members that outcomeMembers gives. */
+export const outcomeAnswer = () => ({
+  outcome: v.picklist(outcomeKinds),
+  status: v.nullable(count("HTTP status, where there was an answer.")),
+  code: v.nullable(text("The system's name of what went wrong, as ECONNREFUSED.")),
+  detail: text("The outcome in words."),
+  duration_ms: v.number(),
+  retry_after_ms: v.nullable(v.pipe(v.number(), v.description("What the receiver asked for."))),
+});
+
+export const outcomeExample = {
+  outcome: "http_status",
+  status: 404,
+  code: null,
+  detail: "HTTP 404",
+  duration_ms: 12.5,
+  retry_after_ms: null,
+} as const;
 
 /** An outcome as the API writes it; null for what this kind of outcome does not have. */
 export function outcomeMembers(deps: Pick<AdminDeps, "mask">, outcome: Outcome): Record<string, unknown> {

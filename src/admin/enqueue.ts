@@ -18,6 +18,16 @@ export interface Refusal {
 /** What the driver, or the validation before it, says of one job. */
 export type Verdict = Exclude<EnqueueResult, { status: "conflict" }> | Refusal;
 
+/** The errors of requireIntake and of what writes jobs. */
+export const intakeCodes = [
+  "draining",
+  "driver_unavailable",
+  "queue_full",
+  "storage_full",
+  "payload_too_large",
+  "id_conflict",
+] as const;
+
 /**
  * Refuses early while nothing can be taken in.
  *

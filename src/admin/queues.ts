@@ -25,7 +25,7 @@ const queueAnswer = () =>
     scope: scopeKind,
   });
 
-const queueExample = {
+const queueExample: v.InferInput<ReturnType<typeof queueAnswer>> = {
   name: "webhooks",
   driver: "redis",
   ready: 12,
@@ -36,7 +36,7 @@ const queueExample = {
   oldest_ready_age_ms: 240,
   paused: false,
   scope: "cluster",
-} as const;
+};
 
 /** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
 export function queueRoutes(deps: AdminDeps): Route[] {

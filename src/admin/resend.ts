@@ -11,15 +11,17 @@ import type { AdminDeps } from "./deps.ts";
 import { requiredRevision, requireIntake, writeJobs } from "./enqueue.ts";
 import { publicError } from "./problem.ts";
 import { jsonReply } from "./reply.ts";
-import { parseJsonBody, readJsonText, readJsonTextIfAny } from "./request.ts";
 import { RequestError } from "./request-error.ts";
+import { aboutResend, aboutResendMany, sameIdNote } from "./resend-description.ts";
 import { createResendCheck } from "./resend-obstacle.ts";
 import { route, type Route } from "./route.ts";
-import { validate } from "./validate.ts";
 
 const flag = v.optional(v.boolean("expected true or false"), false);
 
-const oneBody = v.strictObject({ new_id: flag }, 'expected {"new_id": true or false}, or no body');
+const oneBody = v.optional(
+  v.strictObject({ new_id: flag }, 'expected {"new_id": true or false}, or no body'),
+  {},
+);
 
 const manyBody = v.strictObject(
   {
@@ -38,12 +40,9 @@ const manyBody = v.strictObject(
 const together = 100;
 const mostNamed = 1000;
 
-const sameIdNote =
-  "sent under the webhook-id that the receiver may have seen: one that keeps ids takes it for a repeat and drops it; new_id: true sends it under a new one";
-
 /** POST /v1/deliveries/{id}/resend, and in bulk /v1/deliveries/resend. */
 export function resendRoutes(deps: AdminDeps): Route[] {
-  const { clock, driver, live, log, mask } = deps;
+  const { clock, driver, log, mask } = deps;
   const check = createResendCheck(deps);
   return [
     route({
@@ -51,9 +50,10 @@ export function resendRoutes(deps: AdminDeps): Route[] {
       path: "/v1/deliveries/:id/resend",
       access: "operate",
       reach: { apps: "own", queues: "own" },
-      async handle(request) {
-        const text = await readJsonTextIfAny(request, live.config.server.max_body_bytes);
-        const { new_id: isNew } = validate(oneBody, text === null ? {} : parseJsonBody(text), "invalid_body");
+      body: oneBody,
+      about: aboutResend,
+      async handle(request, { body }) {
+        const { new_id: isNew } = await body();
         const entry = deliveryParameter(deps, request);
         requireIntake(deps);
         const found = check(entry);
@@ -86,9 +86,10 @@ export function resendRoutes(deps: AdminDeps): Route[] {
       access: "operate",
       dryRun: true,
       reach: { apps: "own", queues: "own" },
-      async handle(request) {
-        const text = await readJsonText(request, live.config.server.max_body_bytes);
-        const given = validate(manyBody, parseJsonBody(text), "invalid_body");
+      body: manyBody,
+      about: aboutResendMany,
+      async handle(request, { body }) {
+        const given = await body();
         const { filter, new_id: isNew, dry_run: isDry, per_second: perSecond } = given;
         if (isDry) noteDryRun(request);
         else requireOperate(request.caller);

@@ -26,7 +26,7 @@ export interface RouteInput<Query extends QuerySchemas, Body extends BodySchema>
    *
    * @throws RequestError for a body that is not JSON, or not as the schema has it (`invalid_body`).
    */
-  body(): Promise<Body extends v.GenericSchema ? v.InferOutput<Body> : never>;
+  readonly body: () => Promise<Body extends v.GenericSchema ? v.InferOutput<Body> : never>;
 }
 
 /** One row of the API, as it declares itself. HEAD follows from GET. */

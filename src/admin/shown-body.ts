@@ -1,10 +1,20 @@
 import { Buffer } from "node:buffer";
+import * as v from "valibot";
 import { bodyBytes } from "../jobs/body.ts";
 import type { JobBody } from "../jobs/job.ts";
 import { maskedStart } from "../secrets/masked-start.ts";
+import { count, text } from "./answer-kinds.ts";
 
 /** Most bytes of a body in a list (contract §6). */
 export const listedBodyBytes = 4096;
+
+/** The members that shownBody gives. */
+export const bodyMembers = () => ({
+  body: v.optional(text("Its exact text, secrets masked.")),
+  body_base64: v.optional(text("In place of `body` where it is no text.")),
+  truncated: v.optional(v.literal(true)),
+  body_bytes: v.optional(count("Size of the whole, where it is cut.")),
+});
 
 /**
  * A body as the API shows it: its exact text, in base64 where it is no text; masked, and cut, which

@@ -97,14 +97,14 @@ const workerAnswer = () =>
     progress_age_ms: count("How long ago that was."),
   });
 
-const workerExample = {
+const workerExample: v.InferInput<ReturnType<typeof workerAnswer>> = {
   id: "webhooks/loop-0",
   state: "running",
   restarts: 0,
   last_error: null,
   last_progress_at: "2026-12-01T12:00:00.000Z",
   progress_age_ms: 12,
-} as const;
+};
 
 /** @param isTwoSegments The path takes the worker's id in two segments. */
 function aboutVerb(verb: Verb, isTwoSegments: boolean): RouteDescription<never> {

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { StatedError } from "../description.ts";
 import { problemOf, type ProblemCode } from "../problem.ts";
 import type { Route } from "../route.ts";
 import type { JsonSchema } from "../parameter-kind.ts";
@@ -38,10 +39,16 @@ const bodyCodes: readonly ProblemCode[] = [
 ];
 
 /** The error answers of a route, by status. */
-export function problemResponses(route: Route, codes: readonly ProblemCode[]): Record<string, unknown> {
-  const byStatus = Map.groupBy(new Set([...codes, ...impliedCodes(route)]), (code) => problemOf(code).status);
+export function problemResponses(route: Route, stated: readonly StatedError[]): Record<string, unknown> {
+  const byStatus = new Map<number, Set<ProblemCode>>();
+  for (const one of [...stated, ...impliedCodes(route)]) {
+    const [code, status] = typeof one === "string" ? [one, problemOf(one).status] : one;
+    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
+  }
   return Object.fromEntries(
-    [...byStatus].sort(([a], [b]) => a - b).map(([status, some]) => [String(status), responseOf(some)]),
+    [...byStatus]
+      .sort(([a], [b]) => a - b)
+      .map(([status, codes]) => [String(status), responseOf([...codes])]),
   );
 }
 
