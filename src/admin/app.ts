@@ -74,7 +74,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
       authorize({ access: isUnderV1(path) ? "any" : "open" }, headers, incoming);
       throw new RequestError(
         "not_found",
-        "no such path: hookline answers GET /health, /metrics and /v1/…, as the README lists them",
+        "no such path: hookline answers GET /health, /metrics and /v1/…, as docs/api.md lists them",
       );
     }
     const { byMethod } = match.routes;

@@ -35,7 +35,7 @@ export function createResendCheck(deps: AdminDeps): (entry: HistoryEntry) => Res
       return {
         obstacle: new RequestError(
           "body_not_kept",
-          "the body of this delivery is not remembered (any more): send the job itself again, and see history.body and the bounds of the history in the README",
+          "the body of this delivery is not remembered (any more): send the job itself again, and see history.body and the bounds of the history in docs/api.md",
         ),
       };
     }

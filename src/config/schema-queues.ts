@@ -28,7 +28,7 @@ const queueObject = v.pipe(
     format: setting(
       choice(
         ["jobs", "raw"],
-        "jobs: the forms of contract §3. raw: any body, delivered verbatim to an endpoint.",
+        "jobs: the forms of a job that docs/api.md has. raw: any body, delivered verbatim to an endpoint.",
       ),
     ),
     ...ofEachQueue,

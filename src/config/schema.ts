@@ -28,7 +28,7 @@ const serverSchema = v.strictObject({
     reload: "restart",
   }),
   token: setting(
-    v.nullable(bearerToken("Bearer token of /v1; null = see the README on access without a token.")),
+    v.nullable(bearerToken("Bearer token of /v1; null = see docs/api.md on access without a token.")),
     { env: "HOOKLINE_TOKEN", default: null },
   ),
   tokens: setting(

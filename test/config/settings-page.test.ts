@@ -20,9 +20,9 @@ test("each name of the environment stands in it once, beside its key", () => {
   }
 });
 
-test("README's table names keys that are there, with the defaults and the names they have", () => {
+test("the table of docs/configuration.md names keys that are there, with the defaults and the names they have", () => {
   const table = /\n\| key \| environment \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)/.exec(
-    readFileSync(join(root, "README.md"), "utf8"),
+    readFileSync(join(root, "docs/configuration.md"), "utf8"),
   );
   const rows = (table?.[1] ?? "").trimEnd().split("\n");
   expect(rows.length).toBeGreaterThan(15);
