@@ -1,0 +1,71 @@
+/**
+ * Tries the promises of hookline by accident, power and malice, and counts.
+ *
+ * usage: scripts/prove [--faults N] [--seed S] [--driver NAME] [--minutes M] [--list]
+ */
+import { parseArgs } from "node:util";
+import { planFaults } from "./plan.ts";
+import { createRandom, seedFor } from "./random.ts";
+import { reportOf } from "./report.ts";
+import { tryWorld } from "./run.ts";
+import type { RunResult } from "./run.ts";
+import { worlds } from "./worlds/all.ts";
+
+// Whatever ends it, no process that it started is left behind: they end with `exit`.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+
+const { values } = parseArgs({
+  options: {
+    faults: { type: "string", default: "200" },
+    seed: { type: "string" },
+    driver: { type: "string" },
+    minutes: { type: "string", default: "60" },
+    "every-ms": { type: "string", default: "250" },
+    list: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+  },
+});
+
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const chosen = worlds.filter(({ name }) => values.driver === undefined || name === values.driver);
+if (chosen.length === 0) {
+  console.error(`--driver must be one of ${worlds.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+const untilMs = Number(values.minutes) * 60_000;
+const everyMs = Number(values["every-ms"]);
+const onLine = (line: string): void => {
+  if (values.verbose) console.error(line);
+};
+
+const faultsOf = (index: number): number => Math.floor((Number(values.faults) + index) / chosen.length);
+const runs = chosen.map(async ({ name, create }, index): Promise<RunResult | null> => {
+  const [faults, ownSeed] = [
+    faultsOf(index),
+    seedFor(
+      seed,
+      worlds.findIndex((world) => world.name === name),
+    ),
+  ];
+  const world = await create(createRandom(ownSeed));
+  try {
+    if (values.list) {
+      const plan = planFaults(world.kinds, { faults, seed: ownSeed, everyMs });
+      for (const planned of plan) console.log(JSON.stringify({ world: name, ...planned }));
+      return null;
+    }
+    console.error(`==> ${name}: ${faults} faults`);
+    return await tryWorld(world, {
+      faults,
+      seed: ownSeed,
+      everyMs,
+      untilMs,
+      onLine: (line) => onLine(`${name}  ${line}`),
+    });
+  } finally {
+    await world.close();
+  }
+});
+const results = (await Promise.all(runs)).filter((result) => result !== null);
+if (!values.list) console.log(reportOf(results, { seed, options: process.argv.slice(2) }));
+process.exit(results.every(({ claims }) => claims.every(({ holds }) => holds)) ? 0 : 1);
