@@ -1,5 +1,6 @@
 import type { ConfigError } from "../errors.ts";
 import type { JobBody } from "../jobs/job.ts";
+import type { JobLists } from "./job-lists.ts";
 import type { RecordStore } from "./records.ts";
 import type { Finding } from "../problems/finding.ts";
 
@@ -113,10 +114,18 @@ export interface QueueDriver {
    * backend cannot tell. Absent: as null.
    */
   deadCounts?(queue: string): Promise<DeadCounts | null>;
+  /**
+   * The dead letters of these ids, and those beside them under the same id with `.2`, `.3` … (the first ten). Costs
+   * time for the ids alone. Absent: the backend finds none by its id.
+   */
+  findDead?(queue: string, ids: readonly string[]): Promise<readonly DeadLetter[]>;
   /** Makes dead letters ready again, attempts 0, enqueued now, ids and bytes kept. Returns how many. */
   redrive(queue: string, which: RedriveSelection): Promise<number>;
   /** Removes one dead letter for good; false when there is none of that id. */
   removeDead(queue: string, id: string): Promise<boolean>;
+
+  /** The jobs that wait, to be listed, run and cancelled one by one; absent where the backend cannot. */
+  readonly jobs?: JobLists;
 
   /**
    * Resolves when an enqueue on this queue would be taken now, as far as the backend tells without a job; throws

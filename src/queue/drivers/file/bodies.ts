@@ -70,18 +70,13 @@ export function createBodies(files: Files, locations: Locations, journal: Journa
     const length = last.location.offset + last.location.length - from;
     const { segment } = first.location;
     const buffer = Buffer.allocUnsafe(length);
-    segment.readers += 1;
-    try {
-      const count = await readFully(files, segment.fd, buffer, length, from);
-      if (count < length) throw new Error(`${segment.path} ends before offset ${from + length}`);
-      for (const { seq, location } of run) {
-        const at = location.offset - from;
-        const { id, body, tail } = readBody(buffer.subarray(at, at + location.length));
-        const rest = tail === null ? null : await readTail(location, tail, tails);
-        found.set(seq, { id, body: rest === null ? body : `${String(body)}${rest}` });
-      }
-    } finally {
-      segment.readers -= 1;
+    const count = await readFully(files, segment.fd, buffer, length, from);
+    if (count < length) throw new Error(`${segment.path} ends before offset ${from + length}`);
+    for (const { seq, location } of run) {
+      const at = location.offset - from;
+      const { id, body, tail } = readBody(buffer.subarray(at, at + location.length));
+      const rest = tail === null ? null : await readTail(location, tail, tails);
+      found.set(seq, { id, body: rest === null ? body : `${String(body)}${rest}` });
     }
   };
 
@@ -98,7 +93,14 @@ export function createBodies(files: Files, locations: Locations, journal: Journa
 
   const readAll = async (seqs: readonly number[], placed: Placed[], found: Map<number, Stored>) => {
     const tails = new Map<string, string>();
-    for (const run of runsOf(placed)) await readRun(run, found, tails);
+    // All of them from now on: a job that is over before its run is read must not take its segment with it.
+    const segments = new Set(placed.map(({ location }) => location.segment));
+    for (const segment of segments) segment.readers += 1;
+    try {
+      for (const run of runsOf(placed)) await readRun(run, found, tails);
+    } finally {
+      for (const segment of segments) segment.readers -= 1;
+    }
     return seqs.map((seq) => found.get(seq) as Stored);
   };
 

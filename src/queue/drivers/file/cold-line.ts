@@ -28,6 +28,13 @@ export function createColdLine(): ColdLine {
     head = 0;
   };
 
+  const entryAt = (index: number): JobEntry => {
+    const at = ((head + index) % (ring.length / 2)) * 2;
+    const [seq, enqueuedAt] = [ring[at], ring[at + 1]] as [number, number];
+    // Its id stands beside its bytes, and comes with them.
+    return createJobEntry("", seq, seq, enqueuedAt);
+  };
+
   const line: ColdLine = {
     get size() {
       return size;
@@ -52,17 +59,34 @@ export function createColdLine(): ColdLine {
     popFront() {
       if (size === 0) return undefined;
       const capacity = ring.length / 2;
-      const seq = ring[head * 2] as number;
-      const enqueuedAt = ring[head * 2 + 1] as number;
+      const entry = entryAt(0);
       head = (head + 1) % capacity;
       size -= 1;
       if (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
-      // Its id stands beside its bytes, and comes with them.
-      return createJobEntry("", seq, seq, enqueuedAt);
+      return entry;
     },
     front() {
       if (size === 0) return undefined;
       return { order: ring[head * 2] as number, enqueuedAt: ring[head * 2 + 1] as number };
+    },
+    slice: (from, count) =>
+      Array.from({ length: Math.max(0, Math.min(count, size - from)) }, (_, index) => entryAt(from + index)),
+    pick(orders, takes) {
+      const capacity = ring.length / 2;
+      const picked: JobEntry[] = [];
+      let kept = 0;
+      for (let index = 0; index < size; index += 1) {
+        const from = ((head + index) % capacity) * 2;
+        if (orders.has(ring[from] as number)) {
+          picked.push(entryAt(index));
+          if (takes) continue;
+        }
+        if (kept < index) ring.copyWithin(((head + kept) % capacity) * 2, from, from + 2);
+        kept += 1;
+      }
+      size = kept;
+      while (ring.length / 2 > smallest && size * 8 <= ring.length) resize(ring.length / 4);
+      return picked;
     },
   };
   return line;

@@ -1,6 +1,7 @@
 import { createJobEntry } from "../memory/job-entry.ts";
 import type { JobEntry } from "../memory/job-entry.ts";
 import type { JobHeap, JobLine } from "../memory/job-line.ts";
+import { nearestBehind } from "../memory/nearest.ts";
 import type { States } from "./states.ts";
 
 const smallest = 16;
@@ -51,6 +52,26 @@ export function createCompactLine(states: States): JobLine {
       if (size === 0) return undefined;
       const seq = ring[head] as number;
       return { order: seq, enqueuedAt: states.get(seq)?.enqueuedAt ?? 0 };
+    },
+    slice: (from, count) =>
+      Array.from({ length: Math.max(0, Math.min(count, size - from)) }, (_, index) =>
+        entryOf(ring[(head + from + index) & (ring.length - 1)] as number, states),
+      ),
+    pick(orders, takes) {
+      const picked: JobEntry[] = [];
+      let kept = 0;
+      for (let index = 0; index < size; index += 1) {
+        const seq = ring[(head + index) & (ring.length - 1)] as number;
+        if (orders.has(seq)) {
+          picked.push(entryOf(seq, states));
+          if (takes) continue;
+        }
+        ring[(head + kept) & (ring.length - 1)] = seq;
+        kept += 1;
+      }
+      size = kept;
+      while (ring.length > smallest && size * 4 <= ring.length) resize(ring.length / 2);
+      return picked;
     },
   };
 }
@@ -108,6 +129,12 @@ export function createCompactHeap(states: States): JobHeap {
     if (deadlines.length > smallest && size * 4 <= deadlines.length) resize(deadlines.length / 2);
   };
 
+  const entryAt = (place: number): JobEntry => {
+    const entry = entryOf(seqs[place] as number, states);
+    entry.deadline = deadlines[place] as number;
+    return entry;
+  };
+
   return {
     get size() {
       return size;
@@ -124,12 +151,38 @@ export function createCompactHeap(states: States): JobHeap {
     },
     popNearest() {
       if (size === 0) return undefined;
-      const [seq, deadline] = [seqs[0] as number, deadlines[0] as number];
+      const entry = entryAt(0);
       removeAt(0);
-      const entry = entryOf(seq, states);
-      entry.deadline = deadline;
       return entry;
     },
     nearestDeadline: () => (size === 0 ? Infinity : (deadlines[0] as number)),
+    slice: (from, count) =>
+      Array.from({ length: Math.max(0, Math.min(count, size - from)) }, (_, index) => entryAt(from + index)),
+    behind(after, count) {
+      const columns = {
+        size,
+        deadlineAt: (index: number) => deadlines[index] as number,
+        orderAt: (index: number) => seqs[index] as number,
+      };
+      return nearestBehind(columns, after, count).map(entryAt);
+    },
+    pick(orders, takes) {
+      const picked: JobEntry[] = [];
+      for (let place = 0; place < size; place += 1) {
+        if (orders.has(seqs[place] as number)) picked.push(entryAt(place));
+      }
+      if (!takes || picked.length === 0) return picked;
+      const before = size;
+      size = 0;
+      // What stays is added anew in the order it stood in, which is a heap's: nothing rises far.
+      for (let place = 0; place < before; place += 1) {
+        const [seq, deadline] = [seqs[place] as number, deadlines[place] as number];
+        if (orders.has(seq)) continue;
+        size += 1;
+        rise(size - 1, deadline, seq);
+      }
+      while (deadlines.length > smallest && size * 4 <= deadlines.length) resize(deadlines.length / 2);
+      return picked;
+    },
   };
 }

@@ -118,6 +118,7 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
     const limits = {
       ...options,
       capacity: Infinity,
+      listing: { mark: "f", mostLookedAt: 10_000 },
       whenFull: "reject",
       maxDelayMs,
       driver: "file",
@@ -176,6 +177,13 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       await journal.safe();
     },
   });
+
+  /** The answer, once what led to it is on disk. */
+  const settled = async <T>(answer: Promise<T>): Promise<T> => {
+    const value = await answer;
+    await openedStore().journal.safe();
+    return value;
+  };
 
   return {
     name: "file",
@@ -251,6 +259,13 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
     },
     stats: async (queue) => find(queue).stats(),
     parkedJobs: async (queue) => find(queue).parkedJobs(),
+    jobs: {
+      page: async (queue, request) => find(queue).lists.page(request),
+      find: async (queue, ids) => find(queue).lists.find(ids),
+      read: async (queue, refs) => find(queue).lists.read(refs),
+      run: (queue, refs) => settled(find(queue).lists.run(refs)),
+      cancel: (queue, refs) => settled(find(queue).lists.cancel(refs)),
+    },
     async pause(queue) {
       find(queue).setPaused(true);
       openedStore().setPaused(queue, true);
@@ -263,6 +278,7 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
     },
     deadLetters: async (queue, page) => find(queue).dead.page(page),
     deadCounts: async (queue) => find(queue).dead.counts(),
+    findDead: async (queue, ids) => find(queue).dead.findAll(ids),
     async redrive(queue, which) {
       const redriven = find(queue).redrive(which);
       await openedStore().journal.safe();

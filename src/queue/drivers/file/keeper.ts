@@ -4,7 +4,7 @@ import type { JobBody } from "../../../jobs/job.ts";
 import type { ShelvedLetter } from "../memory/dead-letter-shelf.ts";
 import type { JobEntry } from "../memory/job-entry.ts";
 import type { Keeper, NewChild } from "../memory/keeper.ts";
-import type { Bodies } from "./bodies.ts";
+import type { Bodies, Stored } from "./bodies.ts";
 import { writeChildren } from "./children.ts";
 import type { Child } from "./children.ts";
 import type { Journal } from "./journal.ts";
@@ -98,6 +98,21 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
     });
     writeChildren(journal, locations, { queue, parent: parent.ref, tail, rows });
     forget(parent.ref);
+  };
+
+  const look: FileKeeper["look"] = (entries) => {
+    // In this step: what is over in the next one is read all the same.
+    const there = entries.filter(({ ref }) => locations.has(ref));
+    const stored = bodies.read(there.map(({ ref }) => ref));
+    const take = (read: Awaited<typeof stored>): readonly (Stored | null)[] => {
+      const byRef = new Map(there.map(({ ref }, at) => [ref, read[at] as Stored]));
+      return entries.map(({ id, ref }) => {
+        const one = byRef.get(ref);
+        if (one === undefined) return null;
+        return { id: id === "" ? (ids.get(ref) ?? one.id) : id, body: one.body };
+      });
+    };
+    return stored instanceof Promise ? stored.then(take) : take(stored);
   };
 
   return {
@@ -210,6 +225,10 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
           return body;
         });
       return stored instanceof Promise ? stored.then(take) : take(stored);
+    },
+    look,
+    async lookAtIds(entries) {
+      return (await look(entries)).map((one) => one?.id ?? "");
     },
     read(asked) {
       const stored = bodies.read(asked.map(({ ref }) => ref));

@@ -20,6 +20,8 @@ export interface BodyStore {
   put(id: string, body: JobBody): number;
   /** Gives the same text, or equal bytes. */
   read(ref: number): StoredBody;
+  /** The id alone. */
+  readId(ref: number): string;
   /** The bytes of the body, of UTF-8 where it is a text. */
   size(ref: number): number;
   /** Forgets an id and a body. */
@@ -118,6 +120,11 @@ export function createBodyStore(): BodyStore {
       return row;
     },
     read,
+    readId(ref) {
+      const at = ref * width;
+      const start = rows[at + 1] as number;
+      return slabs.data(rows[at] as number).toString("utf8", start, start + ((rows[at + 3] as number) >>> 2));
+    },
     size(ref) {
       const isUtf16 = ((rows[ref * width + 3] as number) & 3) === kinds.utf16;
       return isUtf16 ? bodyBytes(read(ref).body) : (rows[ref * width + 2] as number);

@@ -4,6 +4,7 @@ import type { Finding } from "../../../problems/finding.ts";
 import { createDeadFillWatch } from "../../dead-fill.ts";
 import type {
   DeadCounts,
+  DeadLetter,
   DeadLetterPage,
   DeadLetterPageRequest,
   DriverEvents,
@@ -27,6 +28,8 @@ export interface DeadLetters {
   /** Removes one for good; false when there is none of that id. */
   remove(id: string): boolean;
   page(request: DeadLetterPageRequest): Promise<DeadLetterPage>;
+  /** The letters of these ids, and up to nine beside each under the same id with a number. */
+  findAll(ids: readonly string[]): Promise<DeadLetter[]>;
   counts(): DeadCounts;
   finding(): Finding | null;
   /** Puts a letter back that an earlier process kept. */
@@ -62,6 +65,14 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     for (const letter of trimmed) keeper.removed(letter);
     if (trimmed.length > 0) events.trimmed(queue, trimmed.length);
     reportFill();
+  };
+
+  const withBodies = async (letters: readonly ShelvedLetter[]): Promise<DeadLetter[]> => {
+    const bodies = await keeper.read(letters);
+    return letters.map(({ ref: _ref, bodyBytes: _bytes, ...letter }, at) => ({
+      ...letter,
+      body: bodies[at] ?? "",
+    }));
   };
 
   return {
@@ -109,12 +120,20 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     async page(request) {
       trim();
       const { letters, cursor } = shelf.page(request);
-      const bodies = await keeper.read(letters);
-      const items = letters.map(({ ref: _ref, bodyBytes: _bytes, ...letter }, at) => ({
-        ...letter,
-        body: bodies[at] ?? "",
-      }));
-      return { items, cursor, complete: true };
+      return { items: await withBodies(letters), cursor, complete: true };
+    },
+    findAll(ids) {
+      trim();
+      const letters = ids.flatMap((id) => {
+        const found: ShelvedLetter[] = [];
+        for (let copy = 1; copy <= 10; copy += 1) {
+          const letter = shelf.find(copy === 1 ? id : `${id}.${copy}`);
+          if (letter !== undefined) found.push(letter);
+          else if (copy > 1) break;
+        }
+        return found;
+      });
+      return withBodies(letters);
     },
     counts() {
       trim();

@@ -14,6 +14,8 @@ export interface DeadlineHeap<T extends Deadlined> {
   remove(item: T): void;
   /** The item with the nearest deadline, left where it is. */
   nearest(): T | undefined;
+  /** All items, in any order; to be read before anything is added or removed. */
+  values(): readonly T[];
 }
 
 /**
@@ -69,5 +71,6 @@ export function createDeadlineHeap<T extends Deadlined>(): DeadlineHeap<T> {
       else sink(last, place);
     },
     nearest: () => items[0],
+    values: () => items,
   };
 }

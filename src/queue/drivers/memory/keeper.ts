@@ -1,6 +1,6 @@
 import type { JobBody } from "../../../jobs/job.ts";
 import type { NewJob } from "../../driver.ts";
-import { createBodyStore } from "./body-store.ts";
+import { createBodyStore, type StoredBody } from "./body-store.ts";
 import type { ShelvedLetter } from "./dead-letter-shelf.ts";
 import type { JobEntry } from "./job-entry.ts";
 
@@ -47,6 +47,15 @@ export interface Keeper {
   removed(letter: ShelvedLetter): void;
   /** The bytes of jobs just leased, in their order. An entry that came without an id has one afterwards. */
   load(entries: readonly JobEntry[]): readonly JobBody[] | Promise<readonly JobBody[]>;
+  /**
+   * The ids and bytes of jobs that wait or are leased, in their order; null where one is over meanwhile. The entries
+   * are as the queue has them in this step.
+   */
+  look(
+    entries: readonly JobEntry[],
+  ): readonly (StoredBody | null)[] | Promise<readonly (StoredBody | null)[]>;
+  /** As `look`, of which only the ids are wanted. */
+  lookAtIds(entries: readonly JobEntry[]): readonly string[] | Promise<readonly string[]>;
   /** The bytes of dead letters, in their order. */
   read(letters: readonly ShelvedLetter[]): readonly JobBody[] | Promise<readonly JobBody[]>;
   /**
@@ -91,6 +100,12 @@ export function createMemoryKeeper(): Keeper {
         if (entry.id === "") entry.id = id;
         return body;
       }),
+    look: (entries) =>
+      entries.map(({ id, ref }) => {
+        const stored = bodies.read(ref);
+        return id === "" ? stored : { id, body: stored.body };
+      }),
+    lookAtIds: (entries) => entries.map(({ id, ref }) => (id === "" ? bodies.readId(ref) : id)),
     read: (letters) => letters.map(({ ref }) => bodies.read(ref).body),
     whenSafe: (then) => then(),
   };

@@ -14,6 +14,8 @@ export interface Leases {
   endNextOver(now: number): JobEntry | undefined;
   /** When the next one is over; Infinity when there is none. */
   nextEnd(): number;
+  /** The leased jobs, in any order. */
+  values(): Iterable<JobEntry>;
 }
 
 export function createLeases(): Leases {
@@ -52,5 +54,6 @@ export function createLeases(): Leases {
       return entry;
     },
     nextEnd: () => ends.nearest()?.deadline ?? Infinity,
+    values: () => byToken.values(),
   };
 }

@@ -16,6 +16,8 @@ export interface LinkedList<T> {
   front(): T | undefined;
   /** Takes an item out, wherever it stands. It must be in this list. */
   remove(item: T): void;
+  /** The items in order; the one that was given last may be removed. */
+  values(): Iterable<T>;
 }
 
 /**
@@ -55,6 +57,13 @@ export function createLinkedList<T extends InList<T>>(): LinkedList<T> {
       item.before = null;
       item.after = null;
       size -= 1;
+    },
+    *values() {
+      for (let item = first; item !== null;) {
+        const { after }: T = item;
+        yield item;
+        item = after;
+      }
     },
   };
   return list;

@@ -16,6 +16,7 @@ import type {
 import type { PauseNote } from "../../pause-note.ts";
 import type { AdmissionLimits } from "./admission.ts";
 import type { JobEntry } from "./job-entry.ts";
+import type { ListedJobs } from "./listed-jobs.ts";
 import type { WaitingPlaces } from "./waiting-places.ts";
 
 /** How one queue in memory behaves. */
@@ -28,6 +29,8 @@ export interface MemoryQueueOptions extends AdmissionLimits {
   readonly events: DriverEvents;
   /** Told when the queue is paused or resumed. */
   readonly pause: PauseNote;
+  /** How its jobs are named in lists; those of a process' own memory when not given. */
+  readonly listing?: { readonly mark: string; readonly mostLookedAt: number };
   /** What waiting jobs stand in; places in this process' memory when not given. */
   readonly places?: WaitingPlaces;
 }
@@ -52,6 +55,8 @@ export interface MemoryQueue {
   redrive(which: RedriveSelection): number;
   stats(): QueueStats;
   parkedJobs(): ParkedJobs[];
+  /** Its waiting jobs, one by one. */
+  readonly lists: ListedJobs;
   setPaused(isPaused: boolean): void;
   /** Why an enqueue would be refused now, whatever the job; null when it would not. */
   refusal(): QueueFullError | null;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { QueueFullError } from "../../../errors.ts";
 import type { JobBody } from "../../../jobs/job.ts";
 import type { EnqueueResult, Lease, LeaseOptions, NewJob, Settlement } from "../../driver.ts";
@@ -5,6 +6,7 @@ import { createAdmission } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { createJobEntry, noRef, type JobEntry } from "./job-entry.ts";
 import type { Keeper, NewChild } from "./keeper.ts";
+import { createListedJobs } from "./listed-jobs.ts";
 import { createLeases } from "./leases.ts";
 import type { MemoryQueue, MemoryQueueOptions } from "./memory-queue.ts";
 import { createWaitingJobs } from "./waiting-jobs.ts";
@@ -161,7 +163,26 @@ export function createMemoryQueue(
     }
   };
 
+  const run = randomBytes(6).toString("hex");
+  const lists = createListedJobs({
+    mark: run,
+    mostLookedAt: 100_000,
+    ...options.listing,
+    run,
+    waiting,
+    leases,
+    keeper,
+    clock,
+    promote,
+    makeReady(entry) {
+      keeper.waits(entry, { delayMs: 0 });
+      waiting.addBack(entry, null);
+    },
+    wake: () => line.wake(),
+  });
+
   return {
+    lists,
     enqueue(jobs) {
       const accepted: JobEntry[] = [];
       const results = jobs.map((job) => enqueueOne(job, accepted));

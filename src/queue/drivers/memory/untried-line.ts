@@ -1,4 +1,4 @@
-import { createJobEntry } from "./job-entry.ts";
+import { createJobEntry, type JobEntry } from "./job-entry.ts";
 import type { JobLine } from "./job-line.ts";
 
 const smallest = 64;
@@ -26,6 +26,12 @@ export function createUntriedLine(): JobLine {
     head = 0;
   };
 
+  const entryAt = (index: number): JobEntry => {
+    const at = ((head + index) & (capacity - 1)) * width;
+    const [ref, order, enqueuedAt] = [ring[at], ring[at + 1], ring[at + 2]] as [number, number, number];
+    return createJobEntry("", ref, order, enqueuedAt);
+  };
+
   return {
     get size() {
       return size;
@@ -40,16 +46,33 @@ export function createUntriedLine(): JobLine {
     },
     popFront() {
       if (size === 0) return undefined;
-      const at = head * width;
-      const [ref, order, enqueuedAt] = [ring[at], ring[at + 1], ring[at + 2]] as [number, number, number];
+      const entry = entryAt(0);
       head = (head + 1) & (capacity - 1);
       size -= 1;
       if (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
-      return createJobEntry("", ref, order, enqueuedAt);
+      return entry;
     },
     front() {
       if (size === 0) return undefined;
       return { order: ring[head * width + 1] as number, enqueuedAt: ring[head * width + 2] as number };
+    },
+    slice: (from, count) =>
+      Array.from({ length: Math.max(0, Math.min(count, size - from)) }, (_, index) => entryAt(from + index)),
+    pick(orders, takes) {
+      const picked: JobEntry[] = [];
+      let kept = 0;
+      for (let index = 0; index < size; index += 1) {
+        const from = ((head + index) & (capacity - 1)) * width;
+        if (orders.has(ring[from + 1] as number)) {
+          picked.push(entryAt(index));
+          if (takes) continue;
+        }
+        if (kept < index) ring.copyWithin(((head + kept) & (capacity - 1)) * width, from, from + width);
+        kept += 1;
+      }
+      size = kept;
+      while (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
+      return picked;
     },
   };
 }

@@ -2,7 +2,7 @@ import type { LeaseOptions, ParkedJobs } from "../../driver.ts";
 import type { JobEntry } from "./job-entry.ts";
 import { createHoldings } from "./holdings.ts";
 import type { Holdings } from "./holdings.ts";
-import type { JobLine } from "./job-line.ts";
+import type { JobHeap, JobLine } from "./job-line.ts";
 import type { WaitingPlaces } from "./waiting-places.ts";
 
 export interface WaitingJobsOptions extends WaitingPlaces {
@@ -41,6 +41,14 @@ export interface WaitingJobs {
   nextDue(): number;
   /** What is parked, by key. */
   parkedJobs(): ParkedJobs[];
+  /** The lines of what is ready, in the order in which they are read. */
+  lines(): readonly JobLine[];
+  /** The keys under which jobs are parked, and their lines. */
+  parkedLines(): ReadonlyMap<string, JobLine>;
+  /** The heaps of what is delayed. */
+  heaps(): readonly JobHeap[];
+  /** Takes jobs out by their order, wherever they wait; what is not there is passed over. O(n) for all of them together. */
+  takeOut(orders: ReadonlySet<number>): JobEntry[];
   counts(): { readonly ready: number; readonly delayed: number; readonly parked: number };
   /** Epoch ms; null when nothing is ready. */
   oldestReadyEnqueuedAt(): number | null;
@@ -98,7 +106,8 @@ export function createWaitingJobs(options: WaitingJobsOptions): WaitingJobs {
   const removeHeld = (entry: JobEntry): void => {
     holdings.remove(entry);
     if (entry.list === null) return retries.remove(entry);
-    const isParked = entry.list !== back && entry.list !== ahead;
+    const place: unknown = entry.list;
+    const isParked = place !== back && place !== ahead;
     entry.list.remove(entry);
     if (!isParked) return;
     parkedCount -= 1;
@@ -177,6 +186,22 @@ export function createWaitingJobs(options: WaitingJobsOptions): WaitingJobs {
         count: jobs.size,
         oldestEnqueuedAt: jobs.front()?.enqueuedAt ?? null,
       })),
+    lines: () => [back, due, ahead, untried],
+    parkedLines: () => parked,
+    heaps: () => [retries, delayed],
+    takeOut(orders) {
+      const taken: JobEntry[] = [];
+      for (const [key, jobs] of parked) {
+        taken.push(...jobs.pick(orders, true));
+        if (jobs.size === 0) parked.delete(key);
+      }
+      parkedCount -= taken.length;
+      for (const place of [back, due, ahead, untried, retries, delayed]) {
+        if (taken.length < orders.size) taken.push(...place.pick(orders, true));
+      }
+      for (const entry of taken) holdings.remove(entry);
+      return taken;
+    },
     oldestReadyEnqueuedAt() {
       const oldest = Math.min(
         ...[back, due, ahead, untried].map((jobs) => jobs.front()?.enqueuedAt ?? Infinity),

@@ -1,7 +1,8 @@
 import { createDeadlineHeap } from "./deadline-heap.ts";
 import type { JobEntry } from "./job-entry.ts";
 import type { JobHeap, JobLine } from "./job-line.ts";
-import { createLinkedList } from "./linked-list.ts";
+import { createLinkedList, type LinkedList } from "./linked-list.ts";
+import { nearestBehind } from "./nearest.ts";
 import { createUntriedLine } from "./untried-line.ts";
 
 /** What the jobs of a queue stand in while they wait. */
@@ -16,7 +17,7 @@ export interface WaitingPlaces {
 export function createEntryPlaces(): WaitingPlaces {
   return {
     untried: createUntriedLine(),
-    createLine: () => createLinkedList<JobEntry>(),
+    createLine: createEntryLine,
     createHeap() {
       const heap = createDeadlineHeap<JobEntry>();
       return {
@@ -31,7 +32,43 @@ export function createEntryPlaces(): WaitingPlaces {
           return entry;
         },
         nearestDeadline: () => heap.nearest()?.deadline ?? Infinity,
+        slice: (from, count) => heap.values().slice(from, from + count),
+        behind(after, count) {
+          const jobs = heap.values();
+          const columns = {
+            size: jobs.length,
+            deadlineAt: (index: number) => (jobs[index] as JobEntry).deadline,
+            orderAt: (index: number) => (jobs[index] as JobEntry).order,
+          };
+          return nearestBehind(columns, after, count).map((index) => jobs[index] as JobEntry);
+        },
+        pick(orders, takes) {
+          const picked = heap.values().filter(({ order }) => orders.has(order));
+          if (takes) for (const entry of picked) heap.remove(entry);
+          return picked;
+        },
       };
     },
   };
+}
+
+function createEntryLine(): JobLine & LinkedList<JobEntry> {
+  const list = createLinkedList<JobEntry>();
+  return Object.assign(list, {
+    slice(from: number, count: number) {
+      const entries: JobEntry[] = [];
+      let index = 0;
+      for (const entry of list.values()) {
+        if (index >= from + count) break;
+        if (index >= from) entries.push(entry);
+        index += 1;
+      }
+      return entries;
+    },
+    pick(orders: ReadonlySet<number>, takes: boolean) {
+      const picked = [...list.values()].filter(({ order }) => orders.has(order));
+      if (takes) for (const entry of picked) list.remove(entry);
+      return picked;
+    },
+  });
 }

@@ -13,6 +13,9 @@ import type { RedisDriverContext, RedisDriverOptions } from "./options.ts";
 import { createRedisRecords } from "./records.ts";
 import { createRedisQueue } from "./redis-queue.ts";
 import type { RedisQueue } from "./redis-queue.ts";
+import { changeJobs, readJobs } from "./job-changes.ts";
+import { findDeadLetters, findJobs } from "./job-find.ts";
+import { listJobs } from "./job-lists.ts";
 import { extendScript } from "./settle-script.ts";
 import { createSettle } from "./settling.ts";
 import { parkedScript, pauseScript, statsScript } from "./queue-scripts.ts";
@@ -178,6 +181,13 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     settle,
     shared,
     records,
+    jobs: {
+      page: async (name, request) => listJobs(queueOf(name).link, request),
+      find: async (name, ids) => findJobs(queueOf(name).link, ids),
+      read: async (name, refs) => readJobs(queueOf(name).link, refs),
+      run: async (name, refs) => changeJobs(queueOf(name).link, "run", refs),
+      cancel: async (name, refs) => changeJobs(queueOf(name).link, "cancel", refs),
+    },
     ranks,
     problems: () => [
       ...checks.findings(),
@@ -214,6 +224,9 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
     },
     async deadCounts(name) {
       return queueOf(name).deadLetters.counts();
+    },
+    async findDead(name, ids) {
+      return findDeadLetters(queueOf(name).link, ids);
     },
     async redrive(name, which) {
       return queueOf(name).deadLetters.redrive(which);
