@@ -202,6 +202,10 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "hookline_dead_letters_removed_total",
       "Dead letters removed by an operator, by queue.",
     ),
+    cancelled: registry.counter(
+      "hookline_jobs_cancelled_total",
+      "Waiting jobs removed by an operator, by queue.",
+    ),
     redriven: registry.counter(
       "hookline_dead_letters_redriven_total",
       "Dead letters made ready again, by queue.",

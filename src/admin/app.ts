@@ -15,6 +15,8 @@ import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import type { Incoming } from "./incoming.ts";
+import { jobChangeRoutes } from "./job-changes.ts";
+import { jobStoryRoutes } from "./job-story.ts";
 import { jobRoutes } from "./jobs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problemReply } from "./problem.ts";
@@ -33,6 +35,7 @@ import type { Route } from "./route.ts";
 import { createRouter, type PathMatch } from "./router.ts";
 import { tokenRoutes } from "./token.ts";
 import { wellKnownRoutes } from "./well-known.ts";
+import { waitingJobRoutes } from "./waiting-jobs.ts";
 import { workerRoutes } from "./workers.ts";
 
 export interface AdminApp {
@@ -127,6 +130,9 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
   const probe = createDriverProbe(deps.driver, deps.clock);
   return [
     ...jobRoutes(deps),
+    ...waitingJobRoutes(deps),
+    ...jobChangeRoutes(deps),
+    ...jobStoryRoutes(deps),
     ...eventRoutes(deps, writer),
     ...healthRoutes(deps, probe),
     ...metricsRoutes(deps, probe),

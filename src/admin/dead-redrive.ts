@@ -75,7 +75,7 @@ export function createNamedRedrive(
 }
 
 /** Second halves of the ids of deliveries to the endpoints that are configured. */
-function nameHashes({ endpoints }: Directory): readonly string[] {
+export function nameHashes({ endpoints }: Directory): readonly string[] {
   const formers = endpoints.flatMap(({ formerName }) => (formerName === null ? [] : [formerName]));
   return [...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)])];
 }

@@ -7,7 +7,8 @@ import { RequestError } from "./request-error.ts";
 import { expectedTime, readTime } from "./time-text.ts";
 import type { Caller } from "./tokens.ts";
 
-const nameOf = (description: string) =>
+/** A name that something is filtered by. */
+export const nameOf = (description: string) =>
   v.optional(
     v.pipe(
       v.string("expected a text"),
@@ -20,7 +21,8 @@ const timeText = v.pipe(
   v.string(`expected ${expectedTime}`),
   v.check((text) => readTime(text, 0) !== null, `expected ${expectedTime}`),
 );
-const describedTime = (text: string) => v.pipe(timeText, v.description(`${text} ${expectedTime}.`));
+/** A time that something is filtered by. */
+export const describedTime = (text: string) => v.pipe(timeText, v.description(`${text} ${expectedTime}.`));
 const expectedStatus = "expected an HTTP status as 404, or a hundred of them as 4xx";
 const statusText = v.pipe(
   v.string(expectedStatus),
@@ -40,8 +42,8 @@ export const deliveryFilterSchemas = {
   state: v.optional(v.picklist(deliveryStates, `expected one of ${deliveryStates.join(", ")}`)),
   reason: nameOf("Why it was given up, as http_404."),
   job_id: nameOf("Id of the job."),
-  since: v.optional(describedTime("Some attempt began at or after")),
-  until: v.optional(describedTime("Some attempt began at or before")),
+  since: v.optional(describedTime("Some attempt began, or it was cancelled, at or after")),
+  until: v.optional(describedTime("Some attempt began, or it was cancelled, at or before")),
 } as const;
 
 /** A number where a program may write one in JSON and the query has a text. */
@@ -69,9 +71,11 @@ export function deliveryMatcher(given: Given, caller: Caller, now: number): (ent
   const { app, queue } = given;
   if (queue !== undefined && !mayNameQueue(caller, queue)) throw outOfReach("queue");
   if (app !== undefined && !mayNameApp(caller, app)) throw outOfReach("app");
-  const timeOf = (text: string | undefined): number | undefined =>
-    text === undefined ? undefined : (readTime(text, now) ?? undefined);
-  const matches = createMatcher({ ...given, since: timeOf(given.since), until: timeOf(given.until) });
+  const matches = createMatcher({
+    ...given,
+    since: timeOf(given.since, now),
+    until: timeOf(given.until, now),
+  });
   return (entry) => maySee(caller, entry) && matches(entry);
 }
 
@@ -80,6 +84,12 @@ export function maySee(caller: Caller, { appId, queue }: Pick<HistoryEntry, "app
   return mayNameQueue(caller, queue) && mayNameApp(caller, appId ?? "-");
 }
 
-function outOfReach(what: string): RequestError {
+/** A filter's time, checked before, in epoch ms. */
+export function timeOf(text: string | undefined, now: number): number | undefined {
+  return text === undefined ? undefined : (readTime(text, now) ?? undefined);
+}
+
+/** The refusal of a filter that names what the caller may not. */
+export function outOfReach(what: string): RequestError {
   return new RequestError("forbidden", `${what}: the token may not name this ${what}`);
 }

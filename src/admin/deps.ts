@@ -46,7 +46,7 @@ export interface AdminDeps {
   /** The delivery log. */
   readonly attempts: Pick<AttemptLog, "list">;
   /** The deliveries of this process. */
-  readonly history: Pick<History, "list" | "find" | "ids">;
+  readonly history: Pick<History, "list" | "find" | "ids" | "recordCancelled">;
   /** What carries attempts to an endpoint, for test deliveries. */
   readonly transportOf: (endpoint: Endpoint) => Transport;
   /** Aborts when the process begins to stop. */

@@ -27,6 +27,7 @@ const problems = {
   not_found: [404, "There is no such resource"],
   unknown_queue: [404, "There is no such queue"],
   unknown_worker: [404, "There is no such worker"],
+  unknown_job: [404, "There is no such job"],
   unknown_dead_letter: [404, "There is no such dead letter"],
   unknown_delivery: [404, "There is no such delivery"],
   history_off: [404, "Deliveries are not remembered"],

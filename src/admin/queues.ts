@@ -131,7 +131,13 @@ function aboutSwitch(verb: "pause" | "resume"): RouteDescription<never> {
  */
 export function queueParameter(deps: AdminDeps, request: AdminRequest): string {
   const name = pathParameter(request, "queue");
-  if (deps.queues.includes(name)) return name;
+  requireQueue(deps, name);
+  return name;
+}
+
+/** @throws RequestError `unknown_queue` for a name that queue.queues does not hold. */
+export function requireQueue(deps: Pick<AdminDeps, "queues" | "mask">, name: string): void {
+  if (deps.queues.includes(name)) return;
   throw new RequestError(
     "unknown_queue",
     `no queue ${quote(deps.mask, name)}: queue.queues holds ${deps.queues.join(", ")}`,

@@ -1,11 +1,9 @@
-import type { Config } from "../config/schema.ts";
 import { findByLabel } from "../delivery/live.ts";
-import { compileRawRoutes } from "../delivery/raw-routes.ts";
-import { route, type RawRoutes } from "../delivery/router.ts";
+import { route } from "../delivery/router.ts";
 import type { HistoryEntry } from "../history/entry.ts";
 import { boundJob, type ResentDelivery } from "../jobs/resend.ts";
-import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
+import { createRawRoutes } from "./raw-queues.ts";
 import { RequestError } from "./request-error.ts";
 
 /** A delivery that can be sent again, or why it cannot. */
@@ -17,14 +15,7 @@ export type Resendable = { readonly delivery: ResentDelivery } | { readonly obst
  */
 export function createResendCheck(deps: AdminDeps): (entry: HistoryEntry) => Resendable {
   const { gates, history, live, queues } = deps;
-  const routesOf = createMemo(
-    ({ queue }: Config) =>
-      new Map<string, RawRoutes>(
-        queue.queues.flatMap((one) =>
-          one.format === "raw" ? [[one.name, compileRawRoutes(one)] as const] : [],
-        ),
-      ),
-  );
+  const routesOf = createRawRoutes(live);
   const gone = (what: string): Resendable => ({
     obstacle: new RequestError("unknown_endpoint", what, {}, 422),
   });
@@ -40,6 +31,11 @@ export function createResendCheck(deps: AdminDeps): (entry: HistoryEntry) => Res
       };
     }
     if (!queues.includes(queue)) return gone(`the queue ${queue} of this delivery is no longer configured`);
+    if (label === "") {
+      return gone(
+        "nobody had routed this job when it was cancelled, and no endpoint here takes it: post it again",
+      );
+    }
     const target = findByLabel(live.directory, label);
     if (target === null) return gone(`the endpoint ${label} is no longer configured`);
     if (gates.of(target).mode === "disabled") {
@@ -52,7 +48,7 @@ export function createResendCheck(deps: AdminDeps): (entry: HistoryEntry) => Res
     }
     const { boundEvents, job } = body;
     const delivery = { id: history.ids.idOf(entry), job, boundEvents, endpoint, webhookId };
-    const routing = route(boundJob(delivery), live.directory, routesOf(live.config).get(queue) ?? null);
+    const routing = route(boundJob(delivery), live.directory, routesOf(queue));
     if (routing.kind === "deliver") return { delivery };
     const [code, detail] =
       routing.kind === "dead"

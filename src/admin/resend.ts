@@ -172,7 +172,7 @@ async function choose(
   { history }: Pick<AdminDeps, "history">,
   matches: (entry: HistoryEntry) => boolean,
   check: ReturnType<typeof createResendCheck>,
-  takesPending: boolean,
+  takesAnyState: boolean,
 ): Promise<Chosen> {
   const skipped: Record<string, number> = {};
   const deliveries: { queue: string; delivery: ResentDelivery }[] = [];
@@ -192,8 +192,12 @@ async function choose(
       continue;
     }
     seen.add(key);
-    if (!takesPending && (entry.state === "retrying" || entry.state === "released")) {
+    if (!takesAnyState && (entry.state === "retrying" || entry.state === "released")) {
       skip("still_to_be_tried");
+      continue;
+    }
+    if (!takesAnyState && entry.state === "cancelled") {
+      skip("cancelled");
       continue;
     }
     const found = check(entry);

@@ -35,10 +35,27 @@ export interface RecordedAttempt {
  * - `retrying`: it failed and is to be tried again.
  * - `dead`: given up; it is among the dead letters.
  * - `released`: its last attempt was cut off, and the job is ready again for any process.
+ * - `cancelled`: an operator removed its job before it was delivered.
  */
-export type DeliveryState = "delivered" | "retrying" | "dead" | "released";
+export type DeliveryState = "delivered" | "retrying" | "dead" | "released" | "cancelled";
 
-export const deliveryStates: readonly DeliveryState[] = ["delivered", "retrying", "dead", "released"];
+export const deliveryStates: readonly DeliveryState[] = [
+  "delivered",
+  "retrying",
+  "dead",
+  "released",
+  "cancelled",
+];
+
+/** What the history takes of a delivery whose job was cancelled. */
+export interface CancelledDelivery extends Pick<
+  AttemptedDelivery,
+  "id" | "jobId" | "app" | "job" | "boundEvents" | "content"
+> {
+  readonly queue: string;
+  /** Null where nobody knows for whom it was. */
+  readonly endpoint: AttemptedDelivery["endpoint"] | null;
+}
 
 /** A job and the exact bytes that were sent for it. */
 export interface KeptBody {
@@ -54,8 +71,9 @@ export interface HistoryEntry {
   readonly queue: string;
   /** Null for a named endpoint. */
   readonly appId: string | null;
-  /** The endpoint's name in its app, or among the named ones. */
+  /** The endpoint's name in its app, or among the named ones; "" where a job was cancelled that had none yet. */
   readonly endpoint: string;
+  /** "" as `endpoint`. */
   readonly label: string;
   readonly jobId: string;
   readonly webhookId: string;
@@ -70,6 +88,8 @@ export interface HistoryEntry {
   state: DeliveryState;
   /** Why it is dead; null while it is not. */
   deadReason: string | null;
+  /** Epoch ms at which its job was cancelled; null while it is not. */
+  cancelledAt: number | null;
   /** The last attempt's; null when nothing was sent. */
   headers: readonly HeaderEntry[] | null;
   /** Null where it is not kept, or no longer. */

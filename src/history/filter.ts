@@ -19,9 +19,9 @@ export interface HistoryFilter {
   /** Why it is dead. */
   readonly reason?: string | undefined;
   readonly job_id?: string | undefined;
-  /** Epoch ms: some attempt began at or after it. */
+  /** Epoch ms: some attempt began, or it was cancelled, at or after it. */
   readonly since?: number | undefined;
-  /** Epoch ms: some attempt began at or before it; with `since` the same one. */
+  /** Epoch ms: some attempt began, or it was cancelled, at or before it; with `since` the same one. */
   readonly until?: number | undefined;
 }
 
@@ -43,11 +43,15 @@ export function createMatcher(filter: HistoryFilter): (entry: HistoryEntry) => b
     if (status !== undefined && (last === undefined || !hasStatus(outcomeStatus(last), status))) return false;
     if (event !== undefined && !entry.events.some(({ name }) => name === event)) return false;
     if (!inTime) return true;
-    return entry.attempts.some(({ at }) => at >= (since ?? -Infinity) && at <= (until ?? Infinity));
+    const isIn = (at: number): boolean => at >= (since ?? -Infinity) && at <= (until ?? Infinity);
+    return (
+      entry.attempts.some(({ at }) => isIn(at)) || (entry.cancelledAt !== null && isIn(entry.cancelledAt))
+    );
   };
 }
 
-function labelOf({ app, endpoint }: HistoryFilter): string | undefined {
+/** The label that a filter's `endpoint` stands for, beside its `app`. */
+export function labelOf({ app, endpoint }: Pick<HistoryFilter, "app" | "endpoint">): string | undefined {
   if (endpoint === undefined) return undefined;
   if (endpoint.startsWith("-/")) return endpoint.slice(2);
   const isName = !endpoint.includes("/") && app !== undefined && app !== "-";

@@ -1,6 +1,6 @@
 import type { Outcome } from "../delivery/outcome.ts";
 import type { JobEvent } from "../jobs/job.ts";
-import type { AttemptedDelivery, DeliveryState, HistoryEntry, KeptBody } from "./entry.ts";
+import type { AttemptedDelivery, CancelledDelivery, DeliveryState, HistoryEntry, KeptBody } from "./entry.ts";
 import { createEntryIds, type EntryIds } from "./entry-id.ts";
 import { createShelf, type Shelf } from "./shelf.ts";
 
@@ -21,6 +21,8 @@ export type AttemptEnd =
 export interface History {
   /** Notes an attempt; must not throw. Costs about a microsecond, whatever the size of the body. */
   record(delivery: AttemptedDelivery, outcome: Outcome, end: AttemptEnd): void;
+  /** Notes that a delivery's job was cancelled: at the entry with its attempts, or as one without any. */
+  recordCancelled(delivery: CancelledDelivery): void;
   /** Newest first; those older than entry `below`, or all. What comes or goes meanwhile does no harm. */
   list(below?: number): IterableIterator<HistoryEntry>;
   find(number: number): HistoryEntry | null;
@@ -89,17 +91,22 @@ export function createHistory(options: HistoryOptions): History {
     }
   };
 
-  const add = (delivery: AttemptedDelivery, isFailure: boolean, keepsBody: boolean): HistoryEntry => {
+  const add = (
+    delivery: Omit<CancelledDelivery, "queue">,
+    queue: string,
+    isFailure: boolean,
+    keepsBody: boolean,
+  ): HistoryEntry => {
     const { app, boundEvents, content, endpoint, job } = delivery;
     const events = eventsOf(delivery);
     const body = keepsBody ? { job, boundEvents, content } : null;
     last += 1;
     const entry: HistoryEntry = {
       number: last,
-      queue: delivery.held.lease.queue,
+      queue,
       appId: app === null ? null : app.id,
-      endpoint: endpoint.name,
-      label: endpoint.label,
+      endpoint: endpoint?.name ?? "",
+      label: endpoint?.label ?? "",
       jobId: delivery.jobId,
       webhookId: delivery.id,
       resendOf: job.resendOf ?? null,
@@ -108,6 +115,7 @@ export function createHistory(options: HistoryOptions): History {
       attemptsLeftOut: 0,
       state: "retrying",
       deadReason: null,
+      cancelledAt: null,
       headers: null,
       body,
       isFailure,
@@ -135,7 +143,7 @@ export function createHistory(options: HistoryOptions): History {
       if (entry !== null && delivery.attempt < (entry.attempts.at(-1)?.attempt ?? 0)) entry = null;
       if (entry === null) {
         if (isDelivered && keep === "failed") return;
-        entry = add(delivery, !isDelivered, body);
+        entry = add(delivery, delivery.held.lease.queue, !isDelivered, body);
       }
       if (entry.attempts.length === mostAttempts) {
         // The first one tells when it began, the later ones how it is going.
@@ -150,6 +158,16 @@ export function createHistory(options: HistoryOptions): History {
         if (entry.state === "retrying" || entry.state === "released") open.set(key, entry);
         else open.delete(key);
       }
+      makeRoom(entries);
+    },
+    recordCancelled(delivery) {
+      const { enabled, memory_entries: entries, body } = settings();
+      if (!enabled) return;
+      const key = keyOf(delivery.queue, delivery.id);
+      const entry = open.get(key) ?? add(delivery, delivery.queue, true, body);
+      open.delete(key);
+      entry.state = "cancelled";
+      entry.cancelledAt = now();
       makeRoom(entries);
     },
     *list(below = Infinity) {
@@ -190,7 +208,7 @@ function bytesOf(body: KeptBody | null): number {
 }
 
 /** Those that the delivery consists of. */
-function eventsOf({ job, boundEvents }: AttemptedDelivery): readonly JobEvent[] {
+function eventsOf({ job, boundEvents }: Pick<AttemptedDelivery, "job" | "boundEvents">): readonly JobEvent[] {
   if (job.kind === "raw") return [];
   if (job.kind === "generic") return [{ name: job.type, channel: null }];
   if (boundEvents === null || boundEvents === "all") return job.events;

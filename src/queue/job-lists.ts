@@ -31,9 +31,14 @@ export interface ListPageRequest {
   readonly key?: string;
   /** Most bytes of bodies that are read for the page; a larger job comes on a page of its own. */
   readonly maxBytes: number;
-  /** Which jobs are wanted; all, when it is not given. Of those that it refuses at most `mostPassedOver` are read for a page. */
-  readonly fits?: (job: ListedJob) => boolean | Promise<boolean>;
+  /**
+   * Asked of each job in turn, as far as the page goes: take it, pass over it, or end the page before it. All are taken when
+   * it is not given. At most `mostPassedOver` are passed over for a page.
+   */
+  readonly judge?: (job: ListedJob) => ListVerdict | Promise<ListVerdict>;
 }
+
+export type ListVerdict = "take" | "pass" | "full";
 
 /** Jobs that one page may pass over: then it ends, and its cursor leads on. */
 export const mostPassedOver = 5_000;

@@ -598,9 +598,9 @@ describe("every row of the API", () => {
   test("answers another method with 405 and Allow, as a problem", async () => {
     for (const [path, method, allow] of [
       ["/health", "POST", "GET, HEAD"],
-      ["/v1/queues/webhooks/jobs", "GET", "POST"],
-      ["/v1/queues/webhooks/jobs", "HEAD", "POST"],
-      ["/v1/queues/webhooks/jobs", "OPTIONS", "POST"],
+      ["/v1/queues/webhooks/jobs", "OPTIONS", "POST, GET, HEAD"],
+      ["/v1/queues/webhooks/jobs/cancel", "GET", "POST"],
+      ["/v1/queues/webhooks/jobs/cancel", "HEAD", "POST"],
       ["/v1/queues/webhooks", "PUT", "GET, HEAD"],
       ["/v1/queues/webhooks/dead/x", "GET", "DELETE"],
       ["/v1/workers/webhooks/loop-0/restart", "GET", "POST"],

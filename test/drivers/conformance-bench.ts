@@ -67,6 +67,8 @@ export type Need =
   | "peer"
   | "deadCounts"
   | "deadLetterAge"
+  | "jobs"
+  | "findDead"
   | "produce"
   | "faults"
   | "clusterPause"

@@ -4,6 +4,7 @@ import { withBench } from "./conformance-bench.ts";
 import { deadLetterClaims } from "./conformance-dead.ts";
 import { enqueueClaims } from "./conformance-enqueue.ts";
 import { faultClaims } from "./conformance-faults.ts";
+import { jobListClaims, jobRaceClaims } from "./conformance-jobs.ts";
 import { leaseClaims } from "./conformance-lease.ts";
 import { loadClaims } from "./conformance-load.ts";
 import { lostClaims } from "./conformance-lost.ts";
@@ -20,6 +21,7 @@ const chapters: Readonly<Record<string, readonly Claim[]>> = {
   lost: lostClaims,
   "park and replace": parkClaims,
   "dead letters": deadLetterClaims,
+  jobs: [...jobListClaims, ...jobRaceClaims],
   load: loadClaims,
   walk: walkClaims,
   faults: faultClaims,
@@ -68,7 +70,7 @@ export function describeDriver(name: string, subject: DriverSubject): void {
 }
 
 /** What cannot be seen before a driver is made: it is missing when skips name it. */
-const seenLate = ["peer", "produce", "faults", "deadCounts", "deadLetterAge"] as const;
+const seenLate = ["peer", "produce", "faults", "deadCounts", "deadLetterAge", "jobs", "findDead"] as const;
 type SeenLate = (typeof seenLate)[number];
 
 function isSeenLate(need: Need): need is SeenLate {

@@ -89,6 +89,18 @@ export function createReopeningDriver(make: () => QueueDriver): QueueDriver & { 
     parkedJobs: (queue) => step(async (driver) => (await driver.parkedJobs?.(queue)) ?? []),
     pause: (queue) => step((driver) => driver.pause(queue)),
     resume: (queue) => step((driver) => driver.resume(queue)),
+    jobs: {
+      // A cursor is its process' own.
+      page: (queue, request) =>
+        request.cursor === null
+          ? step((driver) => driver.jobs!.page(queue, request))
+          : current.jobs!.page(queue, request),
+      find: (queue, ids) => step((driver) => driver.jobs!.find(queue, ids)),
+      read: (queue, refs) => step((driver) => driver.jobs!.read(queue, refs)),
+      run: (queue, refs) => step((driver) => driver.jobs!.run(queue, refs)),
+      cancel: (queue, refs) => step((driver) => driver.jobs!.cancel(queue, refs)),
+    },
+    findDead: (queue, ids) => step(async (driver) => (await driver.findDead?.(queue, ids)) ?? []),
     deadLetters: (queue, page) => step((driver) => driver.deadLetters(queue, page)),
     deadCounts: (queue) => step(async (driver) => (await driver.deadCounts?.(queue)) ?? null),
     redrive: (queue, which) => step((driver) => driver.redrive(queue, which)),

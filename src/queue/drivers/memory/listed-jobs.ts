@@ -155,7 +155,7 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
     read,
 
     async page(request) {
-      const { limit, maxBytes, fits } = request;
+      const { limit, maxBytes, judge } = request;
       const items: ListedJob[] = [];
       let bytes = 0;
       let passedOver = 0;
@@ -164,18 +164,18 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
       for (;;) {
         options.promote();
         // One more than is shown: a page that ends with the last job says so.
-        const count = fits === undefined ? limit - items.length + 1 : readAtATime;
+        const count = Math.max(limit - items.length + 1, passedOver > 0 ? readAtATime : 0);
         const marked = pageOf({ ...request, cursor }, count);
         const jobs = await load(marked.map(({ seen }) => seen));
         for (const [index, job] of jobs.entries()) {
           if (job !== null) {
             const size = bodyBytes(job.body);
             const isTooMuch = bytes + size > maxBytes && items.length + passedOver > 0;
-            if (isTooMuch || passedOver === mostPassedOver) return { items, cursor };
+            const isFull = isTooMuch || passedOver === mostPassedOver || items.length === limit;
+            const verdict = isFull ? "full" : judge === undefined ? "take" : await judge(job);
+            if (verdict === "full") return { items, cursor };
             bytes += size;
-            const isWanted = fits === undefined || (await fits(job));
-            if (isWanted && items.length === limit) return { items, cursor };
-            if (isWanted) items.push(job);
+            if (verdict === "take") items.push(job);
             else passedOver += 1;
           }
           ({ cursor } = marked[index] as Marked);

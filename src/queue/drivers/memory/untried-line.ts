@@ -71,7 +71,9 @@ export function createUntriedLine(): JobLine {
         kept += 1;
       }
       size = kept;
-      while (capacity > smallest && size * 4 <= capacity) resize(capacity / 2);
+      let fitting = capacity;
+      while (fitting > smallest && kept * 4 <= fitting) fitting /= 2;
+      if (fitting < capacity) resize(fitting);
       return picked;
     },
   };

@@ -47,7 +47,7 @@ async function sectionsOf(
 /** One page of the jobs of a queue that are in a state; see JobLists. */
 export async function listJobs(
   link: QueueLink,
-  { state, limit, cursor, key, maxBytes, fits }: ListPageRequest,
+  { state, limit, cursor, key, maxBytes, judge }: ListPageRequest,
 ): Promise<ListPage> {
   const start = cursor === null ? null : readCursor(cursor, state);
   const sections = await sectionsOf(link, state, key);
@@ -65,17 +65,17 @@ export async function listJobs(
     const seen: JobPlace[] = [];
     for (;;) {
       // One more than is shown: a page that ends with the last job says so.
-      const count = fits === undefined ? limit - items.length + 1 : filteredWindow;
+      const count = Math.max(limit - items.length + 1, passedOver > 0 ? filteredWindow : 0);
       const left = Math.max(1, maxBytes - bytes);
       const window = await readWindow(link, section, { after, count, maxBytes: left, most: 1_000 });
       for (const { place, job } of window.jobs) {
         const isFirst = items.length + passedOver === 0;
         const isTooMuch = bytes + place.size > maxBytes && !isFirst;
-        if (isTooMuch || passedOver === mostPassedOver) return { items, cursor: next };
+        const isFull = isTooMuch || passedOver === mostPassedOver || items.length === limit;
+        const verdict = isFull ? "full" : judge === undefined ? "take" : await judge(job);
+        if (verdict === "full") return { items, cursor: next };
         bytes += place.size;
-        const isWanted = fits === undefined || (await fits(job));
-        if (isWanted && items.length === limit) return { items, cursor: next };
-        if (isWanted) items.push(job);
+        if (verdict === "take") items.push(job);
         else passedOver += 1;
         seen.push(place);
         next = writeCursor(section, markOf(seen));

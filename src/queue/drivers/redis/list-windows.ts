@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { HooklineError } from "../../../errors.ts";
 import type { ListedJob } from "../../job-lists.ts";
 import { replyText } from "./evaluate.ts";
