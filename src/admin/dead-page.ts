@@ -1,4 +1,5 @@
 import { bodyBytes } from "../jobs/body.ts";
+import type { DeadLetterChoice } from "./dead-filter.ts";
 import type { AdminDeps } from "./deps.ts";
 import { deadLetterBytes, describeDeadLetter } from "./dead-view.ts";
 import { createPacer } from "../pacer.ts";
@@ -10,20 +11,24 @@ import { RequestError } from "./request-error.ts";
 const readBytes = 4_000_000;
 /** And for one page: bodies are cut to be shown, but read whole, and nobody should wait for a page for long. */
 const mostReadBytes = 32_000_000;
+/** How long a page looks for letters that fit; then it ends with what it has, and the cursor goes on. */
+const mostMs = 150;
+/** Letters asked for at a time where those that are meant are picked out here. */
+const together = 1000;
 
 /**
  * One page of a queue's dead letters: `{items, cursor, complete}`, the newest first where the backend keeps an order.
  *
- * Read in parts, each no larger than what is left of the answer surely holds: the backend gives a cursor for the end
- * of a part only.
+ * Read in parts, each no larger than what is left of the answer surely holds.
  */
 export async function deadLetterPage(
-  deps: Pick<AdminDeps, "driver" | "mask">,
+  deps: Pick<AdminDeps, "clock" | "driver" | "mask">,
   queue: string,
   format: "auto" | "raw",
+  choice: DeadLetterChoice,
   { limit = 50, cursor }: PageRequest,
 ): Promise<Reply> {
-  const { driver } = deps;
+  const { clock, driver } = deps;
   const hasCursors = driver.capabilities.listsDeadLetters;
   if (cursor !== null && !hasCursors) {
     throw new RequestError("bad_cursor", `cursor: the driver ${driver.name} gives none`);
@@ -31,25 +36,33 @@ export async function deadLetterPage(
   const text = createPageText();
   const pace = createPacer();
   const room = (): number => Math.floor((pageBytes - text.bytes) / deadLetterBytes);
+  const isFull = (): boolean => text.length >= limit || (hasCursors && room() <= 0);
+  const startedAt = clock.monotonic();
   let next = cursor;
   let isSample = false;
   let read = 0;
   do {
+    const most = Math.min(limit - text.length, hasCursors ? Math.max(room(), 1) : limit);
     const part = await driver.deadLetters(queue, {
-      limit: Math.min(limit - text.length, hasCursors ? Math.max(room(), 1) : limit),
+      limit: choice.isNarrower ? together : most,
       cursor: next,
       maxBytes: readBytes,
+      ...(choice.filter === undefined ? {} : { filter: choice.filter }),
     });
-    for (const item of part.items) {
+    next = part.cursor;
+    isSample ||= !part.complete;
+    for (const [at, item] of part.items.entries()) {
       read += bodyBytes(item.body);
+      await pace();
+      if (!choice.includes(item)) continue;
       const shown = describeDeadLetter(deps, format, item);
       // Of a sample what does not fit is left out; a cursor would lead past it.
       if (hasCursors) text.add(shown);
       else if (!text.tryAdd(shown)) break;
-      await pace();
+      if (!isFull()) continue;
+      if (at < part.items.length - 1) next = part.cursors[at] ?? null;
+      break;
     }
-    next = part.cursor;
-    isSample ||= !part.complete;
-  } while (next !== null && text.length < limit && room() > 0 && read < mostReadBytes);
+  } while (next !== null && !isFull() && read < mostReadBytes && clock.monotonic() - startedAt < mostMs);
   return text.reply("items", { cursor: next, complete: !isSample && next === null });
 }

@@ -78,8 +78,11 @@ export function describeDeadLetter(
   };
 }
 
-/** To the driver a delivery is a job under the delivery's id; the envelope keeps whose it is. */
-function idsOf(item: DeadLetter, format: "auto" | "raw"): { jobId: string; deliveryId: string | null } {
+/** The ids of a dead letter's job and delivery: to the driver a delivery is a job under the delivery's id; the envelope keeps whose it is. */
+export function idsOf(
+  item: Pick<DeadLetter, "body" | "jobId">,
+  format: "auto" | "raw",
+): { jobId: string; deliveryId: string | null } {
   const ids = typeof item.body === "string" ? readEnvelopeIds(item.body) : null;
   // On a raw queue only an envelope of kind raw is one; what merely looks alike is the receiver's own content.
   if (ids === null || (format === "raw" && ids.kind !== "raw"))

@@ -1,5 +1,7 @@
 import * as v from "valibot";
 import { count, pageOf, text } from "./answer-kinds.ts";
+import { chooseDeadLetters, deadFilterSchemas } from "./dead-filter.ts";
+import { deadSummaryRoute } from "./dead-summary.ts";
 import { createNamedRedrive } from "./dead-redrive.ts";
 import { deadLetterPage } from "./dead-page.ts";
 import { deadLetterAnswer, deadLetterExample } from "./dead-view.ts";
@@ -57,12 +59,13 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
       method: "GET",
       path: "/v1/queues/:queue/dead",
       access: "read",
-      query: { limit: limitParameter(50), cursor: cursorParameter },
+      reach: { apps: "own" },
+      query: { ...deadFilterSchemas, limit: limitParameter(50), cursor: cursorParameter },
       about: () => ({
         id: "listDeadLetters",
         summary: "List a queue's dead letters",
         details:
-          "The newest first where the backend keeps an order. On SQS it is a sample: `cursor` is null and `complete` false.",
+          "The newest first where the backend keeps an order. With a filter a page may have fewer entries than `limit`, or none, and a `cursor`: the rest is looked through from there. On SQS it is a sample: `cursor` is null and `complete` false.",
         answers: {
           200: answer("A page.", pageOf("items", deadLetterAnswer()), {
             items: [deadLetterExample],
@@ -71,14 +74,17 @@ export function deadLetterRoutes(deps: AdminDeps): Route[] {
           }),
         },
         errors: ["unknown_queue", "driver_unavailable"],
-        example: { path: { queue: "webhooks" }, query: { limit: "10" } },
+        example: { path: { queue: "webhooks" }, query: { endpoint: "shop/orders", limit: "10" } },
       }),
-      async handle(request, { query }) {
+      async handle(request, { query: { limit, cursor, ...filter } }) {
         const queue = queueParameter(deps, request);
         requireOpenDriver(deps);
-        return deadLetterPage(deps, queue, formatOf(queue), query);
+        const format = formatOf(queue);
+        const choice = chooseDeadLetters(filter, { deps, caller: request.caller, format });
+        return deadLetterPage(deps, queue, format, choice, { limit, cursor });
       },
     }),
+    deadSummaryRoute(deps),
     route({
       method: "POST",
       path: "/v1/queues/:queue/dead/redrive",

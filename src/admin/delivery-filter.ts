@@ -47,7 +47,7 @@ export const deliveryFilterSchemas = {
 } as const;
 
 /** A number where a program may write one in JSON and the query has a text. */
-const orNumber = <Schema extends v.GenericSchema<string, string>>(schema: Schema) =>
+export const orNumber = <Schema extends v.GenericSchema<string, string>>(schema: Schema) =>
   v.optional(v.pipe(v.union([v.string(), v.pipe(v.number(), v.transform(String))]), schema));
 
 /** The filters as members of a body's `filter`. */

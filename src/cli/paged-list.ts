@@ -61,9 +61,10 @@ export async function printPages<Item>(
     print.page(page.items);
     await io.stdout.flush(pageFlushMs);
     count += page.items.length;
+    const asked = cursor;
     ({ cursor } = page);
-    // An empty page that leads on would be asked for again for ever.
-    if (cursor === null || count >= limit || page.items.length === 0) {
+    // A page that leads to itself would be asked for again for ever. An empty one may lead on: a filter has seen much.
+    if (cursor === null || count >= limit || cursor === asked) {
       print.end(page);
       return 0;
     }

@@ -58,7 +58,8 @@ export function labelOf({ app, endpoint }: Pick<HistoryFilter, "app" | "endpoint
   return isName ? `${app}/${endpoint}` : endpoint;
 }
 
-function hasStatus(given: number | undefined, wanted: string): boolean {
+/** @param wanted `404`, or `4xx`. */
+export function hasStatus(given: number | undefined, wanted: string): boolean {
   if (given === undefined) return false;
   return wanted.endsWith("xx") ? Math.floor(given / 100) === Number(wanted[0]) : given === Number(wanted);
 }

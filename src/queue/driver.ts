@@ -1,6 +1,7 @@
 import type { ConfigError } from "../errors.ts";
 import type { JobBody } from "../jobs/job.ts";
 import type { JobLists } from "./job-lists.ts";
+import type { DeadLetterFilter } from "./dead-filter.ts";
 import type { RecordStore } from "./records.ts";
 import type { Finding } from "../problems/finding.ts";
 
@@ -105,6 +106,9 @@ export interface QueueDriver {
 
   /**
    * One page of dead letters, newest first where the backend keeps an order.
+   *
+   * With a filter a call looks at a few thousand letters at most, so that it holds nobody up: a page with fewer items than
+   * its limit, or none, and a cursor then says that there is more to look at.
    *
    * Throws HooklineError `bad_cursor` for a cursor that no page gave.
    */
@@ -440,10 +444,20 @@ export interface DeadLetterPageRequest {
    * comes on a page of its own. Absent: `limit` alone counts.
    */
   readonly maxBytes?: number;
+  /** Only letters that fit. Absent: all. */
+  readonly filter?: DeadLetterFilter;
+  /** The oldest first; the cursor is one of such a page. Where the backend keeps no order this changes nothing. */
+  readonly oldestFirst?: boolean;
+  /** False: the bodies are not asked for; a backend that has them at hand may give them all the same, others give "". */
+  readonly bodies?: boolean;
 }
 
 export interface DeadLetterPage {
   readonly items: readonly DeadLetter[];
+  /** For each item the cursor of a page that ends with it; empty where there are none. */
+  readonly cursors: readonly string[];
+  /** How many letters were looked at, those that do not fit counted. */
+  readonly looked: number;
   /** Null after the last page. */
   readonly cursor: string | null;
   /** False where a page is a sample of what is there. */

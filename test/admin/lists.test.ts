@@ -57,7 +57,9 @@ function holding(letters: readonly DeadLetter[]) {
         items.push(item);
       }
       const end = from + items.length;
-      return { items, cursor: end < letters.length ? String(end) : null, complete: true };
+      const cursors = items.map((_, at) => String(from + at + 1));
+      const cursor = end < letters.length ? String(end) : null;
+      return { items, cursors, looked: items.length, cursor, complete: true };
     },
   });
   return { asked, driver };

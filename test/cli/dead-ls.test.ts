@@ -30,13 +30,15 @@ beforeAll(async () => {
     driver: (memory) => ({
       ...memory,
       async deadLetters(queue, { cursor, limit }) {
-        if (queue === "empty") return { items: [], cursor: null, complete: true };
+        if (queue === "empty") return { items: [], cursors: [], looked: 0, cursor: null, complete: true };
         asked += 1;
         const from = Number(cursor ?? 0);
         if (from >= failsAt) throw new HooklineError("driver_unavailable", "gone");
         const items = letters.slice(from, from + limit);
         const end = from + items.length;
-        return { items, cursor: end < count ? String(end) : null, complete: true };
+        const cursors = items.map((_, at) => String(from + at + 1));
+        const next = end < count ? String(end) : null;
+        return { items, cursors, looked: items.length, cursor: next, complete: true };
       },
     }),
     config: { queue: { queues: ["webhooks", "empty"] } },

@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import type { DeadLetterFilter } from "../../src/queue/dead-filter.ts";
 import type { DeadLetter, DeadLetterPage } from "../../src/queue/driver.ts";
 import type { Bench, Claim } from "./conformance-bench.ts";
 import { deadly, job, sortedIds } from "./conformance-bench.ts";
@@ -148,6 +149,80 @@ export const deadLetterClaims: readonly Claim[] = [
       for (const cursor of ["nonsense", "-1", "1.5", "1e3", " ", ""]) {
         const asked = bench.driver.deadLetters(bench.queue, { limit: 10, cursor });
         await expect(asked).rejects.toMatchObject({ code: "bad_cursor" });
+      }
+    },
+  },
+  {
+    name: "a filter picks letters by endpoint, reason, job and time",
+    async run({ driver, queue, put, collect, settle, until, dead }) {
+      await put(...["plain", "plain_0a1b2c3d", "plainer"].map((id) => job(`{"id":"${id}"}`, { id })));
+      const held = await collect(3);
+      const of = (id: string) => held.filter(({ job: { id: jobId } }) => jobId === id);
+      await settle({ ...deadly("http_404"), endpoint: 'app-1/ö"ne' }, ...of("plain"));
+      await settle({ ...deadly("http_410"), endpoint: "app-1/two" }, ...of("plain_0a1b2c3d"));
+      await settle({ ...deadly("unknown_app"), endpoint: null }, ...of("plainer"));
+      const later = Math.max(...(await dead()).map(({ failedAt }) => failedAt));
+      await until("the clock to move on", () => Date.now() > later + 5);
+      await put(job("4", { id: "later" }));
+      await settle({ ...deadly("http_410"), endpoint: "app-2/two" }, ...(await collect(1)));
+      const pick = async (filter: DeadLetterFilter): Promise<string[]> => {
+        const page = await driver.deadLetters(queue, { limit: 10, cursor: null, filter });
+        expect(page.cursor).toBe(null);
+        expect(page.looked).toBeGreaterThanOrEqual(page.items.length);
+        return page.items.map(({ jobId }) => jobId).sort();
+      };
+      expect(await pick({ endpoint: 'app-1/ö"ne' })).toEqual(["plain"]);
+      expect(await pick({ endpoint: "app-1" })).toEqual([]);
+      // Whose it is stands in the job alone.
+      expect(await pick({ endpointPrefix: "app-1/" })).toEqual(["plain", "plain_0a1b2c3d", "plainer"]);
+      expect(await pick({ endpointPrefix: "app-1/", endpoint: "app-1/two" })).toEqual(["plain_0a1b2c3d"]);
+      expect(await pick({ reason: "http_410" })).toEqual(["later", "plain_0a1b2c3d"]);
+      expect(await pick({ jobId: "plain" })).toEqual(["plain", "plain_0a1b2c3d"]);
+      expect(await pick({ jobId: "plain_0a1b2c3d" })).toEqual(["plain_0a1b2c3d"]);
+      expect(await pick({ since: later + 1 })).toEqual(["later"]);
+      expect(await pick({ until: later })).toEqual(["plain", "plain_0a1b2c3d", "plainer"]);
+      expect(await pick({ until: later, reason: "http_410" })).toEqual(["plain_0a1b2c3d"]);
+    },
+  },
+  {
+    name: "pages of a filter cover every letter that fits once, from either end, and may leave bodies out",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      const { driver, queue, collect, settle, put } = bench;
+      const ids = await put(...Array.from({ length: 30 }, (_, n) => job(`{"n":${n}}`)));
+      for (const [at, held] of (await collect(30)).entries()) {
+        await settle(deadly(at % 3 === 0 ? "http_404" : "http_410"), held);
+      }
+      const wanted = (await bench.dead()).filter(({ reason }) => reason === "http_404").map(({ id }) => id);
+      expect(wanted).toHaveLength(10);
+      for (const oldestFirst of [false, true]) {
+        const seen: string[] = [];
+        let cursor: string | null = null;
+        let looked = 0;
+        do {
+          const filter = { reason: "http_404" };
+          const page: DeadLetterPage = await driver.deadLetters(queue, {
+            limit: 3,
+            cursor,
+            filter,
+            oldestFirst,
+            bodies: false,
+          });
+          looked += page.looked;
+          expect(page.cursors).toHaveLength(page.items.length);
+          expect(page.items.every(({ reason }) => reason === "http_404")).toBe(true);
+          const half: DeadLetterPage = await driver.deadLetters(queue, {
+            limit: 1,
+            cursor: page.cursors[0] ?? cursor,
+            filter,
+            oldestFirst,
+          });
+          if (page.items.length > 1) expect(half.items[0]?.id).toBe(page.items[1]!.id);
+          seen.push(...page.items.map(({ id }) => id));
+          cursor = page.cursor;
+        } while (cursor !== null);
+        expect(seen).toEqual(oldestFirst ? wanted.toReversed() : wanted);
+        expect(looked).toBe(ids.length);
       }
     },
   },

@@ -47,6 +47,8 @@ describe("driver none", () => {
     expect(await driver.settle([{ ...deadly(), lease }])).toEqual([{ status: "lost" }]);
     expect(await driver.deadLetters("q", { limit: 10, cursor: null })).toEqual({
       items: [],
+      cursors: [],
+      looked: 0,
       cursor: null,
       complete: true,
     });

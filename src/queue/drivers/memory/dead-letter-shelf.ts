@@ -1,6 +1,10 @@
 import { HooklineError } from "../../../errors.ts";
 import type { DeadCounts, DeadLetter, DeadLetterPageRequest } from "../../driver.ts";
+import { fitsDeadFilter } from "../../dead-filter.ts";
 import { createDeadTally } from "./dead-counts.ts";
+
+/** Letters that a page looks at: a millisecond or two, in which nothing else happens here. */
+const mostLooked = 10_000;
 
 /** A dead letter without its body. */
 export interface ShelvedLetter extends Omit<DeadLetter, "body" | "id"> {
@@ -22,6 +26,8 @@ export interface ShelfLimits {
 /** A part of a shelf: letters, newest first. */
 export interface ShelfPage {
   readonly letters: readonly ShelvedLetter[];
+  readonly cursors: readonly string[];
+  readonly looked: number;
   readonly cursor: string | null;
 }
 
@@ -140,24 +146,34 @@ export function createDeadLetterShelf(limits: ShelfLimits, now: () => number): D
       }
       return trimmed;
     },
-    page({ limit, cursor, maxBytes = Infinity }) {
-      if (cursor !== null && !/^\d+$/.test(cursor)) {
+    page({ limit, cursor, maxBytes = Infinity, filter, oldestFirst = false }) {
+      if (cursor !== null && !/^\d{1,16}$/.test(cursor)) {
         throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
       }
       const letters: ShelvedLetter[] = [];
-      let last = 0;
+      const cursors: string[] = [];
+      const step = oldestFirst ? 1 : -1;
+      let last = cursor;
+      let looked = 0;
       let pageBytes = 0;
-      let place = (cursor === null ? order.length : placeOf(Number(cursor))) - 1;
-      for (; place >= 0 && letters.length < limit; place -= 1) {
+      findOldest();
+      let place = oldestFirst ? oldest : order.length - 1;
+      if (cursor !== null) place = oldestFirst ? placeOf(Number(cursor) + 1) : placeOf(Number(cursor)) - 1;
+      const isInside = (): boolean => place < order.length && place >= oldest;
+      for (; isInside() && letters.length < limit && looked < mostLooked; place += step) {
         const { letter, number } = order[place] as Shelved;
         if (letter === null) continue;
-        pageBytes += letter.bodyBytes;
-        if (pageBytes > maxBytes && letters.length > 0) break;
-        letters.push(letter);
-        last = number;
+        if (filter === undefined || fitsDeadFilter(filter, letter)) {
+          pageBytes += letter.bodyBytes;
+          if (pageBytes > maxBytes && letters.length > 0) break;
+          letters.push(letter);
+          cursors.push(String(number));
+        }
+        looked += 1;
+        last = String(number);
       }
-      const isMore = findOldest() !== undefined && oldest <= place;
-      return { letters, cursor: isMore ? String(last) : null };
+      while (isInside() && order[place]?.letter === null) place += step;
+      return { letters, cursors, looked, cursor: isInside() ? last : null };
     },
     counts: () => ({ groups: tally.groups(), bytes, complete: true }),
     largest: (limit) => tally.largest(limit),

@@ -67,8 +67,8 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     reportFill();
   };
 
-  const withBodies = async (letters: readonly ShelvedLetter[]): Promise<DeadLetter[]> => {
-    const bodies = await keeper.read(letters);
+  const withBodies = async (letters: readonly ShelvedLetter[], areAsked = true): Promise<DeadLetter[]> => {
+    const bodies = areAsked ? await keeper.read(letters) : [];
     return letters.map(({ ref: _ref, bodyBytes: _bytes, ...letter }, at) => ({
       ...letter,
       body: bodies[at] ?? "",
@@ -119,8 +119,9 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     },
     async page(request) {
       trim();
-      const { letters, cursor } = shelf.page(request);
-      return { items: await withBodies(letters), cursor, complete: true };
+      const { letters, cursors, looked, cursor } = shelf.page(request);
+      const items = await withBodies(letters, request.bodies);
+      return { items, cursors, looked, cursor, complete: true };
     },
     findAll(ids) {
       trim();

@@ -49,7 +49,7 @@ export function createNoneDriver(): QueueDriver {
     parkedJobs: async () => [],
     pause: async (queue) => void paused.add(queue),
     resume: async (queue) => void paused.delete(queue),
-    deadLetters: async () => ({ items: [], cursor: null, complete: true }),
+    deadLetters: async () => ({ items: [], cursors: [], looked: 0, cursor: null, complete: true }),
     deadCounts: async () => ({ groups: [], bytes: 0, complete: true }),
     redrive: async () => 0,
     removeDead: async () => false,

@@ -7,9 +7,11 @@ import type {
   DeadLetterPageRequest,
   RedriveSelection,
 } from "../../driver.ts";
+import type { DeadLetterFilter } from "../../dead-filter.ts";
 import { readDeadCounts } from "./dead-counts.ts";
 import { idOfName, nameOfId, readDeadLetter } from "./dead-record.ts";
-import { deadCountsScript, deadPageScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
+import { deadPageScript } from "./dead-page-script.ts";
+import { deadCountsScript, redriveScript, removeDeadScript } from "./dead-scripts.ts";
 import { replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
 import { randomName } from "./lease-call.ts";
@@ -17,6 +19,15 @@ import type { QueueLink } from "./queue-link.ts";
 
 /** Jobs redriven in one script call: bodies may be large, and Redis serves nobody else meanwhile. */
 const redriveStep = 200;
+
+/** Letters that a page with a filter looks at in one call, 2 to 3 µs each, in which Redis serves nobody else. */
+const mostLooked = 2_000;
+
+/**
+ * A letter's time in `:dead` may be after the one that its content tells: letters of one call follow each other by a
+ * microsecond, and where a clock was set back, new ones follow the newest (dead-part.ts).
+ */
+const laterMs = 3_601_000;
 
 /**
  * A cursor is the time of a page's last letter, as `:dead` holds it: digits. Whatever else stands there must not end the
@@ -37,25 +48,29 @@ export function createDeadLetters(link: QueueLink) {
   };
 
   return {
-    /** Newest first; the cursor is the time of the last one, unique to the microsecond. */
-    async page({ limit, cursor, maxBytes }: DeadLetterPageRequest): Promise<DeadLetterPage> {
-      const match = cursor === null ? null : cursorPattern.exec(cursor);
-      if (cursor !== null && match === null) {
-        throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
-      }
-      const start = match === null ? "+inf" : `(${match[1] ?? match[0]}`;
-      const most = maxBytes ?? Number.MAX_SAFE_INTEGER;
-      const [, isCut, ...rows] = await link.call("listing dead letters", deadPageScript, [
+    /** The cursor is the time of the last letter that was looked at, unique to the microsecond. */
+    async page(request: DeadLetterPageRequest): Promise<DeadLetterPage> {
+      const { limit, cursor, filter, maxBytes: most = Number.MAX_SAFE_INTEGER, bodies = true } = request;
+      const order = request.oldestFirst === true ? "old" : "new";
+      const [from, to] = scoreRange(cursor, filter, order === "old");
+      const [, looked, last, isMore, ...rows] = await link.call("listing dead letters", deadPageScript, [
         limit,
-        start,
+        from,
+        to,
         most,
+        order,
+        mostLooked,
+        bodies ? "1" : "0",
+        filter === undefined ? "" : JSON.stringify(filter),
       ]);
       const items: DeadLetter[] = [];
+      const cursors: string[] = [];
       for (let at = 0; at < rows.length; at += 3) {
         items.push(readDeadLetter(idOfName(rows[at] as Buffer), rows[at + 2] as Buffer | null));
+        cursors.push(cursorOf(replyText(rows[at + 1])));
       }
-      const last = isCut === 1 || items.length === limit ? replyText(rows[rows.length - 2]) : null;
-      return { items, cursor: last === null || /^\d+$/.test(last) ? last : `s${last}`, complete: true };
+      const next = isMore === 1 ? cursorOf(replyText(last)) : null;
+      return { items, cursors, looked: Number(looked), cursor: next, complete: true };
     },
 
     async counts(): Promise<DeadCounts> {
@@ -100,3 +115,24 @@ export function createDeadLetters(link: QueueLink) {
 }
 
 export type DeadLetters = ReturnType<typeof createDeadLetters>;
+
+function cursorOf(score: string): string {
+  return /^\d+$/.test(score) ? score : `s${score}`;
+}
+
+/** The first and the last score that a page looks at. */
+function scoreRange(
+  cursor: string | null,
+  filter: DeadLetterFilter | undefined,
+  oldestFirst: boolean,
+): [from: string, to: string] {
+  const match = cursor === null ? null : cursorPattern.exec(cursor);
+  if (cursor !== null && match === null) {
+    throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+  }
+  const { since, until } = filter ?? {};
+  const least = since === undefined ? "-inf" : String(Math.floor(since * 1000));
+  const most = until === undefined ? "+inf" : String(Math.ceil((until + laterMs) * 1000));
+  const after = match === null ? null : `(${match[1] ?? match[0]}`;
+  return oldestFirst ? [after ?? least, most] : [after ?? most, least];
+}

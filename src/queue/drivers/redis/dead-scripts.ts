@@ -2,31 +2,6 @@ import { deadPart } from "./dead-part.ts";
 import { script } from "./script.ts";
 
 /**
- * A page of dead letters, newest first. ARGV: limit, cursor ("+inf" or "(" + score), most bytes. Answers
- * {"", 1 where the page ends before its limit, else 0, id, score, content or nil…}.
- */
-export const deadPageScript = script(
-  "dead-page",
-  `
-local page = redis.call('ZREVRANGEBYSCORE', dead, ARGV[2], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-local out = {'', 0}
-local bytes = 0
-for i = 1, #page, 2 do
-  local content = redis.call('HGET', deadjobs, page[i])
-  bytes = bytes + #page[i] + #(content or '')
-  if bytes > tonumber(ARGV[3]) and i > 1 then
-    out[2] = 1
-    break
-  end
-  out[#out + 1] = page[i]
-  out[#out + 1] = page[i + 1]
-  out[#out + 1] = content
-end
-return out
-`,
-);
-
-/**
  * Makes dead letters ready, attempts 0, enqueued now. ARGV: uid, then "max" n newest (the oldest first, none whose time is
  * after newest; "" = the newest letter's), or "ids" id….
  * Answers {failure, how many, how many names were looked at, newest}.

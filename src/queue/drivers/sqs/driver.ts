@@ -3,6 +3,7 @@ import { ConfigError, DriverUnavailableError, type ConfigIssue } from "../../../
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
 import type { DriverEvents, ExtendResult, QueueDriver, QueueStats, SettleResult } from "../../driver.ts";
+import { fitsDeadFilter } from "../../dead-filter.ts";
 import { createPauseNote } from "../../pause-note.ts";
 import type { SqsApi } from "./api.ts";
 import { createSqsApi } from "./client.ts";
@@ -231,8 +232,13 @@ export function createSqsDriver(options: SqsOptions, context: SqsContext): Queue
     pause: (queue) => Promise.resolve(setPaused(queue, true)),
     resume: (queue) => Promise.resolve(setPaused(queue, false)),
 
-    async deadLetters(queue, { limit, maxBytes }) {
-      return { items: await of(queue).deadLetters.list(limit, maxBytes), cursor: null, complete: false };
+    async deadLetters(queue, { limit, maxBytes, filter }) {
+      // A filter is asked of the whole sample: SQS shows no other letters in place of those that do not fit.
+      const most = filter === undefined ? limit : Number.MAX_SAFE_INTEGER;
+      const sample = await of(queue).deadLetters.list(most, maxBytes);
+      const items = filter === undefined ? sample : sample.filter((one) => fitsDeadFilter(filter, one));
+      const { length: looked } = sample;
+      return { items: items.slice(0, limit), cursors: [], looked, cursor: null, complete: false };
     },
     redrive: async (queue, which) => (await of(queue).deadLetters.redrive(which)).redriven,
     removeDead: (queue, id) => of(queue).deadLetters.remove(id),
