@@ -209,6 +209,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   const queueNames = config.queue.queues.map(({ name }) => name);
   startCounters(metrics, {
     queues: queueNames,
+    driver: driver.name,
     endpoints: gates
       .all()
       .slice(0, config.metrics.endpoint_series)

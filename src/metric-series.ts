@@ -1,9 +1,12 @@
 import { outcomeKinds } from "./delivery/outcome.ts";
 import type { Metrics } from "./metrics.ts";
+import { buildInfo, version } from "./version.ts";
 
 /** What the counters count by, as far as it is known before anything happens. */
 export interface CountedFrom {
   readonly queues: readonly string[];
+  /** The driver's name. */
+  readonly driver: string;
   /** Labels of the endpoints with series of their own. */
   readonly endpoints: readonly string[];
 }
@@ -36,12 +39,15 @@ const refusals = ["draining", "id_conflict", "malformed", "payload_too_large", "
  * Makes the counters' series, at 0: a counter that appears with its first count shows no increase for it, and an
  * alert on it never fires.
  */
-export function startCounters(metrics: Metrics, { queues, endpoints }: CountedFrom): void {
+export function startCounters(metrics: Metrics, { queues, driver, endpoints }: CountedFrom): void {
   const { enqueued, duplicates, discarded, leased, lost, reclaimed, evicted, trimmed, expanded } = metrics;
+  const { commit, target } = buildInfo;
+  metrics.buildInfo.labels({ version, commit: commit ?? "", target: target ?? "", driver }).set(1);
   const byQueue = [enqueued, duplicates, discarded, leased, lost, reclaimed, evicted, trimmed, expanded];
   for (const queue of queues) {
     for (const counter of byQueue) counter.labels({ queue });
     for (const counter of [metrics.removed, metrics.redriven, metrics.filteredOut]) counter.labels({ queue });
+    metrics.enqueueToDelivery.labels({ queue });
     for (const disposition of dispositions) metrics.settled.labels({ queue, disposition });
     for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });
     for (const code of refusals) metrics.rejected.labels({ queue, code });
@@ -54,4 +60,5 @@ export function startCounters(metrics: Metrics, { queues, endpoints }: CountedFr
 /** Makes the counters' series of an endpoint, at 0. */
 export function startEndpointCounters(metrics: Metrics, endpoint: string): void {
   for (const outcome of outcomeKinds) metrics.attempts.labels({ endpoint, outcome });
+  metrics.attemptSeconds.labels({ endpoint });
 }

@@ -128,10 +128,12 @@ function createHistogram(
   );
   const own = labelText(labels);
   const counts = Array.from({ length: buckets.length + 1 }, () => 0);
+  const firsts = firstBuckets(buckets);
   let sum = 0;
   return {
     observe(seconds: number): void {
-      let index = 0;
+      // Observations are made for each delivery: most buckets are skipped by the number of bits of the milliseconds.
+      let index = firsts[32 - Math.clz32(Math.min(seconds * 1000, 0xffff_ffff))] as number;
       while (index < buckets.length && seconds > (buckets[index] as number)) index += 1;
       counts[index] = (counts[index] as number) + 1;
       sum += seconds;
@@ -145,6 +147,15 @@ function createHistogram(
       out.push(`${name}_sum${own} ${sum}`, `${name}_count${own} ${total}`);
     },
   };
+}
+
+/** By the number of bits of the whole milliseconds: the first bucket that may hold an observation. */
+function firstBuckets(buckets: readonly number[]): readonly number[] {
+  return Array.from({ length: 33 }, (_, bits) => {
+    const leastSeconds = bits === 0 ? 0 : 2 ** (bits - 1) / 1000;
+    const first = buckets.findIndex((bound) => bound >= leastSeconds);
+    return first === -1 ? buckets.length : first;
+  });
 }
 
 function labelText(labels: Labels): string {
@@ -217,6 +228,11 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "Duration of delivery attempts, by endpoint.",
       [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     ),
+    enqueueToDelivery: registry.histogram(
+      "hookline_enqueue_to_delivery_seconds",
+      "Time from a job's enqueue to its acceptance by an endpoint, retries and delays included, by queue; absent jobs are those whose enqueue time the backend does not tell.",
+      [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43_200, 172_800],
+    ),
     inFlight: registry.gauge("hookline_attempts_in_flight", "Attempts in flight in this process."),
     depth: registry.gauge(
       "hookline_queue_depth",
@@ -264,6 +280,10 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
     progressAge: registry.gauge(
       "hookline_worker_progress_age_seconds",
       "Time since a child's last progress, by child; of a queue's loops, the one that is silent longest.",
+    ),
+    buildInfo: registry.gauge(
+      "hookline_build_info",
+      "Always 1; version, commit and platform of the executable, and the driver in use.",
     ),
     memory: registry.gauge("hookline_process_resident_memory_bytes", "Resident memory of the process."),
     uptime: registry.gauge("hookline_process_uptime_seconds", "Time since start."),

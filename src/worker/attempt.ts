@@ -39,6 +39,7 @@ export function createAttempter(deps: AttemptDeps): Attempter {
   const inFlight = metrics.inFlight.labels();
   const durations = new Map<string, HistogramSeries>();
   const outcomes = new Map<string, Series>();
+  const latencies = new Map<string, HistogramSeries>();
 
   const count = (label: string, outcome: Outcome): void => {
     const key = `${outcome.kind} ${label}`;
@@ -56,9 +57,22 @@ export function createAttempter(deps: AttemptDeps): Attempter {
     duration.observe(outcome.durationMs / 1000);
   };
 
-  const finish = (delivery: Delivery, outcome: Outcome): Outcome => {
+  /** No clock is read for it: the attempt's start and duration are known. */
+  const countDelivered = ({ held, enqueuedAt }: Delivery, deliveredAt: number): void => {
+    if (enqueuedAt === null) return;
+    const { queue } = held.lease;
+    let latency = latencies.get(queue);
+    if (latency === undefined) {
+      latencies.set(queue, (latency = metrics.enqueueToDelivery.labels({ queue })));
+    }
+    // The backend's clock may be ahead of ours.
+    latency.observe(Math.max(0, deliveredAt - enqueuedAt) / 1000);
+  };
+
+  const finish = (delivery: Delivery, outcome: Outcome, startedAt: number): Outcome => {
     const { endpoint } = delivery;
     count(endpoint.label, outcome);
+    if (outcome.kind === "delivered") countDelivered(delivery, startedAt + outcome.durationMs);
     const level = outcome.kind === "delivered" ? "debug" : "info";
     if (level === "info" || log.level === "debug") {
       log[level]("attempt", {
@@ -81,17 +95,18 @@ export function createAttempter(deps: AttemptDeps): Attempter {
       inFlight.inc();
       const trace = isTraced() ? createAttemptTrace() : null;
       delivery.trace = trace;
+      const nowMs = deps.clock.now();
       try {
         const outcome = await sendSigned(deps.transportOf(delivery), {
           endpoint: delivery.endpoint,
           deliveryId: delivery.id,
           body: delivery.content,
-          nowMs: deps.clock.now(),
+          nowMs,
           cut,
           trace,
           ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
         });
-        return finish(delivery, outcome);
+        return finish(delivery, outcome, nowMs);
       } finally {
         inFlight.inc(-1);
       }

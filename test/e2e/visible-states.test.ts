@@ -84,12 +84,35 @@ test("a counter is there, at 0, before anything is counted; loops of a queue hav
   for (const name of counters) expect([name, text.includes(`\n${name}{`)]).toEqual([name, true]);
   const metrics = await metricsOf(server);
   expect(metrics.get('hookline_jobs_settled_total{queue="mail",disposition="dead"}')).toBe(0);
+  expect(metrics.get('hookline_enqueue_to_delivery_seconds_bucket{queue="mail",le="+Inf"}')).toBe(0);
+  expect(metrics.get('hookline_attempt_duration_seconds_count{endpoint="a"}')).toBe(0);
+  const build = [...metrics].filter(([name]) => name.startsWith("hookline_build_info{"));
+  expect(build.map(([, value]) => value)).toEqual([1]);
+  expect(build[0]?.[0]).toMatch(/version="[^"]+",commit="(?:[0-9a-f]{40})?",target="[^"]*",driver="memory"/);
   const children = [...metrics.keys()].filter((name) => name.startsWith("hookline_worker_restarts_total"));
   expect(children.filter((name) => name.includes("loop"))).toEqual([
     'hookline_worker_restarts_total{child="webhooks/loop"}',
     'hookline_worker_restarts_total{child="mail/loop"}',
   ]);
   expect([...metrics.keys()].filter((name) => /loop-\d/.test(name))).toEqual([]);
+});
+
+test("the time from enqueue to delivery counts the waits between attempts", async () => {
+  await using receiver = await startReceiver({ behaviour: (_, n) => answer(n === 1 ? 500 : 200) });
+  await using server = await startExecutable({
+    queue: { driver: "memory" },
+    webhooks: { retry: { schedule_ms: [300], jitter: 0 } },
+    endpoints: { a: { url: receiver.url, signing: "none" } },
+  });
+  await server.enqueue("webhooks", { type: "t", data: 1, endpoint: "a" });
+  const name = (part: string): string => `hookline_enqueue_to_delivery_seconds_${part}`;
+  await until(async () => (await metricsOf(server)).get(name('count{queue="webhooks"}')) === 1, {
+    what: "the delivery",
+  });
+  const metrics = await metricsOf(server);
+  expect(metrics.get(name('sum{queue="webhooks"}'))).toBeGreaterThan(0.29);
+  expect(metrics.get(name('bucket{queue="webhooks",le="0.25"}'))).toBe(0);
+  expect(metrics.get(name('bucket{queue="webhooks",le="172800"}'))).toBe(1);
 });
 
 // Finding: all endpoints' backlogs were NaN while one queue's key was broken, and its depth stood still at its last number.
