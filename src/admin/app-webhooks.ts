@@ -3,6 +3,16 @@ import { quote } from "../secrets/masked-start.ts";
 import { unnamedWebhook } from "../config/endpoint-name.ts";
 import { settingsOf, type Settings } from "../stored/entry.ts";
 import { keepReceiverSecrets, mergePatch } from "../stored/merge.ts";
+import {
+  appAnswer,
+  appExample,
+  changeAnswers,
+  changeBody,
+  changeErrors,
+  changeHeaders,
+  webhookBody,
+} from "./settings-description.ts";
+import type { Answer, RouteDescription } from "./description.ts";
 import { changeApp, dryRunParameter, noSuchApp } from "./apps.ts";
 import type { AdminDeps } from "./deps.ts";
 import type { Reply } from "./reply.ts";
@@ -21,6 +31,8 @@ export function appWebhookRoutes(deps: AdminDeps): Route[] {
       path,
       ...options,
       query,
+      body: changeBody(method, webhookBody),
+      about: () => aboutChange(method),
       async handle(request, { query: { dry_run: isDry } }) {
         const sent = method === "DELETE" ? null : await readSettings(deps, request);
         return changeWebhook(deps, request, isDry, (before, name) => {
@@ -35,6 +47,27 @@ export function appWebhookRoutes(deps: AdminDeps): Route[] {
       },
     }),
   );
+}
+
+function aboutChange(method: "PUT" | "PATCH" | "DELETE"): RouteDescription {
+  const texts = {
+    PUT: { id: "putWebhook", summary: "Add or replace a webhook of a stored app" },
+    PATCH: { id: "patchWebhook", summary: "Change a webhook of a stored app" },
+    DELETE: { id: "removeWebhook", summary: "Remove a webhook of a stored app" },
+  };
+  const bodies = {
+    PUT: { body: { url: "https://example.com/hooks/orders", event_types: ["order.*"] } },
+    PATCH: { body: { request_timeout_ms: 5000 } },
+    DELETE: {},
+  };
+  return {
+    ...texts[method],
+    details: "The answer is the app; of DELETE, too.",
+    headers: changeHeaders,
+    answers: { 200: changeAnswers("PATCH", appAnswer(), appExample)[200] as Answer },
+    errors: [...changeErrors, "no_such_app", ...(method === "PUT" ? [] : (["unknown_endpoint"] as const))],
+    example: { path: { app: "bookshop", name: "orders" }, ...bodies[method] },
+  };
 }
 
 export function noSuchWebhook(deps: AdminDeps, request: AdminRequest, name: string): RequestError {

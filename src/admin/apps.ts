@@ -4,6 +4,17 @@ import { settingsOf, type Settings, type StoredEntry } from "../stored/entry.ts"
 import { keepAppSecrets, mergePatch } from "../stored/merge.ts";
 import { entityTag, isKnownToSender, requirePrecondition } from "./conditional.ts";
 import type { AdminDeps } from "./deps.ts";
+import { pageOf } from "./answer-kinds.ts";
+import { answer, emptyAnswer, type RouteDescription } from "./description.ts";
+import {
+  appAnswer,
+  appBody,
+  appExample,
+  changeAnswers,
+  changeErrors,
+  changeHeaders,
+  patchBody,
+} from "./settings-description.ts";
 import { pageReply } from "./page.ts";
 import type { ParameterKind } from "./parameter-kind.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
@@ -56,6 +67,17 @@ export function appRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { apps: "own", queues: "none" },
       query: { limit: limitParameter(50), cursor: cursorParameter },
+      about: () => ({
+        id: "listApps",
+        summary: "List the apps, those of the configuration and those that are stored",
+        answers: {
+          200: answer("A page of those that the caller may name.", pageOf("apps", appAnswer()), {
+            apps: [appExample],
+            cursor: null,
+            complete: true,
+          }),
+        },
+      }),
       handle({ caller }, { query: page }) {
         const own = deps.live.config.apps.map(({ id }) => id);
         const stored = deps.stored.entries("app").map(({ name }) => name);
@@ -68,6 +90,18 @@ export function appRoutes(deps: AdminDeps): Route[] {
       path,
       access: "read",
       reach: { queues: "none" },
+      about: () => ({
+        id: "getApp",
+        summary: "Show one app",
+        details: "A stored one has an entity tag.",
+        headers: { "if-none-match": "Entity tag of the version that the client has." },
+        answers: {
+          200: answer("The app.", appAnswer(), appExample),
+          304: emptyAnswer("The client has this version."),
+        },
+        errors: ["no_such_app", "driver_unavailable"],
+        example: { path: { app: "bookshop" } },
+      }),
       async handle(request) {
         const id = pathParameter(request, "app");
         if (find(id) === null && deps.stored.isShared && deps.state().driverOpen) await deps.stored.look();
@@ -85,6 +119,18 @@ export function appRoutes(deps: AdminDeps): Route[] {
       path,
       ...options,
       query,
+      body: appBody,
+      about: () => ({
+        ...aboutChange("PUT"),
+        example: {
+          path: { app: "bookshop" },
+          body: {
+            key: "bookshop-key",
+            secret: "change-me",
+            webhooks: [{ name: "orders", url: "https://example.com/hooks/orders", event_types: ["order.*"] }],
+          },
+        },
+      }),
       async handle(request, { query: { dry_run: isDry } }) {
         const sent = await readSettings(deps, request);
         return changeApp(deps, request, isDry, (before, id) => {
@@ -98,6 +144,14 @@ export function appRoutes(deps: AdminDeps): Route[] {
       path,
       ...options,
       query,
+      body: patchBody,
+      about: () => ({
+        ...aboutChange("PATCH"),
+        example: {
+          path: { app: "bookshop" },
+          body: { secret: "change-me-again", previous_secrets: ["change-me"] },
+        },
+      }),
       async handle(request, { query: { dry_run: isDry } }) {
         const patch = await readSettings(deps, request);
         return changeApp(deps, request, isDry, (before, id) => {
@@ -111,6 +165,7 @@ export function appRoutes(deps: AdminDeps): Route[] {
       path,
       ...options,
       query,
+      about: () => ({ ...aboutChange("DELETE"), example: { path: { app: "bookshop" } } }),
       handle: (request, { query: { dry_run: isDry } }) =>
         changeApp(deps, request, isDry, (before, id) => {
           if (before === null) throw noSuchApp(deps, id);
@@ -118,6 +173,20 @@ export function appRoutes(deps: AdminDeps): Route[] {
         }),
     }),
   ];
+}
+
+function aboutChange(method: "PUT" | "PATCH" | "DELETE"): Omit<RouteDescription<never>, "example"> {
+  const texts = {
+    PUT: { id: "putApp", summary: "Store an app" },
+    PATCH: { id: "patchApp", summary: "Change a stored app" },
+    DELETE: { id: "removeApp", summary: "Remove a stored app" },
+  };
+  return {
+    ...texts[method],
+    headers: changeHeaders,
+    answers: changeAnswers(method, appAnswer(), appExample),
+    errors: [...changeErrors, ...(method === "PUT" ? [] : (["no_such_app"] as const))],
+  };
 }
 
 /** A stored app as it is shown; one that cannot be read has its id only. */

@@ -1,13 +1,13 @@
 import * as v from "valibot";
+import { shortListOf, text } from "./answer-kinds.ts";
+import { answer } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { problemReply } from "./problem.ts";
 import { jsonReply } from "./reply.ts";
-import { parseJsonBody, readJsonTextIfAny } from "./request.ts";
 import { RequestError } from "./request-error.ts";
-import { route, type AdminRequest, type Route } from "./route.ts";
-import { validate } from "./validate.ts";
+import { route, type Route } from "./route.ts";
 
 const reloadBody = v.optional(v.strictObject({ partial: v.optional(v.boolean("true or false"), false) }), {});
 
@@ -23,6 +23,24 @@ export function configRoutes(deps: AdminDeps): Route[] {
       path: "/v1/config",
       access: "read",
       query: { limit: shortListLimit, cursor: cursorParameter },
+      about: () => ({
+        id: "getConfig",
+        summary: "Show the configuration in force, secrets redacted",
+        answers: {
+          200: answer(
+            "Each key with its value and where that comes from.",
+            shortListOf(
+              "config",
+              v.object({
+                path: v.string(),
+                value: v.pipe(v.unknown(), v.description("Whatever the key holds.")),
+                source: text("`default`, or the file, the variable or the flag that set it."),
+              }),
+            ),
+            { config: [{ path: "queue.driver", value: "redis", source: "env QUEUE_DRIVER" }] },
+          ),
+        },
+      }),
       handle: (_request, { query }) =>
         shortListReply(
           {
@@ -38,9 +56,29 @@ export function configRoutes(deps: AdminDeps): Route[] {
       method: "POST",
       path: "/v1/config/reload",
       access: "operate",
-      async handle(request) {
+      body: reloadBody,
+      about: () => ({
+        id: "reloadConfig",
+        summary: "Read the configuration again and put it in force",
+        details:
+          "As a whole or not at all; with `partial` what needs a restart is left out. A refusal lists all issues in `issues`.",
+        answers: {
+          200: answer(
+            "It is in force.",
+            v.object({
+              status: v.picklist(["reloaded", "unchanged"]),
+              changed: v.array(text("Path of a key that differs and is in force now.")),
+              needs_restart: v.array(text("Path of a key that differs and waits for a restart.")),
+            }),
+            { status: "reloaded", changed: ["apps.0.webhooks"], needs_restart: [] },
+          ),
+        },
+        errors: ["draining", "config_refused"],
+        example: { body: { partial: false } },
+      }),
+      async handle(_request, { body }) {
         if (deps.state().draining) throw new RequestError("draining", "the process is shutting down");
-        const { partial } = await readReloadBody(deps, request);
+        const { partial } = await body();
         const { status, changed, needsRestart, issues } = await deps.reload(partial);
         if (status === "refused") {
           const error = new RequestError(
@@ -58,13 +96,6 @@ export function configRoutes(deps: AdminDeps): Route[] {
       },
     }),
   ];
-}
-
-/** The body may be left out. */
-async function readReloadBody(deps: AdminDeps, request: AdminRequest): Promise<{ partial: boolean }> {
-  const text = await readJsonTextIfAny(request, deps.live.config.server.max_body_bytes);
-  if (text === null) return { partial: false };
-  return validate(reloadBody, parseJsonBody(text), "invalid_body");
 }
 
 /** The value with every text in it masked: a second net under the redaction by key. */

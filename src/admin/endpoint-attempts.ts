@@ -1,7 +1,10 @@
+import * as v from "valibot";
 import { attemptsPerEndpoint, type LoggedAttempt } from "../endpoints/log.ts";
+import { count, text, time } from "./answer-kinds.ts";
+import { answer } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointParameter } from "./endpoint-path.ts";
-import { outcomeMembers } from "./endpoint-probe.ts";
+import { outcomeAnswer, outcomeExample, outcomeMembers } from "./endpoint-probe.ts";
 import { mayNameQueue } from "./reach.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { maskId } from "../secrets/mask-id.ts";
@@ -21,6 +24,39 @@ export function endpointAttemptRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { queues: "own" },
       query: { limit: limitParameter(20, attemptsPerEndpoint) },
+      about: () => ({
+        id: "listAttempts",
+        summary: "List the last attempts of this process at an endpoint, the newest first",
+        answers: {
+          200: answer(
+            "Those of the queues that the caller may name.",
+            v.object({
+              endpoint: text("Label of the endpoint."),
+              scope: v.literal("process"),
+              attempts: v.array(attemptAnswer()),
+            }),
+            {
+              endpoint: "shop/orders",
+              scope: "process",
+              attempts: [
+                {
+                  at: "2026-12-01T12:00:00.012Z",
+                  delivery_id: "order-17_0f3a9c21",
+                  job_id: "order-17",
+                  queue: "webhooks",
+                  attempt: 1,
+                  ...outcomeExample,
+                  next: "dead",
+                  retry_in_ms: null,
+                  dead_reason: "http_404",
+                },
+              ],
+            },
+          ),
+        },
+        errors: ["no_such_app", "unknown_endpoint"],
+        example: { path: { app: "shop", name: "orders" }, query: { limit: "5" } },
+      }),
       handle(request, { query }) {
         const endpoint = endpointParameter(deps, request);
         const made = deps.attempts
@@ -35,6 +71,22 @@ export function endpointAttemptRoutes(deps: AdminDeps): Route[] {
     }),
   ];
 }
+
+const attemptAnswer = () =>
+  v.object({
+    at: time("When it ended."),
+    delivery_id: text("The `webhook-id` that the receiver saw."),
+    job_id: v.string(),
+    queue: v.string(),
+    attempt: count("Counted from 1."),
+    ...outcomeAnswer(),
+    next: v.pipe(
+      v.picklist(["done", "retry", "dead", "released"]),
+      v.description("What became of the delivery; `released`: cut off, and ready again."),
+    ),
+    retry_in_ms: v.nullable(count("How long after its end the next attempt may begin.")),
+    dead_reason: v.nullable(v.string()),
+  });
 
 function describeAttempt(deps: AdminDeps, attempt: LoggedAttempt): Record<string, unknown> {
   const { next, outcome } = attempt;

@@ -1,10 +1,64 @@
+import * as v from "valibot";
 import { snakeKeys } from "../camel-keys.ts";
 import { redactUrl } from "../secrets/url.ts";
 import type { Endpoint, Target } from "../delivery/endpoint.ts";
 import { publicJwk } from "../delivery/signing-keys.ts";
 import type { DatedKey } from "../delivery/standard-webhooks.ts";
+import { breakerStates } from "../endpoints/breaker.ts";
+import { endpointModes } from "../endpoints/state.ts";
+import { count, scope, text, time } from "./answer-kinds.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime } from "./reply.ts";
+
+export const endpointAnswer = () =>
+  v.object({
+    app: v.nullable(text("Id of its app; null for a named endpoint.")),
+    name: v.string(),
+    label: text("What logs, metrics and dead letters call it: `app/name`, or its name alone."),
+    target: v.union([
+      v.object({ kind: v.literal("http"), url: text("Path and query cut, where they may be secret.") }),
+      v.object({
+        kind: v.literal("lambda"),
+        function: v.string(),
+        region: v.nullable(v.string()),
+        async: v.boolean(),
+      }),
+    ]),
+    mode: v.picklist(endpointModes),
+    scope,
+    breaker: v.pipe(v.picklist(breakerStates), v.description("Of this process, as all that follows.")),
+    open_until: time("When an open breaker lets one attempt through."),
+    held_ms: count("For how long its Retry-After holds it."),
+    in_flight: count("Attempts under way."),
+    window: v.nullable(count("Most that answers of 429 leave in flight; null: they limit nothing.")),
+    signing: v.array(v.picklist(["pusher", "v1", "v1a"])),
+    signing_keys: v.array(
+      v.object({
+        version: v.picklist(["v1", "v1a"]),
+        kid: v.nullable(text("As in /.well-known/hookline-keys; null for a symmetric key.")),
+        not_after: time("Not used from then on."),
+        in_use: v.boolean(),
+      }),
+    ),
+    limits: v.pipe(v.looseObject({}), v.description("Its settings in force, as in the configuration.")),
+  });
+
+export const endpointExample: v.InferInput<ReturnType<typeof endpointAnswer>> = {
+  app: "shop",
+  name: "orders",
+  label: "shop/orders",
+  target: { kind: "http", url: "https://example.com/***" },
+  mode: "enabled",
+  scope: "cluster",
+  breaker: "closed",
+  open_until: null,
+  held_ms: 0,
+  in_flight: 2,
+  window: null,
+  signing: ["pusher"],
+  signing_keys: [],
+  limits: { concurrency: null, max_attempts: 12, request_timeout_ms: 10_000 },
+};
 
 /**
  * One endpoint as the API shows it: its settings without secrets, and how it stands in this process.

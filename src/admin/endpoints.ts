@@ -1,10 +1,13 @@
+import * as v from "valibot";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { EndpointMode } from "../endpoints/state.ts";
+import { pageOf, text } from "./answer-kinds.ts";
+import { answer, type RouteDescription } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { endpointAttemptRoutes } from "./endpoint-attempts.ts";
 import { endpointParameter } from "./endpoint-path.ts";
-import { outcomeMembers, probeEndpoint } from "./endpoint-probe.ts";
-import { describeEndpoint } from "./endpoint-view.ts";
+import { outcomeAnswer, outcomeExample, outcomeMembers, probeEndpoint } from "./endpoint-probe.ts";
+import { describeEndpoint, endpointAnswer, endpointExample } from "./endpoint-view.ts";
 import { jsonReply } from "./reply.ts";
 import { pageReply } from "./page.ts";
 import { cursorParameter, limitParameter } from "./query.ts";
@@ -42,6 +45,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       path: `${path}/${verb}`,
       access: "operate",
       reach: { queues: "none" },
+      about: () => aboutSwitch(verb),
       async handle(request) {
         const endpoint = endpointParameter(deps, request);
         if (verb === "resume" && deps.gates.of(endpoint).mode === "disabled") {
@@ -67,6 +71,17 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       access: "read",
       reach: { apps: "own", queues: "none" },
       query: { limit: limitParameter(50), cursor: cursorParameter },
+      about: () => ({
+        id: "listEndpoints",
+        summary: "List the endpoints: webhooks of apps, and named ones",
+        answers: {
+          200: answer("A page of those that the caller may name.", pageOf("endpoints", endpointAnswer()), {
+            endpoints: [endpointExample],
+            cursor: null,
+            complete: true,
+          }),
+        },
+      }),
       handle: ({ caller }, { query }) =>
         pageReply(
           {
@@ -83,6 +98,13 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       path,
       access: "read",
       reach: { queues: "none" },
+      about: () => ({
+        id: "getEndpoint",
+        summary: "Show one endpoint",
+        answers: { 200: answer("The endpoint.", endpointAnswer(), endpointExample) },
+        errors: ["no_such_app", "unknown_endpoint"],
+        example: { path: { app: "shop", name: "orders" } },
+      }),
       handle: (request) => jsonReply(describe(endpointParameter(deps, request))),
     }),
     switchBy("enable"),
@@ -94,6 +116,25 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       path: `${path}/test`,
       access: "operate",
       reach: { queues: "none" },
+      about: () => ({
+        id: "testEndpoint",
+        summary: "Send one signed test delivery, now",
+        details:
+          'It goes past the queue, a pause and the breaker, and is not repeated. A webhook gets an event `hookline_test`, a named endpoint `{"type": "hookline.test"}`.',
+        answers: {
+          200: answer(
+            "What the attempt came to, a failure included.",
+            v.object({
+              endpoint: text("Label of the endpoint."),
+              delivery_id: text("The `webhook-id` it was sent under."),
+              ...outcomeAnswer(),
+            }),
+            { endpoint: "shop/orders", delivery_id: "5d2f_0f3a9c21", ...outcomeExample },
+          ),
+        },
+        errors: ["no_such_app", "unknown_endpoint"],
+        example: { path: { app: "shop", name: "orders" } },
+      }),
       async handle(request) {
         const endpoint = endpointParameter(deps, request);
         const probe = await probeEndpoint(deps, endpoint);
@@ -108,6 +149,37 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
     }),
     ...endpointAttemptRoutes(deps),
   ];
+}
+
+function aboutSwitch(verb: keyof typeof modes): RouteDescription<never> {
+  const texts = {
+    enable: [
+      "Deliver to an endpoint again",
+      "Its breaker and the hold of a Retry-After are forgotten; nothing is redriven.",
+    ],
+    disable: ["Deliver no more to an endpoint", "Its jobs become dead letters, `endpoint_disabled`."],
+    pause: ["Keep an endpoint's jobs until it is resumed", "Attempts in flight end."],
+    resume: ["Deliver to a paused endpoint again", "A disabled one is enabled instead."],
+  } as const satisfies Record<keyof typeof modes, readonly [summary: string, details: string]>;
+  const [summary, details] = texts[verb];
+  return {
+    id: `${verb}Endpoint`,
+    summary,
+    details,
+    answers: {
+      200: answer("The endpoint as it stands now.", endpointAnswer(), {
+        ...endpointExample,
+        mode: modes[verb],
+      }),
+    },
+    errors: [
+      "no_such_app",
+      "unknown_endpoint",
+      "driver_unavailable",
+      ...(verb === "resume" ? (["endpoint_disabled"] as const) : []),
+    ],
+    example: { path: { app: "shop", name: "orders" } },
+  };
 }
 
 /** The id of its app; null for a named endpoint, whose label is its name alone. */

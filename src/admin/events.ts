@@ -1,10 +1,13 @@
+import type * as v from "valibot";
 import type { App } from "../delivery/endpoint.ts";
 import { wants } from "../delivery/router.ts";
 import { readEventsRequest, type EventText } from "../jobs/events.ts";
 import { sha256Hex } from "../jobs/id.ts";
 import type { NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
-import { answerFor, lookForStored, requireIntake } from "./enqueue.ts";
+import { answer, type RouteDescription } from "./description.ts";
+import { eventsAccepted, eventsBody, eventsDiscarded } from "./job-body.ts";
+import { answerFor, intakeCodes, lookForStored, requireIntake } from "./enqueue.ts";
 import type { EventWriter } from "./event-writer.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 import { maskedStart, quote } from "../secrets/masked-start.ts";
@@ -29,6 +32,8 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
       path: "/v1/apps/:app/events",
       access: "enqueue",
       reach: { queues: "own" },
+      body: eventsBody,
+      about: aboutEvents,
       async handle(request) {
         const app = await requireApp(deps, request);
         requireIntake(deps);
@@ -64,6 +69,41 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     }),
   ];
 }
+
+const aboutEvents = (): RouteDescription<v.InferInput<typeof eventsBody>> => ({
+  id: "sendEvents",
+  summary: "Send events to an app's webhooks",
+  details:
+    "They become one job, with the time of arrival, on the queue `webhooks`, else on the first one that is not raw; with `webhooks.batching` they share it with those of other requests.",
+  headers: { "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters." },
+  answers: {
+    200: answer("The driver is `none`: they were counted and discarded.", eventsDiscarded(), {
+      accepted: 0,
+      discarded: 1,
+      reason: "queue driver is none",
+      jobs: [{ id: "0b9c1f4e8d7a", status: "discarded" }],
+      events: [{ name: "order_paid", webhooks: 1 }],
+    }),
+    202: answer("The backend has them.", eventsAccepted(), {
+      accepted: 1,
+      jobs: [{ id: "0b9c1f4e8d7a", status: "enqueued" }],
+      events: [{ name: "order_paid", webhooks: 1 }],
+    }),
+  },
+  errors: [
+    "no_such_app",
+    "format_not_accepted",
+    "no_event_queue",
+    "invalid_idempotency_key",
+    "idempotency_conflict",
+    "unsupported_by_driver",
+    ...intakeCodes,
+  ],
+  example: {
+    path: { app: "shop" },
+    body: { events: [{ name: "order_paid", channel: "orders", data: { id: 17 } }] },
+  },
+});
 
 /** `webhooks`, else the first queue; raw queues deliver bodies verbatim and take no events. */
 function eventsQueue(deps: AdminDeps): string | null {

@@ -1,14 +1,19 @@
+import * as v from "valibot";
 import { problemKinds, type Kind, type ProblemKind, type Severity } from "../problems/kinds.ts";
 import type { Problem } from "../problems/list.ts";
 import type { DriverProbe } from "./driver-probe.ts";
+import { count, text, time } from "./answer-kinds.ts";
+import { answer } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 import { withoutHosts } from "./without-hosts.ts";
 
+const statuses = ["ok", "note", "degraded", "draining", "down"] as const;
+
 /** One line of `checks` in GET /health. */
 interface Check {
-  readonly status: "ok" | "note" | "degraded" | "draining" | "down";
+  readonly status: (typeof statuses)[number];
   /** Why, in words; masked. Missing where all is well. */
   readonly detail?: string;
   /** Of a kind of problem (problems/kinds.ts); ISO time at which the first one began. */
@@ -48,6 +53,21 @@ export function healthRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
       method: "GET",
       path: "/health",
       access: "open",
+      about: () => ({
+        id: "getHealth",
+        summary: "Say how the process is",
+        answers: {
+          200: answer("`ok` or `degraded`: it works.", healthAnswer(), healthExample),
+          503: answer("`draining` or `down`.", healthAnswer(), {
+            ...healthExample,
+            status: "down",
+            checks: {
+              driver: { status: "down", detail: "the backend does not answer" },
+              loops: { status: "ok" },
+            },
+          }),
+        },
+      }),
       async handle() {
         const { all } = await checks();
         const status = overall(all);
@@ -66,6 +86,11 @@ export function healthRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
       method: "GET",
       path: "/health/live",
       access: "open",
+      about: () => ({
+        id: "getLiveness",
+        summary: "Say whether the process is alive",
+        answers: { 200: answer("It is.", v.object({ status: v.literal("ok") }), { status: "ok" }) },
+      }),
       // A supervisor past its restart intensity ends the process: whoever answers here is alive.
       handle: () => jsonReply({ status: "ok" }),
     }),
@@ -73,6 +98,18 @@ export function healthRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
       method: "GET",
       path: "/health/ready",
       access: "open",
+      about: () => ({
+        id: "getReadiness",
+        summary: "Say whether the process takes jobs",
+        answers: {
+          200: answer("It does.", v.object({ status: v.literal("ready") }), { status: "ready" }),
+          503: answer(
+            "It does not.",
+            v.object({ status: v.literal("not_ready"), reason: text("Why, in words.") }),
+            { status: "not_ready", reason: "drain: shutting down" },
+          ),
+        },
+      }),
       async handle() {
         const { all, refused } = await checks();
         const reasons = Object.entries(all)
@@ -85,6 +122,38 @@ export function healthRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
     }),
   ];
 }
+
+const healthAnswer = () =>
+  v.object({
+    status: v.picklist(statuses),
+    version: v.string(),
+    uptime_ms: count("Since the start of the process."),
+    driver: v.string(),
+    durable: v.nullable(v.pipe(v.boolean(), v.description("What was accepted outlives the process."))),
+    checks: v.pipe(
+      v.record(
+        v.string(),
+        v.object({
+          status: v.picklist(statuses),
+          detail: v.optional(text("Why, in words.")),
+          severity: v.optional(v.picklist(["error", "warning", "note"])),
+          since: v.optional(time("When the first of its problems began.")),
+          queues: v.optional(v.array(v.string())),
+          count: v.optional(count("How many endpoints.")),
+        }),
+      ),
+      v.description("`driver`, `loops`, `drain` while it shuts down, and each kind of problem that stands."),
+    ),
+  });
+
+const healthExample: v.InferInput<ReturnType<typeof healthAnswer>> = {
+  status: "ok",
+  version: "0.2.0",
+  uptime_ms: 86_400_000,
+  driver: "redis",
+  durable: true,
+  checks: { driver: { status: "ok" }, loops: { status: "ok" } },
+};
 
 /** Why the driver is not open, where a try has failed. */
 function notOpen(deps: AdminDeps): string {

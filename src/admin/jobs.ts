@@ -1,3 +1,4 @@
+import type * as v from "valibot";
 import type { Config } from "../config/schema.ts";
 import type { Live } from "../delivery/live.ts";
 import { compileRawRoutes } from "../delivery/raw-routes.ts";
@@ -6,8 +7,11 @@ import { readJobs, type Intake, type IntakeItem, type Obstacle } from "../jobs/i
 import type { DecodedJob } from "../jobs/job.ts";
 import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
+import { answer, type RouteDescription } from "./description.ts";
+import { jobsAccepted, jobsBody, jobsDiscarded } from "./job-body.ts";
 import {
   answerFor,
+  intakeCodes,
   countRejected,
   requireIntake,
   writeJobs,
@@ -49,6 +53,8 @@ export function jobRoutes(deps: AdminDeps): Route[] {
       path: "/v1/queues/:queue/jobs",
       access: "enqueue",
       reach: { apps: "own" },
+      body: jobsBody,
+      about: aboutJobs,
       async handle(request) {
         const queue = queueParameter(deps, request);
         requireIntake(deps);
@@ -91,6 +97,46 @@ export function jobRoutes(deps: AdminDeps): Route[] {
     }),
   ];
 }
+
+const aboutJobs = (): RouteDescription<v.InferInput<typeof jobsBody>> => ({
+  id: "enqueueJobs",
+  summary: "Put jobs on a queue",
+  details:
+    "Answered when the backend has them. Of an array the good ones are taken and the bad ones named; where all are bad, the answer is the error of the first.",
+  headers: { "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters." },
+  answers: {
+    200: answer("The driver is `none`: they were counted and discarded.", jobsDiscarded(), {
+      accepted: 0,
+      discarded: 1,
+      reason: "queue driver is none",
+      jobs: [{ id: "order-17", status: "discarded" }],
+    }),
+    202: answer("The backend has all of them, or some.", jobsAccepted(), {
+      accepted: 1,
+      jobs: [{ id: "order-17", status: "enqueued" }],
+    }),
+  },
+  errors: [
+    "unknown_queue",
+    "invalid_idempotency_key",
+    "idempotency_conflict",
+    "too_many_jobs",
+    "malformed",
+    "unknown_app",
+    "bad_signature",
+    "format_not_accepted",
+    "no_route",
+    "not_wanted",
+    "unsupported_by_driver",
+    ["unknown_endpoint", 422],
+    ...intakeCodes,
+  ],
+  example: {
+    path: { queue: "webhooks" },
+    headers: { "idempotency-key": "order-17" },
+    body: { type: "invoice.paid", data: { invoice: 17 }, endpoint: "billing", id: "order-17" },
+  },
+});
 
 /** Refused for what another process may have stored a moment ago. */
 function isUnknown(item: IntakeItem): boolean {

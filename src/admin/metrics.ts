@@ -1,4 +1,5 @@
 import process from "node:process";
+import * as v from "valibot";
 import { within } from "../wait.ts";
 import { problemKinds } from "../problems/kinds.ts";
 import { countByKind } from "../problems/list.ts";
@@ -13,6 +14,8 @@ import { route, type Route } from "./route.ts";
 /** Below Prometheus' default scrape timeout of 10 s, so that a hanging backend costs the depths, not the scrape. */
 const statsTimeoutMs = 2_000;
 
+const contentType = "text/plain; version=0.0.4; charset=utf-8";
+
 /** GET /metrics: every metric, with the gauges that are read rather than counted made fresh. */
 export function metricsRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
   const refresh = createRefresh(deps, probe);
@@ -21,10 +24,22 @@ export function metricsRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
       method: "GET",
       path: "/metrics",
       access: "open",
+      about: () => ({
+        id: "getMetrics",
+        summary: "Show the metrics for Prometheus",
+        answers: {
+          200: {
+            text: "All metrics, in Prometheus' text format 0.0.4.",
+            schema: v.string(),
+            contentType,
+            example: "# TYPE hookline_uptime_seconds gauge\nhookline_uptime_seconds 17\n",
+          },
+        },
+      }),
       async handle() {
         await refresh();
         const text = await deps.metrics.registry.render();
-        return textReply("text/plain; version=0.0.4; charset=utf-8", text);
+        return textReply(contentType, text);
       },
     }),
   ];

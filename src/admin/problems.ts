@@ -1,4 +1,7 @@
+import * as v from "valibot";
 import type { Problem } from "../problems/list.ts";
+import { text, time } from "./answer-kinds.ts";
+import { answer } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { isoTime, jsonReply } from "./reply.ts";
 import { limitParameter } from "./query.ts";
@@ -17,6 +20,38 @@ export function problemRoutes(deps: AdminDeps): Route[] {
       path: "/v1/problems",
       access: "read",
       query: { limit: limitParameter(1000) },
+      about: () => ({
+        id: "listProblems",
+        summary: "List what stands wrong, the gravest first",
+        answers: {
+          200: answer(
+            "The problems; an empty array where all is well.",
+            v.array(
+              v.object({
+                id: text("The same while it stands."),
+                kind: text("As in `checks` of /health, as `backend_unreachable`."),
+                severity: v.picklist(["error", "warning", "note"]),
+                object: text("The queue, endpoint or loop that it is about; empty for the process."),
+                since: time("When it began."),
+                detail: text("What is wrong."),
+                remedy: text("What to do."),
+              }),
+            ),
+            [
+              {
+                id: "snapshots_only",
+                kind: "snapshots_only",
+                severity: "note",
+                object: "",
+                since: "2026-12-01T12:00:00.000Z",
+                detail: "appendonly is no",
+                remedy: "switch the append-only file on (Redis: appendonly yes)",
+              },
+            ],
+            { "x-total-count": "How many there are." },
+          ),
+        },
+      }),
       handle(_request, { query: { limit } }) {
         const problems = deps.problems.list();
         const shown = problems.slice(0, limit).map((problem) => describe(deps, problem));

@@ -1,3 +1,6 @@
+import * as v from "valibot";
+import { time } from "./answer-kinds.ts";
+import { answer } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
 import { limitParameter } from "./query.ts";
 import { requireOpenDriver } from "./queues.ts";
@@ -19,6 +22,43 @@ export function processRoutes(deps: AdminDeps): Route[] {
       path: "/v1/processes",
       access: "read",
       query: { limit: limitParameter(1000) },
+      about: () => ({
+        id: "listProcesses",
+        summary: "List the processes that consume this backend's queues",
+        details: "On redis and redis-cluster only.",
+        answers: {
+          200: answer(
+            "The processes with their ranks.",
+            v.array(
+              v.object({
+                id: v.string(),
+                host: v.string(),
+                started_at: time("When it was started."),
+                version: v.string(),
+                rank: v.pipe(v.number(), v.description("Of its configuration: the higher, the newer.")),
+                behind: v.pipe(
+                  v.boolean(),
+                  v.description("A newer configuration is at work: it takes nothing more."),
+                ),
+                queues: v.array(v.string()),
+              }),
+            ),
+            [
+              {
+                id: "web-1-4711",
+                host: "web-1",
+                started_at: "2026-12-01T12:00:00.000Z",
+                version: "0.2.0",
+                rank: 3,
+                behind: false,
+                queues: ["webhooks"],
+              },
+            ],
+            { "x-total-count": "How many there are." },
+          ),
+        },
+        errors: ["unsupported_by_driver", "driver_unavailable"],
+      }),
       async handle(_request, { query: { limit } }) {
         const { ranks } = deps.driver;
         if (ranks === undefined) {

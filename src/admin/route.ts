@@ -47,7 +47,7 @@ export interface RouteDeclaration<Query extends QuerySchemas, Body extends BodyS
   /** The body it takes; absent: none. A handler that needs the body's own bytes reads them itself. */
   readonly body?: Body;
   /** For the API document; called when that is made, never for a request. */
-  readonly about?: () => RouteDescription<Body extends v.GenericSchema ? v.InferInput<Body> : never>;
+  readonly about: () => RouteDescription<Body extends v.GenericSchema ? v.InferInput<Body> : never>;
   /** Answers, or throws: admin/problem.ts turns what it throws into the answer. */
   handle(request: AdminRequest, input: RouteInput<Query, Body>): Reply | Promise<Reply>;
 }
@@ -59,7 +59,7 @@ export interface Route extends Omit<
 > {
   readonly query: QuerySchemas;
   readonly body: BodySchema;
-  readonly about?: () => RouteDescription;
+  readonly about: () => RouteDescription;
   /** @param input What its own schemas made of the request. */
   handle(request: AdminRequest, input: RouteInput<never, never>): Reply | Promise<Reply>;
 }

@@ -2,6 +2,16 @@ import { settingsOf, type Settings, type StoredEntry } from "../stored/entry.ts"
 import { keepReceiverSecrets, mergePatch } from "../stored/merge.ts";
 import { quote } from "../secrets/masked-start.ts";
 import { dryRunParameter } from "./apps.ts";
+import type { RouteDescription } from "./description.ts";
+import {
+  changeAnswers,
+  changeBody,
+  changeErrors,
+  changeHeaders,
+  endpointBody,
+  endpointSettingsAnswer,
+  endpointSettingsExample,
+} from "./settings-description.ts";
 import { requirePrecondition } from "./conditional.ts";
 import type { AdminDeps } from "./deps.ts";
 import { jsonReply, type Reply } from "./reply.ts";
@@ -32,6 +42,8 @@ export function storedEndpointRoutes(deps: AdminDeps): Route[] {
       path,
       ...options,
       query: { dry_run: dryRunParameter },
+      body: changeBody(method, endpointBody),
+      about: () => aboutChange(method),
       async handle(request, { query: { dry_run: isDry } }) {
         const name = namedParameter(deps, request);
         const sent = method === "DELETE" ? null : await readSettings(deps, request);
@@ -45,6 +57,28 @@ export function storedEndpointRoutes(deps: AdminDeps): Route[] {
       },
     }),
   );
+}
+
+function aboutChange(method: "PUT" | "PATCH" | "DELETE"): RouteDescription {
+  const texts = {
+    PUT: { id: "putEndpoint", summary: "Store a named endpoint" },
+    PATCH: { id: "patchEndpoint", summary: "Change a stored named endpoint" },
+    DELETE: { id: "removeEndpoint", summary: "Remove a stored named endpoint" },
+  };
+  const bodies = {
+    PUT: { body: { url: "https://example.com/billing" } },
+    PATCH: { body: { request_timeout_ms: 5000 } },
+    DELETE: {},
+  };
+  return {
+    ...texts[method],
+    details: "A webhook is changed at `/v1/apps/{app}/webhooks/{name}`.",
+    parameters: { app: "`-`: a named endpoint belongs to no app." },
+    headers: changeHeaders,
+    answers: changeAnswers(method, endpointSettingsAnswer(), endpointSettingsExample),
+    errors: [...changeErrors, "not_found", ...(method === "PUT" ? [] : (["unknown_endpoint"] as const))],
+    example: { path: { app: "-", name: "billing" }, ...bodies[method] },
+  };
 }
 
 /** The endpoint's name in a path with `-` in the app's place. */

@@ -117,8 +117,11 @@ const sharedEntries = {
   proxy: setting(v.nullable(proxyUrl), { default: null }),
 };
 
-const endpointEntries = v.strictObject(sharedEntries);
-const webhookEntries = v.strictObject({
+/** What a user writes of a named endpoint. */
+export const endpointEntries = v.strictObject(sharedEntries);
+
+/** What a user writes of a webhook. */
+export const webhookEntries = v.strictObject({
   name: setting(
     receiverName('Unique in its app. One webhook of an app may be without; it is called "webhook".'),
   ),

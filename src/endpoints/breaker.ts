@@ -4,7 +4,9 @@ import type { Starts } from "./gate.ts";
 /** When an endpoint's circuit breaker opens, and for how long (`breaker` of a webhook). */
 export type BreakerPolicy = EndpointLimits["breaker"];
 
-export type BreakerState = "closed" | "open" | "half_open";
+export const breakerStates = ["closed", "open", "half_open"] as const;
+
+export type BreakerState = (typeof breakerStates)[number];
 
 /** Why a breaker is not closed: so many of the attempts in its window failed. */
 export interface BreakerTrip {

@@ -8,7 +8,9 @@ import { createWindow, windowAnswer } from "./window.ts";
 import type { Gate, Verdict } from "./gate.ts";
 
 /** What an operator or the endpoint's own answers have made of it. */
-export type EndpointMode = "enabled" | "paused" | "disabled";
+export const endpointModes = ["enabled", "paused", "disabled"] as const;
+
+export type EndpointMode = (typeof endpointModes)[number];
 
 /** An endpoint's gate with what the admin API shows and changes. */
 export interface EndpointGate extends Gate {

@@ -67,13 +67,12 @@ export function readGenericJob(
   };
 }
 
+/** How ISO 8601 and Standard Webhooks spell a date and time. */
+export const dateTimePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+
 /** Whether a value is a date and time as ISO 8601 and Standard Webhooks write it. */
 export function isTimestamp(value: unknown): value is string {
-  return (
-    typeof value === "string" &&
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value) &&
-    !Number.isNaN(Date.parse(value))
-  );
+  return typeof value === "string" && dateTimePattern.test(value) && !Number.isNaN(Date.parse(value));
 }
 
 /** The body a receiver of a generic job gets: `{type, timestamp, data}`, data byte for byte. */

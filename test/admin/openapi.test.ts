@@ -28,6 +28,17 @@ const operations = (): { place: string; path: string; method: string; operation:
   );
 
 describe("/openapi.json", () => {
+  test("has each route, and nothing that is no route", () => {
+    const routes = admin.app.routes.map(
+      ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
+    );
+    const described = operations().map(({ place }) => place);
+    // Where this fails, look at src/admin/openapi/document.ts: it makes an operation of each route.
+    expect(described.toSorted()).toEqual(routes.toSorted());
+    const ids = operations().map(({ operation }) => operation.operationId);
+    expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
+  });
+
   test("is OpenAPI as its linter knows it", async () => {
     const config = await createConfig({
       extends: ["recommended-strict"],

@@ -4,7 +4,13 @@ import { route, type Route } from "../../src/admin/route.ts";
 import { createRouter } from "../../src/admin/router.ts";
 
 const at = (path: string, method: Route["method"] = "GET"): Route =>
-  route({ method, path, access: "open", handle: () => ({ status: 200, headers: {}, body: null }) });
+  route({
+    method,
+    path,
+    access: "open",
+    about: () => ({ id: path, summary: "Is only found", answers: {} }),
+    handle: () => ({ status: 200, headers: {}, body: null }),
+  });
 
 const find = createRouter([
   at("/health"),

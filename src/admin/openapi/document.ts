@@ -29,7 +29,7 @@ const groups: Readonly<Record<string, string>> = {
 /** The OpenAPI 3.1 document of the routes. */
 export function openApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of routes.filter(({ about }) => about !== undefined)) {
+  for (const route of routes) {
     const path = templateOf(route.path);
     (paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route);
   }
@@ -62,9 +62,7 @@ export function templateOf(path: string): string {
 }
 
 function operationOf(route: Route): Record<string, unknown> {
-  const about = route.about?.();
-  if (about === undefined)
-    throw new Error(`${route.method} ${route.path} says nothing of itself: give its route an \`about\``);
+  const about = route.about();
   const parameters = parametersOf(route, about);
   return {
     operationId: about.id,
