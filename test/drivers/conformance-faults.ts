@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { DriverUnavailableError, QueueFullError } from "../../src/errors.ts";
 import type { Disposition, Lease, NewJob, SettleResult, Settlement } from "../../src/queue/driver.ts";
+import { listedStates, type JobLists } from "../../src/queue/job-lists.ts";
 import type { Bench, Claim } from "./conformance-bench.ts";
 import { deadly, job } from "./conformance-bench.ts";
 import { seeded } from "./conformance-walk.ts";
@@ -207,7 +208,32 @@ async function walkWithFaults(bench: Bench, seed: number): Promise<void> {
     jobs.get(jobId)!.state = "ended";
   };
 
+  /** Runs or cancels some of what waits. A call that throws has changed nothing. */
+  const change = async (lists: JobLists): Promise<void> => {
+    const state = listedStates[below(listedStates.length)]!;
+    const request = { state, limit: 1 + below(10), cursor: null, maxBytes: 1_000_000 };
+    const page = await attempt("list", () => lists.page(queue, request));
+    const refs = (page?.items ?? []).filter(() => chance(0.6)).map(({ ref }) => ref);
+    const verb = chance(0.5) ? "cancel" : "run";
+    const outcomes = (await attempt(verb, () => lists[verb](queue, refs))) ?? [];
+    for (const outcome of outcomes) {
+      if (outcome.status === "failed") {
+        failedCalls += 1;
+        if (standing === null) fail(`${verb} failed while nothing was wrong: ${outcome.error.message}`);
+      }
+      if (outcome.status === "not_found") fail(`${verb}: what was just listed as ${state} is not found`);
+      if (outcome.status !== "done") continue;
+      const id = String(outcome.job.id);
+      show(id);
+      tell(id, `${verb} from ${state}`);
+      const known = jobs.get(id);
+      if (known?.state !== "inside") fail(`${id} was ${verb} though it is ${known?.state ?? "unknown"}`, id);
+      if (verb === "cancel") known!.state = "ended";
+    }
+  };
+
   const step = async (): Promise<void> => {
+    if (driver.jobs !== undefined && chance(0.15)) await change(driver.jobs);
     if (chance(0.5)) await settle();
     if (again.length > 0 && chance(0.4)) {
       const some = again;

@@ -379,6 +379,19 @@ export const jobListClaims: readonly Claim[] = [
       expect((await lists.find(bench.queue, ["theirs-1"])).jobs).toMatchObject([{ state: "leased" }]);
     },
   },
+  {
+    name: "of equal messages each ref names one",
+    needs: ["jobs", "produce"],
+    async run(bench) {
+      for (let n = 0; n < 3; n += 1) await bench.produce("same");
+      const refs = (await listAll(bench, "ready")).map(({ ref }) => ref);
+      expect(new Set(refs).size).toBe(3);
+      await bench.take();
+      const outcomes = await listsOf(bench).cancel(bench.queue, refs);
+      expect(statuses(outcomes).sort()).toEqual(["done", "done", "leased"]);
+      expect(await bench.lease()).toEqual([]);
+    },
+  },
 ];
 
 /** Who cancels, who runs and who leases at the same time: each job comes out once, or was called done and never comes. */

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import type { Disposition, Lease } from "../../src/queue/driver.ts";
+import { listedStates, type JobLists } from "../../src/queue/job-lists.ts";
 import type { Bench, Claim } from "./conformance-bench.ts";
 import { deadly, job } from "./conformance-bench.ts";
 
@@ -112,26 +113,60 @@ async function walk(bench: Bench, seed: number, steps: number): Promise<void> {
       }
       accepted += fresh.length;
       await bench.put(...fresh);
-    } else if (roll < 0.6) {
+    } else if (roll < 0.55) {
       const closed = new Set(lanes.filter(() => chance(0.5)));
       receive(await bench.lease({ max: 1 + below(10), closedKeys: closed }), closed);
-    } else if (roll < 0.9) {
+    } else if (roll < 0.82) {
       const ending = held.splice(0, below(held.length + 1));
       await settleAll(ending);
       if (settled.length > 0 && chance(0.3)) {
         const stale = settled[below(settled.length)]!;
         expect(await bench.trySettle({ verb: "ack" }, stale)).toBe("lost");
       }
-    } else if (roll < 0.95) {
+    } else if (roll < 0.86) {
       await redriveSome(1 + below(5));
-    } else if (roll < 0.98) {
+    } else if (roll < 0.89) {
       expect(await driver.extend(held, 60_000)).toEqual(held.map(() => "extended"));
+    } else if (roll < 0.99 && driver.jobs !== undefined) {
+      await change(driver.jobs);
     } else {
       const [letter] = (await driver.deadLetters(queue, { limit: 1, cursor: null })).items;
       if (letter !== undefined) {
         expect(await driver.removeDead(queue, letter.id)).toBe(true);
         know(letter.jobId).state = "removed";
       }
+    }
+  }
+
+  /** Lists a state, and runs or cancels some of what it holds. */
+  async function change(lists: JobLists): Promise<void> {
+    const state = listedStates[below(listedStates.length)]!;
+    const request = { state, limit: 1 + below(10), cursor: null, maxBytes: 1_000_000 };
+    const { items } = await lists.page(queue, request);
+    for (const one of items) {
+      const known = know(String(one.id));
+      const expected = state === "leased" || state === "parked" ? state : "available";
+      expect([one.id, known.state]).toEqual([one.id, expected]);
+      expect([one.id, one.body, one.attempts, one.key]).toEqual([
+        one.id,
+        known.body,
+        known.attempts,
+        known.key,
+      ]);
+    }
+    const some = items.filter(() => chance(0.6));
+    const verb = chance(0.5) ? "cancel" : "run";
+    const outcomes = await lists[verb](
+      queue,
+      some.map(({ ref }) => ref),
+    );
+    for (const [index, one] of some.entries()) {
+      const status = state === "leased" ? "leased" : "done";
+      expect([one.id, outcomes[index]?.status]).toEqual([one.id, status]);
+      if (state === "leased") continue;
+      const known = know(String(one.id));
+      known.state = verb === "cancel" ? "removed" : "available";
+      known.key = null;
     }
   }
 

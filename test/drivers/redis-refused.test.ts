@@ -70,6 +70,16 @@ function endings(leases: readonly Lease[]): Settlement[] {
   });
 }
 
+const anyPage = { limit: 10, cursor: null, maxBytes: 1_000_000 } as const;
+
+/** Refs of what is parked, and of one job of each other place, to be run and cancelled while the fault stands. */
+async function refsOf(driver: QueueDriver): Promise<{ parked: string[]; others: string[] }> {
+  const list = async (state: "ready" | "delayed" | "parked") =>
+    (await driver.jobs!.page("q", { ...anyPage, limit: 100, state })).items.map(({ ref }) => ref);
+  const byPlace = Map.groupBy([...(await list("ready")), ...(await list("delayed"))], (ref) => ref[0]);
+  return { parked: await list("parked"), others: [...byPlace.values()].map(([first]) => first!) };
+}
+
 /**
  * Puts jobs into every place there is, does everything there is to do while the fault stands, ends it, and takes all out.
  * Every job must come out exactly as often as it was put in.
@@ -118,6 +128,7 @@ async function account(prefix: string, fault: Fault): Promise<void> {
     const held = await driver.lease("q", wish({ max: 3, leaseMs: 1 }));
     expect(held.length).toBe(3);
     const mine = await driver.lease("q", wish({ max: 6, closedKeys: new Set(["lane"]) }));
+    const { parked, others } = await refsOf(driver);
     const settlements = endings(mine);
     let pending: readonly Settlement[] | null = settlements;
     const doubted: { id: string; key: boolean }[] = [];
@@ -162,6 +173,13 @@ async function account(prefix: string, fault: Fault): Promise<void> {
         const [letter] = letters?.items ?? [];
         if (letter !== undefined) {
           await tolerant(() => driver.redrive("q", { ids: [letter.id] }));
+        }
+        await tolerant(() => driver.jobs!.page("q", { ...anyPage, state: "ready" }));
+        await tolerant(() => driver.jobs!.find("q", ["own-1"]));
+        await tolerant(() => driver.jobs!.run("q", parked));
+        // All but the first round find them gone, or taken meanwhile.
+        for (const outcome of (await tolerant(() => driver.jobs!.cancel("q", others))) ?? []) {
+          if (outcome.status === "done") expected.delete(outcome.job.id ?? String(outcome.job.body));
         }
         await tolerant(() => driver.stats("q"));
         await tolerant(async () => driver.deadCounts?.("q"));

@@ -75,29 +75,47 @@ local function lookAtLease(job)
   answer(job, isDone and '1' or 'x', ends, item)
 end
 
+-- Looks at the list between two indexes, downwards; whether it is there.
+local function findBetween(list, job, low, high)
+  while high >= low do
+    local first = math.max(high - 31, low)
+    local items = try('LRANGE', list.key, first, high) or {}
+    for i = #items, 1, -1 do
+      local index = first + i - 1
+      if not list.used[index] and isIt(items[i], job) then
+        list.used[index], list.shift = true, tonumber(job.at) - index
+        job.index, job.item = index, items[i]
+        list.jobs[#list.jobs + 1] = job
+        answer(job, '1', 0, items[i])
+        return true
+      end
+    end
+    high = first - 1
+  end
+  return false
+end
+
 local function lookAtList(job)
   local key = listOf(job.place, job.key)
   local list = lists[key]
   if not list then
-    list = {key = key, size = try('LLEN', key) or 0, used = {}, jobs = {}, isLine = places[job.place] ~= nil}
+    list = {key = key, size = try('LLEN', key) or 0, used = {}, jobs = {}, isLine = places[job.place] ~= nil, shift = 0}
     lists[key] = list
     lists[#lists + 1] = list
   end
-  local from = math.min(tonumber(job.at), list.size - 1)
-  local stop = from - 1000
-  while from >= 0 do
-    if from <= stop then return answer(job, '~', from) end
-    local low = math.max(from - 31, 0)
-    local items = try('LRANGE', key, low, from) or {}
-    for i = #items, 1, -1 do
-      if not list.used[low + i] and isIt(items[i], job) then
-        list.used[low + i] = true
-        job.index, job.item = low + i - 1, items[i]
-        list.jobs[#list.jobs + 1] = job
-        return answer(job, '1', 0, items[i])
-      end
-    end
-    from = low - 1
+  local at = tonumber(job.at)
+  -- Jobs of one page have moved by as much as each other.
+  local guess = at - list.shift
+  if list.shift > 0 and findBetween(list, job, math.max(guess - 16, 0), math.min(guess + 15, list.size - 1)) then return end
+  local from = math.min(at, list.size - 1)
+  local stop = math.max(from - 999, 0)
+  if list.isFar then
+    if stop > 0 then return answer(job, '~', stop - 1) end
+  elseif findBetween(list, job, stop, from) then
+    return
+  elseif stop > 0 then
+    list.isFar = true
+    return answer(job, '~', stop - 1)
   end
   if job.place == 'parked' then return lookAtDelayed(job, {'0'}) end
   missing[#missing + 1] = job

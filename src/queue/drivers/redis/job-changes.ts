@@ -18,8 +18,8 @@ const operations = {
   cancel: "cancelling jobs",
 } as const satisfies Record<Verb, Operation>;
 
-/** Jobs in one script call: each may be searched for among a thousand. */
-const mostInACall = 50;
+/** Jobs in one script call. Of those that moved far one is searched for among a thousand, and the others in the next call. */
+const mostInACall = 200;
 /** A job of a list that lost more jobs than this since is not searched for. */
 const longestSearch = 100_000;
 

@@ -10,7 +10,7 @@ import { readWindow, type Mark, type Section, type WindowRequest } from "./list-
 import type { QueueLink } from "./queue-link.ts";
 
 /** So many entries at either end of a place are looked at; of parked jobs so many in all. */
-const mostAtAnEnd = 20_000;
+const mostAtAnEnd = 10_000;
 /** And so many in one call, which takes Redis a millisecond or two. */
 const mostInACall = 1_000;
 const mostFound = 200;

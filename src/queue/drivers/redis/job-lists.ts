@@ -11,8 +11,9 @@ import type { QueueLink } from "./queue-link.ts";
 /** Entries behind which a page may go on: jobs that are cancelled meanwhile leave others to go by. */
 const mostAnchors = 4;
 
-/** Jobs read at a time where some are passed over. */
+/** Jobs read at a time where some are passed over, and at most: so many cost Redis a millisecond. */
 const filteredWindow = 200;
+const mostInACall = 250;
 
 /** The parts of a list in the order in which they are shown, which is that of the lease script. */
 const readySections: readonly Section[] = [
@@ -65,7 +66,8 @@ export async function listJobs(
     const seen: JobPlace[] = [];
     for (;;) {
       // One more than is shown: a page that ends with the last job says so.
-      const count = Math.max(limit - items.length + 1, passedOver > 0 ? filteredWindow : 0);
+      const wanted = Math.max(limit - items.length + 1, passedOver > 0 ? filteredWindow : 0);
+      const count = Math.min(wanted, mostInACall);
       const left = Math.max(1, maxBytes - bytes);
       const window = await readWindow(link, section, { after, count, maxBytes: left, most: 1_000 });
       for (const { place, job } of window.jobs) {

@@ -13,28 +13,31 @@ local places = {ready = ready, claimed = claimed, own = own, children = children
 local function listOf(place, key) return places[place] or (parked .. ':' .. key) end
 
 -- Ids that are looked for, from this argument on; none: every job fits.
-local needles = {}
+local needles, needle, isSought = {}, nil, false
 local function seek(from)
   for at = from, #ARGV do
-    local id = ARGV[at]
-    needles[#needles + 1] = {id = id, quoted = '"' .. id .. '"', member = 'id"%s*:%s*"' .. string.gsub(id, '%W', '%%%0') .. '"'}
+    needles[ARGV[at]] = true
+    needle = ARGV[at]
+    isSought = true
   end
+  if #ARGV > from then needle = nil end
 end
 
--- Whether the id is the stored one, or the first part of it: that is a delivery's.
-local function isUnder(stored, id)
-  return stored == id or (#stored == #id + 9 and string.sub(stored, 1, #id + 1) == id .. '_')
-end
-
+-- Whether the stored id is one of them, or a delivery's of theirs; or a member named id, or whose name ends so, has one.
 local function fits(item)
-  if #needles == 0 then return true end
-  for i = 1, #needles do
-    local needle = needles[i]
-    local _, _, stored = string.find(string.sub(item, 1, 512), '^%S+ %d+ %d+ (%S+)\\n')
-    if stored and isUnder(stored, needle.id) then return true end
-    if string.find(item, needle.quoted, 1, true) and string.find(item, needle.member) then return true end
+  if not isSought then return true end
+  -- One id alone is first looked for as a text, which nearly every job does not hold.
+  if needle and not string.find(item, needle, 1, true) then return false end
+  local _, _, id = string.find(string.sub(item, 1, 512), '^%S+ %d+ %d+ (%S+)\\n')
+  if id and (needles[id] or (string.sub(id, -9, -9) == '_' and needles[string.sub(id, 1, -10)])) then return true end
+  local at = 1
+  while true do
+    local _, behind = string.find(item, 'id"', at, true)
+    if not behind then return false end
+    local _, last, value = string.find(item, '^%s*:%s*"([^"]*)"', behind + 1)
+    if value and needles[value] then return true end
+    at = (last or behind) + 1
   end
-  return false
 end
 
 -- Byte by byte: Lua compares texts as the server's locale would.
