@@ -18,7 +18,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { createMask } from "../../src/secrets/mask.ts";
 import { executablePath } from "../build.ts";
 import { fileOfApps, type Shape } from "./apps-parts/file.ts";
-import { cpuMs, memoryMb, startContender, type Contender } from "./redis-parts/contender.ts";
+import { cpuMs, memoryMb, startContender, type Contender } from "./parts/contender.ts";
 
 const { values } = parseArgs({
   options: {

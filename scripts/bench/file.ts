@@ -18,7 +18,7 @@ import { silentLogger } from "../../src/log.ts";
 import { createFileDriver } from "../../src/queue/drivers/file/driver.ts";
 import type { NewJob, QueueDriver } from "../../src/queue/driver.ts";
 import { executablePath } from "../build.ts";
-import { cpuMs, memoryMb, startContender, type Contender } from "./redis-parts/contender.ts";
+import { cpuMs, memoryMb, startContender, type Contender } from "./parts/contender.ts";
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +37,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const show = (value: number, digits = 0): string =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-const receiver = Bun.spawn([process.execPath, join(import.meta.dir, "redis-parts", "receiver.ts")], {
+const receiver = Bun.spawn([process.execPath, join(import.meta.dir, "parts", "receiver.ts")], {
   stdout: "pipe",
   stderr: "inherit",
 });

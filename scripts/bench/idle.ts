@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freePort, startRedis } from "../../test/support/redis-server.ts";
 import { executablePath } from "../build.ts";
-import { memoryMb, startContender, type Contender } from "./redis-parts/contender.ts";
+import { memoryMb, startContender, type Contender } from "./parts/contender.ts";
 
 const { values } = parseArgs({
   options: {

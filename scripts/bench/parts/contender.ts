@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 
 /** A process under measurement. */
 export interface Contender {
@@ -7,7 +8,10 @@ export interface Contender {
 }
 
 /** Starts a program with only these variables beside PATH. */
-export function startContender(command: readonly string[], env: Readonly<Record<string, string>>): Contender {
+export function startContender(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Contender {
   const child = Bun.spawn([...command], {
     env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...env },
     stdin: "ignore",
@@ -35,4 +39,14 @@ export function cpuMs(pid: number): number {
 export function memoryMb(pid: number, what: "VmRSS" | "VmHWM"): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
