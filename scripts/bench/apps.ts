@@ -18,7 +18,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { createMask } from "../../src/secrets/mask.ts";
 import { executablePath } from "../build.ts";
 import { fileOfApps, type Shape } from "./apps-parts/file.ts";
-import { cpuMs, memoryMb, startContender, type Contender } from "./parts/contender.ts";
+import { cpuMs, memoryMb, pause, startContender, type Contender } from "./parts/contender.ts";
+import { keepRow, median, show } from "./parts/figures.ts";
 
 const { values } = parseArgs({
   options: {
@@ -34,12 +35,6 @@ const events = Number(values.events);
 const folder = mkdtempSync(join(tmpdir(), "hookline-bench-"));
 const sizes = [1, Number(values.apps)] as const;
 const token = "bench-token-of-32-characters-xxx";
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
-const show = (value: number, digits = 0): string =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 let port = 19_640 + (process.pid % 2_000);
 function writeFileOf(apps: number): { file: string; url: string } {
@@ -192,6 +187,15 @@ try {
     );
   }
   const [one, many] = [await maskUs(1), await maskUs(sizes[1])];
+  const of = (size: number, pick: (figures: Figures) => number): number =>
+    median((found.get(size) ?? []).map(pick));
+  const large = sizes[1];
+  keepRow({
+    what: `${show(large)} apps with three webhooks each in the file`,
+    hookline: `ready after ${show(of(large, (f) => f.readyMs))} ms, ${show(of(large, (f) => f.rssMb))} MB, mask of a log line ${show(many, 1)} µs`,
+    beside: `one app: ${show(of(1, (f) => f.readyMs))} ms, ${show(of(1, (f) => f.rssMb))} MB, ${show(one, 1)} µs`,
+    ratio: "",
+  });
   console.log(
     `${"mask of a log line, µs".padEnd(32)}${cell(show(one, 1))}${cell(show(many, 1))}${cell(show(many - one, 1))}`,
   );

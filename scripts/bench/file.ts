@@ -8,8 +8,7 @@
  * receipt. The waiting jobs are written by the driver and then found by an executable: time from its spawn to ready,
  * resident memory, bytes on disk. It measures, it does not judge.
  */
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,7 +17,10 @@ import { silentLogger } from "../../src/log.ts";
 import { createFileDriver } from "../../src/queue/drivers/file/driver.ts";
 import type { NewJob, QueueDriver } from "../../src/queue/driver.ts";
 import { executablePath } from "../build.ts";
-import { cpuMs, memoryMb, startContender, type Contender } from "./parts/contender.ts";
+import { cpuMs, memoryMb, pause } from "./parts/contender.ts";
+import { keepRow, median, show } from "./parts/figures.ts";
+import { type Hookline, startHookline } from "./parts/hookline.ts";
+import { startBenchReceiver } from "./parts/receiver-client.ts";
 
 const { values } = parseArgs({
   options: {
@@ -33,16 +35,7 @@ const root = mkdtempSync(join(values.folder, "hookline-bench-file-"));
 const secret = "bench-secret-of-32-characters-xx";
 const filler = "x".repeat(300);
 const payload = `{"time_ms":1763740800000,"events":[{"name":"client_event","channel":"room","data":"${filler}"}]}`;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const show = (value: number, digits = 0): string =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-
-const receiver = Bun.spawn([process.execPath, join(import.meta.dir, "parts", "receiver.ts")], {
-  stdout: "pipe",
-  stderr: "inherit",
-});
-const receiverPort = Number(new TextDecoder().decode((await receiver.stdout.getReader().read()).value));
-const receiverUrl = `http://127.0.0.1:${receiverPort}`;
+const receiver = await startBenchReceiver();
 
 function newJob(n: number): NewJob {
   const id = `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
@@ -104,79 +97,47 @@ async function measureEnqueue(
   const { user, system } = process.cpuUsage(cpu);
   waits.sort((a, b) => a - b);
   const wait = (share: number): string => show(waits[Math.floor(waits.length * share)] ?? 0, 2);
+  keepRow({
+    what: `enqueue into the driver file, ${callers} callers, ${batch} jobs a call`,
+    hookline: `${show(total / seconds)} jobs/s, ${show((user + system) / total, 1)} µs CPU a job, p99 ${wait(0.99)} ms`,
+    beside: "",
+    ratio: "",
+  });
   console.log(
     `enqueue ${`${callers} × ${batch}`.padEnd(8)} ${show(total / seconds).padStart(9)} jobs/s, ${show((user + system) / total, 1)} µs CPU a job, wait p50 ${wait(0.5)} p99 ${wait(0.99)} ms`,
   );
 }
 
-interface Server extends Contender {
-  readonly url: string;
-  readonly startMs: number;
-}
-
-async function startServer(driver: "memory" | "file", folder: string): Promise<Server> {
-  const socket = createServer();
-  await new Promise<void>((resolve) => socket.listen(0, "127.0.0.1", resolve));
-  const { port } = socket.address() as AddressInfo;
-  await new Promise((resolve) => socket.close(resolve));
-  const file = join(root, `${port}.json`);
+async function startServer(driver: "memory" | "file", folder: string): Promise<Hookline> {
   const settings = { concurrency: 64 };
-  const webhooks = [{ name: "hook", url: `${receiverUrl}/hook`, event_types: ["client_event"] }];
-  const config = {
-    server: { port },
+  const webhooks = [{ name: "hook", url: `${receiver.url}/hook`, event_types: ["client_event"] }];
+  return startHookline(executablePath, root, {
     queue: {
       driver,
       memory: { ...settings, capacity: jobs * 2 },
       file: { ...settings, path: folder, allow_network_fs: true, min_free_mb: 1 },
     },
-    log: { level: "warn" },
     apps: [{ id: "app-1", key: "app-key", secret, webhooks }],
-  };
-  writeFileSync(file, JSON.stringify(config));
-  const url = `http://127.0.0.1:${port}`;
-  const started = performance.now();
-  const contender = startContender([executablePath, "serve", "--config", file], {});
-  for (;;) {
-    const isReady = await fetch(`${url}/health/ready`).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (isReady) return { ...contender, url, startMs: performance.now() - started };
-    if (performance.now() - started > 120_000) throw new Error("the server is not ready after two minutes");
-    await pause(5);
-  }
-}
-
-async function post(server: Server, path: string, body: unknown): Promise<void> {
-  const response = await fetch(`${server.url}/v1/queues/webhooks/${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
 }
 
 /** CPU µs of one delivery, from the resume to the last receipt. */
 async function measureDelivery(driver: "memory" | "file"): Promise<number> {
   const folder = join(root, `delivery-${Math.random()}`);
   const server = await startServer(driver, folder);
-  await post(server, "pause", {});
+  await server.post("pause", {});
   const job = { app_id: "app-1", app_key: "app-key", payload: JSON.parse(payload) as unknown };
   for (let done = 0; done < jobs; done += 1_000)
-    await post(
-      server,
+    await server.post(
       "jobs",
       Array.from({ length: 1_000 }, () => job),
     );
   const cpu = cpuMs(server.pid);
-  await post(server, "resume", {});
-  for (;;) {
-    if (Number(await (await fetch(`${receiverUrl}/count`)).text()) >= jobs) break;
-    await pause(20);
-  }
+  await server.post("resume", {});
+  await receiver.until(jobs);
   await pause(300);
   const used = (cpuMs(server.pid) - cpu) * 1_000;
-  await fetch(`${receiverUrl}/report`);
+  await receiver.take();
   await server.stop();
   return used / jobs;
 }
@@ -199,6 +160,12 @@ async function measureWaiting(total: number): Promise<void> {
     `${show(total)} waiting: ready ${show(server.startMs)} ms after the start, CPU until then ${show(cpuMs(server.pid))} ms, ` +
       `RSS ${show(memoryMb(server.pid, "VmRSS"))} MB, at most ${show(memoryMb(server.pid, "VmHWM"))} MB, ${show(bytesOf(folder) / 1e6)} MB on disk`,
   );
+  keepRow({
+    what: `${show(total)} jobs waiting in the driver file`,
+    hookline: `ready after ${show(server.startMs)} ms, at most ${show(memoryMb(server.pid, "VmHWM"))} MB, ${show(bytesOf(folder) / 1e6)} MB on disk`,
+    beside: "",
+    ratio: "",
+  });
   await server.stop();
 }
 
@@ -221,8 +188,13 @@ try {
       `delivery, round ${index + 1}: file ${show(own, 1)} µs CPU, memory ${show(memory, 1)}, ratio ${show(own / memory, 2)}`,
     );
   }
+  keepRow({
+    what: "a delivery from the driver file",
+    hookline: `${show(median(all.file), 1)} µs CPU`,
+    beside: `from memory ${show(median(all.memory), 1)} µs`,
+    ratio: `${show(median(all.file.map((own, round) => own / (all.memory[round] ?? Number.NaN))), 2)} × the CPU`,
+  });
 } finally {
-  receiver.kill();
-  await receiver.exited;
+  receiver.stop();
   rmSync(root, { recursive: true, force: true });
 }

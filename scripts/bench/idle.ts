@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freePort, startRedis } from "../../test/support/redis-server.ts";
 import { executablePath } from "../build.ts";
+import { keepRow, median, show } from "./parts/figures.ts";
 import { memoryMb, startContender, type Contender } from "./parts/contender.ts";
 
 const { values } = parseArgs({
@@ -73,12 +74,17 @@ async function measure(name: string, queue: object): Promise<string> {
   const after = cpuMs(server.pid);
   const rssMb = memoryMb(server.pid, "VmRSS");
   await server.stop();
-  const percent = (ms: number, over: number): string => `${(ms / (over * 10)).toFixed(2)} %`;
-  const median = starts.toSorted((a, b) => a - b)[Math.floor(starts.length / 2)] ?? Number.NaN;
+  const percent = (ms: number, over: number): string => `${show(ms / (over * 10), 2)} %`;
+  const cpu = `CPU ${percent(before - atStart, first)} of a core in the first ${first} s, ${percent(after - before, seconds)} in the next ${seconds} s`;
+  keepRow({
+    what: `with nothing to do, ${name}`,
+    hookline: `ready after ${show(median(starts))} ms, ${show(rssMb)} MB; ${cpu}`,
+    beside: "",
+    ratio: "",
+  });
   return (
-    `${name.padEnd(16)} ready after ${median.toFixed(0)} ms (best ${Math.min(...starts).toFixed(0)}); ` +
-    `CPU ${percent(before - atStart, first)} in the first ${first} s, ${percent(after - before, seconds)} ` +
-    `in the next ${seconds} s; RSS ${rssMb.toFixed(0)} MB`
+    `${name.padEnd(16)} ready after ${median(starts).toFixed(0)} ms (best ${Math.min(...starts).toFixed(0)}); ` +
+    `${cpu}; RSS ${rssMb.toFixed(0)} MB`
   );
 }
 

@@ -7,11 +7,13 @@
  * Three runs each, the median shown. CPU is the consumer's own; the stub and the receiver share the machine, so
  * that the numbers compare consumers and are no capacity.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { executablePath } from "../build.ts";
+import { cpuMs } from "./parts/contender.ts";
+import { keepRow, show } from "./parts/figures.ts";
 
 const { values } = parseArgs({
   options: {
@@ -62,12 +64,6 @@ async function announced(child: Bun.Subprocess<"ignore", "pipe", "inherit">): Pr
   const { value } = await reader.read();
   reader.releaseLock();
   return JSON.parse(new TextDecoder().decode(value)) as { endpoint: string };
-}
-
-/** User and system time of a process so far, in ms (proc(5): fields 14 and 15 of stat, in 1/100 s). */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 const stub = await announced(spawn([process.execPath, join(here, "sqs-stub.ts"), "0"]));
@@ -165,7 +161,16 @@ try {
   const ours = medians.get("hookline");
   for (const [name, result] of medians) {
     if (ours !== undefined && result !== ours) {
-      console.log(`hookline / ${name}: ${(ours.rate / result.rate).toFixed(2)} times as fast`);
+      const share = ours.cpu / result.cpu;
+      console.log(
+        `hookline / ${name}: ${show(share, 2)} of the CPU, ${show(ours.rate / result.rate, 2)} times as fast`,
+      );
+      keepRow({
+        what: `a message from SQS (an instant stub), beside ${name}`,
+        hookline: `${show(ours.cpu)} µs CPU, ${show(ours.rate)}/s, ${show(ours.requests / 1_000, 2)} requests`,
+        beside: `${name} ${show(result.cpu)} µs, ${show(result.rate)}/s, ${show(result.requests / 1_000, 2)} requests`,
+        ratio: `${show(share, 2)} × the CPU`,
+      });
     }
   }
 } finally {

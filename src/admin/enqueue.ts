@@ -16,7 +16,12 @@ export interface Refusal {
 }
 
 /** What the driver, or the validation before it, says of one job. */
-export type Verdict = Exclude<EnqueueResult, { status: "conflict" }> | Refusal;
+export type Verdict = Ruled & {
+  /** The id is one that hookline made up for this job: it holds nothing of the producer's. */
+  readonly isOwnId?: boolean;
+};
+
+type Ruled = Exclude<EnqueueResult, { status: "conflict" }> | Refusal;
 
 /** The errors of requireIntake and of what writes jobs. */
 export const intakeCodes = [
@@ -62,9 +67,13 @@ export async function lookForStored(deps: AdminDeps): Promise<void> {
  */
 export async function writeJobs(deps: AdminDeps, queue: string, jobs: readonly NewJob[]): Promise<Verdict[]> {
   if (jobs.length === 0) return [];
-  const results = (await deps.writes.enqueue(queue, jobs)).map((result, index) =>
-    ruleOn(result, jobs[index]),
-  );
+  const results = (await deps.writes.enqueue(queue, jobs)).map((result, index): Verdict => {
+    const job = jobs[index];
+    // Where the backend cannot deduplicate, nothing tells a producer's id from ours.
+    const isOwnId =
+      deps.driver.capabilities.dedup && job !== undefined && result.id === job.id && !hasExplicitId(job);
+    return { ...ruleOn(result, job), isOwnId };
+  });
   const counts = { enqueued: 0, duplicate: 0, discarded: 0 };
   for (const result of results) {
     if (result.status === "failed" || result.status === "refused") {
@@ -110,7 +119,8 @@ export function answerFor(
   let discarded = 0;
   const jobs = verdicts.map((verdict) => {
     const error = verdict.status === "refused" || verdict.status === "failed" ? verdict.error : null;
-    const id = verdict.id === null ? null : maskId(deps.mask, verdict.id);
+    // Masking costs more than the rest of the answer, and chance makes no secret of random digits.
+    const id = verdict.id === null || verdict.isOwnId === true ? verdict.id : maskId(deps.mask, verdict.id);
     if (error === null) {
       if (verdict.status === "discarded") discarded += 1;
       else accepted += 1;
@@ -128,7 +138,7 @@ export function answerFor(
 }
 
 /** The driver's result, a conflict said in terms of what the producer sent: an id, or an Idempotency-Key. */
-function ruleOn(result: EnqueueResult, job: NewJob | undefined): Verdict {
+function ruleOn(result: EnqueueResult, job: NewJob | undefined): Ruled {
   if (result.status !== "conflict") return result;
   const error =
     job !== undefined && hasExplicitId(job)

@@ -34,7 +34,9 @@ const found = new Response(null);
  *
  * The promise rejects with RequestError `bad_request_target` for a path that cannot be decoded.
  */
-export function createRouter(routes: readonly Route[]): (path: string) => Promise<PathMatch | null> {
+export function createRouter(
+  routes: readonly Route[],
+): (path: string) => PathMatch | null | Promise<PathMatch | null> {
   const hono = new Hono<{ Bindings: Finding }>();
   for (const one of pathsOf(routes)) {
     hono.all(one.path, (c) => {
@@ -47,14 +49,25 @@ export function createRouter(routes: readonly Route[]): (path: string) => Promis
     throw error;
   });
 
-  return async (path) => {
+  const find = async (path: string): Promise<PathMatch | null> => {
     requireDecodable(path);
     const finding: Finding = { match: null };
     const request = { method: "GET", url: `http://hookline${path}` } as Request;
     await hono.fetch(request, finding);
-    return finding.match;
+    const { match } = finding;
+    if (match !== null && path.length <= longestRemembered) {
+      if (remembered.size === mostRemembered) remembered.clear();
+      remembered.set(path, match);
+    }
+    return match;
   };
+  const remembered = new Map<string, PathMatch>();
+  return (path) => remembered.get(path) ?? find(path);
 }
+
+/** So many paths are remembered with what was found for them: a producer asks for the same few again and again. */
+const mostRemembered = 1_000;
+const longestRemembered = 200;
 
 /** The routes of each pattern, those first that Hono is to try first. */
 function pathsOf(routes: readonly Route[]): PathRoutes[] {

@@ -39,6 +39,14 @@ describe("a path", () => {
     ]);
   });
 
+  test("leads there again and again, also after thousands of others", async () => {
+    for (let n = 0; n < 2_500; n += 1) {
+      expect(await led(`/v1/queues/q${n}`)).toEqual(["/v1/queues/:queue", { queue: `q${n}` }]);
+      expect(await led("/v1/queues/mail/dead")).toEqual(["/v1/queues/:queue/dead", { queue: "mail" }]);
+      expect(await led("/nowhere")).toBeNull();
+    }
+  });
+
   test("whose segment is written out goes before a parameter, and back where it leads nowhere", async () => {
     expect(await led("/v1/queues/q/dead/redrive").then((one) => one?.[0])).toBe(
       "/v1/queues/:queue/dead/redrive",

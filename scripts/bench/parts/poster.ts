@@ -3,7 +3,7 @@
  * is measured. Environment: PORT, REQUEST (the whole request as text), REQUESTS, CONNECTIONS. Prints the seconds it took;
  * ends with 1 when an answer is no 2xx.
  */
-export {};
+import process from "node:process";
 const { PORT = "0", REQUEST = "", REQUESTS = "0", CONNECTIONS = "64" } = process.env;
 const total = Number(REQUESTS);
 let sent = 0;
