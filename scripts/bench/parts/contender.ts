@@ -4,6 +4,8 @@ import { createServer, type AddressInfo } from "node:net";
 /** A process under measurement. */
 export interface Contender {
   readonly pid: number;
+  /** Whether it has ended by itself, or was stopped. */
+  readonly hasEnded: () => boolean;
   stop(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ export function startContender(
   });
   return {
     pid: child.pid,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     async stop() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);

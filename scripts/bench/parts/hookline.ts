@@ -29,9 +29,9 @@ export async function startHookline(executable: string, folder: string, config: 
       () => false,
     );
     if (isReady) break;
-    if (performance.now() - startedAt > 60_000) {
+    if (contender.hasEnded() || performance.now() - startedAt > 60_000) {
       await contender.stop();
-      throw new Error(`${executable} is not ready after a minute (BENCH_LOG=1 shows its log)`);
+      throw new Error(`${executable} ended, or is not ready after a minute (BENCH_LOG=1 shows its log)`);
     }
     await pause(1);
   }

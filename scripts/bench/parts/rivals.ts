@@ -6,8 +6,8 @@ import type { Rival } from "./contest.ts";
 import { startHookline } from "./hookline.ts";
 import { appId, appKey, appSecret, labelOf, sockudoText, type Workload } from "./workload.ts";
 
-/** Jobs that are put in place with one command or request. */
-const together = 1_000;
+/** Jobs that are put in place with one command or request: less than 1 MB of them. */
+const together = 250;
 
 /** The bare loop: nothing is put in place. */
 export function bareLoop(receiverUrl: string, concurrency: number): Rival {

@@ -57,7 +57,7 @@ function mixed(receiverUrl: string): Workload {
     event_types: ["client_event"],
     filter,
     signing: "both",
-    signing_keys: [{ secret: standardSecret }],
+    signing_keys: [{ key: standardSecret }],
   });
   const data = "Grüße aus Köln, 東京 und Αθήνα: the quick brown fox jumps over the lazy dog. ".repeat(22);
   const payloads = ["even", "odd"].map((kind) =>
