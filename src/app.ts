@@ -23,6 +23,7 @@ import { consumingOf, createDriver } from "./queue/create-driver.ts";
 import { rankMarks } from "./queue/rank-marks.ts";
 import { retryBounds, type RetryBounds } from "./queue/retry-bounds.ts";
 import { createDrainReport, type DrainReport } from "./report.ts";
+import { createRateCounts } from "./rates.ts";
 import { createReloader, type ReloadedBy } from "./reload/reloader.ts";
 import { createFileWatch } from "./reload/watch.ts";
 import { childKind } from "./supervisor/child.ts";
@@ -183,6 +184,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   });
   const transports = createTransports({ config, mask });
   const attempts = createAttemptLog({ now: () => clock.now() });
+  const rates = createRateCounts(() => clock.now());
   const history = createHistory({ settings: () => live.config.history, now: () => clock.now() });
   const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
@@ -200,6 +202,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     for (const endpoint of [...removed, ...changed.map(({ before }) => before)]) transports.forget(endpoint);
     for (const { label } of removed) {
       attempts.forget(label);
+      rates.forget(label);
       attempter.forget(label);
     }
     if (next.directory.size > next.config.metrics.endpoint_series) return;
@@ -225,6 +228,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     attempt: (delivery, cut) => attempter.attempt(delivery, cut),
     record: (...made) => {
       attempts.record(...made);
+      rates.record(...made);
       history.record(...made);
     },
     mask,
@@ -257,6 +261,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     supervisor,
     gates,
     attempts,
+    rates,
     history,
     transportOf: (endpoint) => transports.of(endpoint),
     closing: closing.signal,

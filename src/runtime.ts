@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey } from "node:crypto";
+import * as nodeModule from "node:module";
 import process from "node:process";
 
 /** The few things that Bun and Deno do differently. */
@@ -76,4 +77,10 @@ export function createHexHmac(secret: string): HexHmac {
   if (isBun) return (body) => new Bun.CryptoHasher("sha256", secret).update(body).digest("hex");
   const key = createSecretKey(secret, "utf8");
   return (body) => createHmac("sha256", key).update(body).digest("hex");
+}
+
+/** TypeScript without its types, as JavaScript of the same statements; Bun leaves comments and spaces out too. */
+export function stripTypes(source: string): string {
+  if (isBun) return new Bun.Transpiler({ loader: "ts", minifyWhitespace: true }).transformSync(source);
+  return nodeModule.stripTypeScriptTypes(source);
 }

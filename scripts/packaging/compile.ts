@@ -7,7 +7,8 @@
  * name. RUNTIME is the Bun of the platform TARGET; without them the one that runs this goes in.
  */
 import { resolve } from "node:path";
-import { bundledPackages, licenseText, type BundledPackage } from "./licenses.ts";
+import { packagesOfPage, readPageFiles } from "../../src/dashboard/files.ts";
+import { bundledPackages, licenseText, readPackage, type BundledPackage } from "./licenses.ts";
 
 const root = resolve(import.meta.dir, "..", "..");
 
@@ -26,7 +27,10 @@ const bundling = {
 export async function findBundledPackages(): Promise<BundledPackage[]> {
   const { metafile } = await Bun.build({ ...bundling, metafile: true });
   if (metafile === undefined) throw new Error("bun wrote no metafile: the licences cannot be collected");
-  return bundledPackages(root, metafile);
+  const bundled = bundledPackages(root, metafile);
+  // Of the page they are texts to the bundler, which does not name them.
+  const ofPage = packagesOfPage.map((name) => readPackage(root, `node_modules/${name}`));
+  return [...bundled, ...ofPage.filter(({ name }) => !bundled.some((one) => one.name === name))];
 }
 
 /** Replaces src/cli/bundled-licenses.ts, which is empty in the sources, by the text of the licences. */
@@ -37,6 +41,19 @@ function fillLicenses(text: string): Bun.BunPlugin {
       build.onLoad({ filter: /\/src\/cli\/bundled-licenses\.ts$/ }, () => ({
         loader: "ts",
         contents: `export const bundledLicenses = ${JSON.stringify(text)};`,
+      }));
+    },
+  };
+}
+
+/** Replaces src/dashboard/bundled-files.ts, which is empty in the sources, by the files of the page. */
+function fillPage(files: ReadonlyMap<string, string>): Bun.BunPlugin {
+  return {
+    name: "page",
+    setup(build) {
+      build.onLoad({ filter: /\/src\/dashboard\/bundled-files\.ts$/ }, () => ({
+        loader: "ts",
+        contents: `export const bundledFiles = ${JSON.stringify([...files])};`,
       }));
     },
   };
@@ -65,6 +82,6 @@ if (import.meta.main) {
       __dirname: '"/"',
       __filename: '"/"',
     },
-    plugins: [fillLicenses(licenseText(root, await findBundledPackages()))],
+    plugins: [fillLicenses(licenseText(root, await findBundledPackages())), fillPage(readPageFiles())],
   });
 }

@@ -34,7 +34,8 @@ export function bundledPackages(root: string, report: BundleReport): BundledPack
   return packages.sort((a, b) => compare(`${a.name}@${a.version}`, `${b.name}@${b.version}`));
 }
 
-function readPackage(root: string, folder: string): BundledPackage {
+/** The package whose package.json is in this folder of the repository. */
+export function readPackage(root: string, folder: string): BundledPackage {
   const { name, version, license } = JSON.parse(
     readFileSync(join(root, folder, "package.json"), "utf8"),
   ) as Record<"name" | "version" | "license", unknown>;

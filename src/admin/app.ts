@@ -6,6 +6,7 @@ import { reencryptRoutes } from "./reencrypt.ts";
 import { rotateKeyRoutes } from "./rotate-key.ts";
 import { storedEndpointRoutes } from "./stored-endpoints.ts";
 import { configRoutes } from "./config.ts";
+import { dashboardRoutes } from "./dashboard.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -31,7 +32,7 @@ import type { Reply } from "./reply.ts";
 import { requireReach } from "./reach.ts";
 import { resendRoutes } from "./resend.ts";
 import { RequestError } from "./request-error.ts";
-import type { Route } from "./route.ts";
+import type { AdminRequest, Route } from "./route.ts";
 import { createRouter, type PathMatch } from "./router.ts";
 import { tokenRoutes } from "./token.ts";
 import { wellKnownRoutes } from "./well-known.ts";
@@ -58,7 +59,21 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
   const warning = accessWarning(host, deps.tokens.current());
   if (warning !== null) deps.log.warn(warning);
   const writer = createEventWriter(deps);
-  const routes: readonly Route[] = [...allRoutes(deps, writer), ...openApiRoutes(deps, () => routes)];
+  /** Why such a request may not read /v1; null where it may. */
+  const refusalOf = (request: AdminRequest): string | null => {
+    try {
+      authorize({ access: "read" }, request.headers, request);
+      return null;
+    } catch (error) {
+      if (error instanceof RequestError) return error.message;
+      throw error;
+    }
+  };
+  const routes: readonly Route[] = [
+    ...allRoutes(deps, writer),
+    ...openApiRoutes(deps, () => routes),
+    ...dashboardRoutes(deps, refusalOf),
+  ];
   const findRoutes = createRouter(routes);
 
   const series = new Map<string, Series>();

@@ -7,7 +7,7 @@ export function entityTag(revision: number): string {
 }
 
 /** Whether the entity tags of a header name this one; `*` names any that is there. */
-function names(header: string, tag: string | null): boolean {
+export function namesTag(header: string, tag: string | null): boolean {
   if (header.trim() === "*") return tag !== null;
   // Weak ones are compared by what they stand for: what is stored has one form only.
   return header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
@@ -23,11 +23,11 @@ export function requirePrecondition(headers: RequestHeaders, revision: number | 
   const tag = revision === null ? null : entityTag(revision);
   const now = tag === null ? "it is not there" : `it is ${tag} now`;
   const match = headers.get("if-match") ?? null;
-  if (match !== null && !names(match, tag)) {
+  if (match !== null && !namesTag(match, tag)) {
     throw new RequestError("precondition_failed", `If-Match names another version: ${now}`);
   }
   const noneMatch = headers.get("if-none-match") ?? null;
-  if (noneMatch !== null && names(noneMatch, tag)) {
+  if (noneMatch !== null && namesTag(noneMatch, tag)) {
     throw new RequestError("precondition_failed", `If-None-Match excludes this version: ${now}`);
   }
 }
@@ -35,5 +35,5 @@ export function requirePrecondition(headers: RequestHeaders, revision: number | 
 /** Whether a GET's sender has this version already (RFC 9110 §13.1.2). */
 export function isKnownToSender(headers: RequestHeaders, revision: number): boolean {
   const header = headers.get("if-none-match") ?? null;
-  return header !== null && names(header, entityTag(revision));
+  return header !== null && namesTag(header, entityTag(revision));
 }

@@ -12,6 +12,7 @@ import type { ReloadReport } from "../reload/reloader.ts";
 import type { ProblemList } from "../problems/list.ts";
 import type { QueueDriver } from "../queue/driver.ts";
 import type { SupervisorView } from "../supervisor/child.ts";
+import type { RateCounts } from "../rates.ts";
 import type { AttemptLog } from "../endpoints/log.ts";
 import type { EndpointMetricsOptions } from "../worker/endpoint-metrics.ts";
 import type { EndpointGates } from "../endpoints/registry.ts";
@@ -45,6 +46,8 @@ export interface AdminDeps {
   readonly gates: EndpointGates;
   /** The delivery log. */
   readonly attempts: Pick<AttemptLog, "list">;
+  /** How many attempts of this process went well lately. */
+  readonly rates: Pick<RateCounts, "ofQueue" | "ofEndpoint">;
   /** The deliveries of this process. */
   readonly history: Pick<History, "list" | "find" | "ids" | "recordCancelled">;
   /** What carries attempts to an endpoint, for test deliveries. */

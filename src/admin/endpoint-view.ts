@@ -6,8 +6,10 @@ import { publicJwk } from "../delivery/signing-keys.ts";
 import type { DatedKey } from "../delivery/standard-webhooks.ts";
 import { breakerStates } from "../endpoints/breaker.ts";
 import { endpointModes } from "../endpoints/state.ts";
-import { count, scope, text, time } from "./answer-kinds.ts";
+import { count, countIfTold, scope, text, time } from "./answer-kinds.ts";
 import type { AdminDeps } from "./deps.ts";
+import type { Backlog } from "./backlog.ts";
+import { describeRates, ratesAnswer, ratesExample } from "./rates-view.ts";
 import { isoTime } from "./reply.ts";
 
 export const endpointAnswer = () =>
@@ -31,6 +33,9 @@ export const endpointAnswer = () =>
     held_ms: count("For how long its Retry-After holds it."),
     in_flight: count("Attempts under way."),
     window: v.nullable(count("Most that answers of 429 leave in flight; null: they limit nothing.")),
+    waiting: countIfTold("Jobs that wait for it: parked in the backend, and in this process."),
+    oldest_waiting_age_ms: countIfTold("For how long the oldest of them waits; null where none does."),
+    rates: ratesAnswer(),
     signing: v.array(v.picklist(["pusher", "v1", "v1a"])),
     signing_keys: v.array(
       v.object({
@@ -55,6 +60,9 @@ export const endpointExample: v.InferInput<ReturnType<typeof endpointAnswer>> = 
   held_ms: 0,
   in_flight: 2,
   window: null,
+  waiting: 0,
+  oldest_waiting_age_ms: null,
+  rates: ratesExample,
   signing: ["pusher"],
   signing_keys: [],
   limits: { concurrency: null, max_attempts: 12, request_timeout_ms: 10_000 },
@@ -66,16 +74,23 @@ export const endpointExample: v.InferInput<ReturnType<typeof endpointAnswer>> = 
  * `mode` holds within `scope`; `breaker`, `open_until`, `held_ms`, `in_flight` and `window` are this process's own. `window`
  * is the most that answers of 429 leave in flight; null = they limit nothing.
  *
+ * `waiting` counts what is parked for it in the backend and what waits here; null = the backend does not tell. `rates`
+ * are this process' own.
+ *
  * @param appId Null for a named endpoint.
+ * @param backlogs What waits for each endpoint, by label; null where it is not known.
  */
 export function describeEndpoint(
   deps: AdminDeps,
   appId: string | null,
   endpoint: Endpoint,
+  backlogs: ReadonlyMap<string, Backlog> | null,
 ): Record<string, unknown> {
   const gate = deps.gates.of(endpoint);
   const keys = endpoint.standardKeys ?? [];
   const now = deps.clock.now();
+  const backlog = backlogs?.get(endpoint.label);
+  const oldest = backlog?.oldestEnqueuedAt ?? null;
   return {
     app: appId,
     name: endpoint.name,
@@ -88,6 +103,9 @@ export function describeEndpoint(
     held_ms: gate.heldMs,
     in_flight: gate.inFlight,
     window: Number.isFinite(gate.window) ? gate.window : null,
+    waiting: backlogs === null ? null : (backlog?.count ?? 0),
+    oldest_waiting_age_ms: oldest === null ? null : Math.max(0, now - oldest),
+    rates: describeRates(deps.rates.ofEndpoint(endpoint.label)),
     signing: [
       ...(endpoint.pusher === null ? [] : ["pusher"]),
       ...new Set(keys.map(({ key }) => key.version)),

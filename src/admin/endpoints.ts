@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import type { Endpoint } from "../delivery/endpoint.ts";
 import type { EndpointMode } from "../endpoints/state.ts";
+import { readBacklogs } from "./backlog.ts";
+import { attentionFirst, endpointOrder } from "./endpoint-order.ts";
 import { pageOf, text } from "./answer-kinds.ts";
 import { answer, type RouteDescription } from "./description.ts";
 import type { AdminDeps } from "./deps.ts";
@@ -36,8 +38,8 @@ const modes = {
  */
 export function endpointRoutes(deps: AdminDeps): Route[] {
   const path = "/v1/endpoints/:app/:name";
-  const describe = (endpoint: Endpoint): Record<string, unknown> =>
-    describeEndpoint(deps, appIdOf(endpoint), endpoint);
+  const describe = async (endpoint: Endpoint): Promise<Record<string, unknown>> =>
+    describeEndpoint(deps, appIdOf(endpoint), endpoint, await readBacklogs(deps));
 
   const switchBy = (verb: keyof typeof modes): Route =>
     route({
@@ -60,7 +62,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
           endpoint: endpoint.label,
           scope: deps.gates.scope,
         });
-        return jsonReply(describe(endpoint));
+        return jsonReply(await describe(endpoint));
       },
     });
 
@@ -70,7 +72,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       path: "/v1/endpoints",
       access: "read",
       reach: { apps: "own", queues: "none" },
-      query: { limit: limitParameter(50), cursor: cursorParameter },
+      query: { limit: limitParameter(50), cursor: cursorParameter, sort: endpointOrder },
       about: () => ({
         id: "listEndpoints",
         summary: "List the endpoints: webhooks of apps, and named ones",
@@ -82,16 +84,19 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
           }),
         },
       }),
-      handle: ({ caller }, { query }) =>
-        pageReply(
+      async handle({ caller }, { query }) {
+        const backlogs = await readBacklogs(deps);
+        const all = deps.gates.all().filter(({ endpoint }) => mayNameApp(caller, appIdOf(endpoint) ?? "-"));
+        return pageReply(
           {
             name: "endpoints",
-            entries: deps.gates.all().filter(({ endpoint }) => mayNameApp(caller, appIdOf(endpoint) ?? "-")),
+            entries: query.sort === "attention" ? attentionFirst(all, backlogs) : all,
             keyOf: ({ endpoint }) => JSON.stringify([appIdOf(endpoint), endpoint.name]),
-            describe: ({ endpoint }) => describe(endpoint),
+            describe: ({ endpoint }) => describeEndpoint(deps, appIdOf(endpoint), endpoint, backlogs),
           },
           query,
-        ),
+        );
+      },
     }),
     route({
       method: "GET",
@@ -105,7 +110,7 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
         errors: ["no_such_app", "unknown_endpoint"],
         example: { path: { app: "shop", name: "orders" } },
       }),
-      handle: (request) => jsonReply(describe(endpointParameter(deps, request))),
+      handle: async (request) => jsonReply(await describe(endpointParameter(deps, request))),
     }),
     switchBy("enable"),
     switchBy("disable"),

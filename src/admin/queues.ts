@@ -9,6 +9,7 @@ import { shortListReply } from "./page.ts";
 import { cursorParameter, shortListLimit } from "./query.ts";
 import { mayNameQueue } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
+import { describeRates, ratesAnswer, ratesExample } from "./rates-view.ts";
 import { pathParameter, route, type AdminRequest, type Route } from "./route.ts";
 
 const queueAnswer = () =>
@@ -23,6 +24,7 @@ const queueAnswer = () =>
     oldest_ready_age_ms: countIfTold("Since when the oldest ready job waits."),
     paused: v.boolean(),
     scope: scopeKind,
+    rates: ratesAnswer(),
   });
 
 const queueExample: v.InferInput<ReturnType<typeof queueAnswer>> = {
@@ -36,14 +38,17 @@ const queueExample: v.InferInput<ReturnType<typeof queueAnswer>> = {
   oldest_ready_age_ms: 240,
   paused: false,
   scope: "cluster",
+  rates: ratesExample,
 };
 
 /** GET /v1/queues, GET /v1/queues/{queue}, and pause and resume. */
 export function queueRoutes(deps: AdminDeps): Route[] {
   const { driver } = deps;
   const scope = driver.capabilities.pauseScope;
-  const describe = async (name: string): Promise<Record<string, unknown>> =>
-    describeQueue(name, driver.name, scope, await driver.stats(name));
+  const describe = async (name: string): Promise<Record<string, unknown>> => ({
+    ...describeQueue(name, driver.name, scope, await driver.stats(name)),
+    rates: describeRates(deps.rates.ofQueue(name)),
+  });
   const switchTo = (verb: "pause" | "resume"): Route =>
     route({
       method: "POST",

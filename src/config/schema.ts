@@ -52,6 +52,7 @@ const serverSchema = v.strictObject({
   max_body_bytes: setting(integer({ min: 1, max: 1_073_741_824 }, "Larger requests are answered 413."), {
     default: 1_048_576,
   }),
+  dashboard: setting(flag("The web page at /; false: 404 there."), { default: true }),
 });
 
 const webhooksSchema = v.strictObject({

@@ -90,6 +90,15 @@ describe("GET /v1/endpoints", () => {
       held_ms: 0,
       in_flight: 0,
       window: null,
+      waiting: 0,
+      oldest_waiting_age_ms: null,
+      rates: {
+        step_ms: 5_000,
+        ends_at: expect.any(String),
+        delivered: Array(60).fill(0),
+        failed: Array(60).fill(0),
+        dead: Array(60).fill(0),
+      },
       signing: ["pusher"],
       signing_keys: [],
       limits: {

@@ -22,6 +22,7 @@ import { openApiDocument } from "../../src/admin/openapi/document.ts";
 import { createApiCheck, type ApiDocument, type SeenAnswer } from "../support/api-check.ts";
 import { until } from "../support/until.ts";
 import type { ChildRequest, ChildStatus } from "../../src/supervisor/child.ts";
+import { createRateCounts } from "../../src/rates.ts";
 import { createAttemptLog } from "../../src/endpoints/log.ts";
 import { createBackendFaults } from "../../src/worker/backend-health.ts";
 import { createEndpointGates } from "../../src/endpoints/registry.ts";
@@ -124,6 +125,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     },
     gates,
     attempts,
+    rates: createRateCounts(() => clock.now()),
     history: createHistory({ settings: () => config.history, now: () => clock.now() }),
     transportOf: (endpoint) => setup.transport ?? transports.of(endpoint),
     closing: closing.signal,

@@ -20,6 +20,7 @@ describe("precedence", () => {
       encryption_key: null,
       previous_encryption_keys: [],
       max_body_bytes: 11,
+      dashboard: true,
     });
     expect(loaded.sourceOf("server.host")).toBe("file hookline.json");
     expect(loaded.sourceOf("server.port")).toBe("flag --set");

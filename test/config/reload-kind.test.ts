@@ -19,6 +19,7 @@ test("each key has an answer: these are live, all others need a restart", () => 
     "server.encryption_key",
     "server.previous_encryption_keys",
     "server.max_body_bytes",
+    "server.dashboard",
     "queue.queues",
     "queue.memory.concurrency",
     "queue.file.concurrency",

@@ -14,6 +14,7 @@ test("the defaults are those of contract §2", async () => {
       encryption_key: null,
       previous_encryption_keys: [],
       max_body_bytes: 1_048_576,
+      dashboard: true,
     },
     queue: {
       driver: "memory",
