@@ -47,3 +47,10 @@ function webhookOf({ url }: { readonly url: string }, number: number): object {
     ...(number === giveUp.receiver ? { retry: { max_attempts: giveUp.attempts } } : {}),
   };
 }
+
+/** As an operator changes what may be changed while it runs. */
+export function changedConfig(config: object, variant: number): object {
+  const { webhooks, ...rest } = config as { webhooks: { retry: object } };
+  const retry = { ...webhooks.retry, initial_backoff_ms: 30 + variant };
+  return { ...rest, webhooks: { ...webhooks, retry } };
+}

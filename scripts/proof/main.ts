@@ -1,9 +1,10 @@
 /**
  * Tries the promises of hookline by accident, power and malice, and counts.
  *
- * usage: scripts/prove [--faults N] [--seed S] [--driver NAME] [--minutes M] [--list]
+ * usage: scripts/prove [--faults N] [--seed S] [--driver NAME] [--minutes M] [--verbose] [--list] [--logs FOLDER]
  */
 import { parseArgs } from "node:util";
+import { keepLogsIn } from "./logs.ts";
 import { planFaults } from "./plan.ts";
 import { createRandom, seedFor } from "./random.ts";
 import { reportOf } from "./report.ts";
@@ -22,10 +23,12 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "60" },
     "every-ms": { type: "string", default: "250" },
     list: { type: "boolean", default: false },
+    logs: { type: "string" },
     verbose: { type: "boolean", default: false },
   },
 });
 
+if (values.logs !== undefined) keepLogsIn(values.logs);
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
 const chosen = worlds.filter(({ name }) => values.driver === undefined || name === values.driver);
 if (chosen.length === 0) {

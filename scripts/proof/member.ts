@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { startExecutable, token } from "../../test/support/executable.ts";
-import type { Executable } from "../../test/support/executable.ts";
+import type { Executable, StartOptions } from "../../test/support/executable.ts";
+import { keepLog } from "./logs.ts";
 import { now, pause } from "./weather.ts";
 
 /** A process that ended although nobody ended it. */
@@ -38,10 +39,14 @@ export interface MemberAnswer {
   readonly body: any;
 }
 
-const askTimeoutMs = 4_000;
+const askTimeoutMs = 2_500;
 
-/** A member with this configuration; `command` where it is not the executable that is built of these sources. */
-export function createMember(name: string, config: () => object, command?: readonly string[]): Member {
+/** A member with this configuration; `options.command` where it is not the executable that is built of these sources. */
+export function createMember(
+  name: string,
+  config: () => object,
+  options: Pick<StartOptions, "command" | "env"> = {},
+): Member {
   let server: Executable | null = null;
   let isWanted = false;
   let last: Promise<void> = Promise.resolve();
@@ -57,8 +62,12 @@ export function createMember(name: string, config: () => object, command?: reado
   };
   const watch = (started: Executable): void => {
     void started.exited.then((code) => {
+      keepLog(name, started.output());
       if (server !== started || !isWanted) return;
-      noteEnd(false, `exit ${code}\n${started.output()}`);
+      const output = started.output();
+      // Until its backend can be used a process is still starting.
+      const isAtStart = code === 78 || isWaiting(output);
+      noteEnd(isAtStart, `exit ${code}\n${output}`);
       server = null;
       // Whoever runs it starts it again, as a service manager does.
       void inTurn(launch);
@@ -68,13 +77,11 @@ export function createMember(name: string, config: () => object, command?: reado
     for (let attempt = 1; server === null; attempt += 1) {
       if (!isWanted) return;
       try {
-        server = await startExecutable(config(), {
-          waitReady: false,
-          ...(command === undefined ? {} : { command }),
-        });
+        server = await startExecutable(config(), { waitReady: false, ...options });
       } catch (error) {
-        noteEnd(true, String(error));
-        if (attempt === 50) return;
+        // A start that takes too long on a busy machine is tried again, and is no end of its own.
+        if (/ended with/.test(String(error))) noteEnd(true, String(error));
+        if (attempt === 20) return;
         await pause(200);
       }
     }
@@ -123,6 +130,12 @@ export function createMember(name: string, config: () => object, command?: reado
     },
   };
   return member;
+}
+
+function isWaiting(output: string): boolean {
+  return (
+    output.includes("nothing is consumed until") && !output.includes("the backend can be used; consuming")
+  );
 }
 
 /** What a process holds. */

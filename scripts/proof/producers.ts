@@ -1,6 +1,6 @@
 import { app, eventFor, giveUp, receiverCount } from "./app.ts";
 import type { Book, BookedJob } from "./book.ts";
-import type { Member } from "./member.ts";
+import type { Member, MemberAnswer } from "./member.ts";
 import type { Random } from "./random.ts";
 import { doomed } from "./receivers.ts";
 import { now, pause } from "./weather.ts";
@@ -14,19 +14,37 @@ export interface Door {
 }
 
 /** The events of a job, one for each receiver that wants it. */
-export function eventsOf(job: BookedJob): { name: string; channel: string }[] {
+export function eventsOf(job: BookedJob): { name: string; channel: string; data: string }[] {
   const isDoomed = job.door.endsWith(doomed);
   return job.receivers.map((receiver) => ({
     name: eventFor(receiver),
     channel: `${isDoomed ? doomed : "n"}-${job.n}`,
+    // Some are large, so that journals grow and answers come in several packets.
+    data: "x".repeat(job.n % 8 === 0 ? 8_000 : 20),
   }));
+}
+
+/** As Sockudo v2 to v4 writes it, without an id. */
+export function sockudoJob(job: BookedJob): string {
+  return JSON.stringify({
+    app_key: app.key,
+    app_id: app.id,
+    app_secret: app.secret,
+    payload: { time_ms: Date.now(), events: eventsOf(job) },
+    original_signature: "shop:n:to",
+  });
 }
 
 /** How often a producer sends again what nobody has confirmed. */
 const mostTries = 60;
 
-/** POST /v1/queues/webhooks/jobs, with ids: sent again under the same id until it is confirmed. */
-export function httpDoor(book: Book, members: readonly Member[], random: Random, group = false): Door {
+/** POST /v1/queues/webhooks/jobs, with ids; where `sendsAgain`, under the same ids until they are confirmed. */
+export function httpDoor(
+  book: Book,
+  members: readonly Member[],
+  random: Random,
+  { isGrouped = false, sendsAgain = true } = {},
+): Door {
   return {
     name: "http",
     async send(jobs) {
@@ -34,11 +52,11 @@ export function httpDoor(book: Book, members: readonly Member[], random: Random,
         id: `p-${job.n}`,
         app_id: app.id,
         payload: { time_ms: Date.now(), events: eventsOf(job) },
-        ...(group ? { group: job.group, deduplication_id: `p-${job.n}` } : {}),
+        ...(isGrouped ? { group: job.group, deduplication_id: `p-${job.n}` } : {}),
       }));
-      await untilConfirmed(book, jobs, random.pick(members), (member) =>
-        member.ask("POST", "/v1/queues/webhooks/jobs", body),
-      );
+      const member = random.pick(members);
+      const ask = (): Promise<MemberAnswer> => member.ask("POST", "/v1/queues/webhooks/jobs", body);
+      await untilConfirmed(book, jobs, sendsAgain ? mostTries : 1, ask);
     },
     close: () => Promise.resolve(),
   };
@@ -50,15 +68,10 @@ export function eventsDoor(book: Book, members: readonly Member[], random: Rando
     name: "events",
     async send(jobs) {
       for (const job of jobs) {
-        await untilConfirmed(book, [job], random.pick(members), (member) =>
-          member.ask(
-            "POST",
-            `/v1/apps/${app.id}/events`,
-            { events: eventsOf(job) },
-            {
-              "idempotency-key": `e-${job.n}`,
-            },
-          ),
+        const member = random.pick(members);
+        const path = `/v1/apps/${app.id}/events`;
+        await untilConfirmed(book, [job], mostTries, () =>
+          member.ask("POST", path, { events: eventsOf(job) }, { "idempotency-key": `e-${job.n}` }),
         );
       }
     },
@@ -69,12 +82,12 @@ export function eventsDoor(book: Book, members: readonly Member[], random: Rando
 async function untilConfirmed(
   book: Book,
   jobs: readonly BookedJob[],
-  member: Member,
-  ask: (member: Member) => Promise<{ status: number; body: unknown }>,
+  mostTries: number,
+  ask: () => Promise<{ status: number; body: unknown }>,
 ): Promise<void> {
   for (let tries = 0; tries < mostTries; tries += 1) {
     try {
-      const { status, body } = await ask(member);
+      const { status, body } = await ask();
       if (status === 202) {
         const at = now();
         const each = (body as { jobs?: { status: string }[] }).jobs ?? [];
@@ -111,19 +124,25 @@ export function drawReceivers(random: Random): number[] {
   return [0, 1, 2].map((step) => (first + step) % receiverCount);
 }
 
-export function produce(
-  book: Book,
-  door: Door,
-  random: Random,
-  options: { readonly groups: number; readonly pauseMs: number; readonly perSend: number },
-): Producing {
+export interface ProducingOptions {
+  /** Which producer it is: groups are one producer's, so that their order is known. */
+  readonly number: number;
+  /** Groups that it sends to; 0 where the backend keeps no order. */
+  readonly groups: number;
+  /** Mean time between two of its requests. */
+  readonly pauseMs: number;
+  /** Most jobs of a request. */
+  readonly perSend: number;
+}
+
+export function produce(book: Book, door: Door, random: Random, options: ProducingOptions): Producing {
   const end = new AbortController();
   const run = async (): Promise<void> => {
     while (!end.signal.aborted) {
       await pause(options.pauseMs * (0.5 + random.next()));
       if (book.outstanding > mostOutstanding) continue;
       const count = random.whole(1, options.perSend);
-      const jobs = Array.from({ length: count }, () => makeJob(book, door, random, options.groups));
+      const jobs = Array.from({ length: count }, () => makeJob(book, door, random, options));
       await door.send(jobs);
     }
   };
@@ -137,8 +156,8 @@ export function produce(
   };
 }
 
-function makeJob(book: Book, door: Door, random: Random, groups: number): BookedJob {
-  const group = groups === 0 ? null : `g-${random.whole(1, groups)}`;
+function makeJob(book: Book, door: Door, random: Random, { number, groups }: ProducingOptions): BookedJob {
+  const group = groups === 0 ? null : `producer-${number}-${random.whole(1, groups)}`;
   if (random.chance(0.03)) return book.add(`${door.name} ${doomed}`, [giveUp.receiver], group);
   return book.add(door.name, drawReceivers(random), group);
 }

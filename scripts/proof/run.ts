@@ -47,6 +47,8 @@ export async function tryWorld(world: World, options: RunOptions): Promise<RunRe
   const random = createRandom(seed);
   const lag = watchLag();
   await Promise.all(world.members.map((member) => member.start()));
+  const [refused] = world.members.flatMap(({ ownEnds }) => ownEnds);
+  if (refused !== undefined) throw new Error(`${refused.member} does not start:\n${refused.output}`);
   await world.clear();
   await untilReady(world);
   await sendCalmly(world, 40);
@@ -54,11 +56,13 @@ export async function tryWorld(world: World, options: RunOptions): Promise<RunRe
 
   const plan = planFaults(world.kinds, options);
   // A producer that waits for an answer sends nothing else: several of each, so that there is always something to do.
-  const producers = [...world.doors, ...world.doors, ...world.doors].map((door) =>
+  const producers = [...world.doors, ...world.doors, ...world.doors].map((door, number) =>
     produce(world.book, door, createRandom(random.whole(0, 2 ** 31)), {
+      number,
       groups: world.groups,
       pauseMs: 100,
-      perSend: 4,
+      // Of several that are refused in part, the later ones could come first.
+      perSend: world.groups > 0 ? 1 : 4,
     }),
   );
   const past = await letLoose(plan, world.kinds, { untilMs: options.untilMs, onFault: onLine });

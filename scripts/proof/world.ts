@@ -23,6 +23,8 @@ export interface World {
   readonly doors: readonly Door[];
   /** Groups that keep order; 0 where the backend keeps none. */
   readonly groups: number;
+  /** Attempts are counted in the backend, over all processes. */
+  readonly countsAttemptsForAll: boolean;
   readonly kinds: readonly FaultKind[];
   /** Undoes what a fault may have left: everything is reachable, every receiver is well, every process runs. */
   clear(): Promise<void>;
@@ -31,5 +33,7 @@ export interface World {
   dead(): Promise<ProofDead[]>;
   /** Connections of the processes to the backend; null where there are none to count. */
   connections(): number | null;
+  /** How many more there may be in the end than at the start. */
+  readonly moreConnections: number;
   close(): Promise<void>;
 }

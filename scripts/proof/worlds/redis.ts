@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { startRedis } from "../../../test/support/redis-server.ts";
-import { app, concurrency, configFor } from "../app.ts";
+import { changedConfig, concurrency, configFor } from "../app.ts";
 import type { Book } from "../book.ts";
 import { calmReceivers, deadAt, layGround, queuedAt } from "../common-world.ts";
 import { networkFaults } from "../faults/network.ts";
@@ -9,7 +9,7 @@ import { receiverFaults } from "../faults/receiver.ts";
 import { redisFaults } from "../faults/redis.ts";
 import { createMember } from "../member.ts";
 import type { Member } from "../member.ts";
-import { eventsDoor, eventsOf, httpDoor } from "../producers.ts";
+import { eventsDoor, httpDoor, sockudoJob } from "../producers.ts";
 import type { Door } from "../producers.ts";
 import type { Random } from "../random.ts";
 import { openTcpPath } from "../tcp-path.ts";
@@ -34,7 +34,7 @@ export async function createRedisWorld(random: Random, processes = 2): Promise<W
   const paths = await Promise.all(Array.from({ length: processes }, () => openTcpPath(server.port)));
   const changed = new Map<number, number>();
   const members = paths.map((path, index) =>
-    createMember(`process ${index}`, () =>
+    createMember(`redis process ${index}`, () =>
       changedConfig(
         configFor(ground.receivers, {
           driver: "redis",
@@ -63,6 +63,7 @@ export async function createRedisWorld(random: Random, processes = 2): Promise<W
     receivers,
     inFlight: ground.inFlight,
     groups: 0,
+    countsAttemptsForAll: true,
     doors: [httpDoor(book, members, random), eventsDoor(book, members, random), rpushDoor(book, server.port)],
     kinds: [
       ...processFaults(members, variants),
@@ -77,6 +78,7 @@ export async function createRedisWorld(random: Random, processes = 2): Promise<W
     },
     queued: () => queuedAt(members[0] as Member),
     dead: () => deadAt(members[0] as Member),
+    moreConnections: 2,
     connections: () => paths.reduce((sum, path) => sum + path.open, 0),
     async close() {
       await Promise.all([...doors, ...members].map((each) => each.close()));
@@ -85,13 +87,6 @@ export async function createRedisWorld(random: Random, processes = 2): Promise<W
       await ground.close();
     },
   };
-}
-
-/** As an operator changes what may be changed while it runs. */
-export function changedConfig(config: object, variant: number): object {
-  const { webhooks, ...rest } = config as { webhooks: { retry: object } };
-  const retry = { ...webhooks.retry, initial_backoff_ms: 30 + variant };
-  return { ...rest, webhooks: { ...webhooks, retry } };
 }
 
 /** RPUSH as Sockudo v2 to v4 does it, without ids. What was not confirmed is not pushed again: it may be there. */
@@ -109,17 +104,8 @@ function rpushDoor(book: Book, port: number): Door {
   return {
     name: "rpush",
     async send(jobs) {
-      const bodies = jobs.map((job) =>
-        JSON.stringify({
-          app_key: app.key,
-          app_id: app.id,
-          app_secret: app.secret,
-          payload: { time_ms: Date.now(), events: eventsOf(job) },
-          original_signature: "shop:n:to",
-        }),
-      );
       try {
-        await client.rpush(ready, ...bodies);
+        await client.rpush(ready, ...jobs.map(sockudoJob));
       } catch {
         return;
       }
