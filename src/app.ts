@@ -64,6 +64,8 @@ export interface Hookline {
   reload(by: ReloadedBy): Promise<void>;
   /** Drains within `shutdown_timeout_ms` and closes; `now` aborts what is in flight at once. Safe to call twice. */
   stop(options?: { readonly now?: boolean }): Promise<DrainReport>;
+  /** What the API takes and answers: the text of GET /openapi.json. */
+  openApi(): Promise<string>;
   /** Resolves when the process must end with exit code 1: restart intensity, or the driver's refusal after start. */
   readonly failed: Promise<Error>;
 }
@@ -414,6 +416,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       return { url: server.url };
     },
     reload,
+    openApi: () => admin.openApi(),
     stop(options) {
       if (options?.now === true) hurry.abort();
       stopping ??= stop();

@@ -24,7 +24,7 @@ import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
 import { audited, isChange } from "./audit.ts";
 import { processRoutes } from "./processes.ts";
-import { openApiRoutes } from "./openapi.ts";
+import { createOpenApi, openApiRoutes } from "./openapi.ts";
 import { readQuery } from "./query.ts";
 import { readBody } from "./read-body.ts";
 import { queueRoutes } from "./queues.ts";
@@ -44,6 +44,8 @@ export interface AdminApp {
   readonly routes: readonly Route[];
   /** Answers one request; never rejects. */
   answer(incoming: Incoming): Promise<Reply>;
+  /** The text of GET /openapi.json. */
+  openApi(): Promise<string>;
   /** Writes the events that still wait for their batch; for shutdown, once requests are refused. */
   flush(): Promise<void>;
 }
@@ -69,9 +71,10 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
       throw error;
     }
   };
+  const openApi = createOpenApi(() => routes, deps.version);
   const routes: readonly Route[] = [
     ...allRoutes(deps, writer),
-    ...openApiRoutes(deps, () => routes),
+    ...openApiRoutes(openApi),
     ...dashboardRoutes(deps, refusalOf),
   ];
   const findRoutes = createRouter(routes);
@@ -137,6 +140,7 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
       count(match?.routes.path ?? "unknown", reply.status);
       return incoming.method === "HEAD" ? { ...reply, body: null } : reply;
     },
+    openApi,
     flush: () => writer.flush(),
   };
 }

@@ -1,16 +1,28 @@
 import * as v from "valibot";
 import { answer } from "./description.ts";
-import type { AdminDeps } from "./deps.ts";
 import { textReply } from "./reply.ts";
 import { route, type Route } from "./route.ts";
 
 /**
- * GET /openapi.json: what this API takes and answers (OpenAPI 3.1), made from the routes when it is first asked for.
+ * The text of the API's document (OpenAPI 3.1), made from the routes when it is first asked for.
+ *
+ * What makes it is loaded then, too: the start must be quick.
+ */
+export function createOpenApi(routes: () => readonly Route[], version: string): () => Promise<string> {
+  let text: Promise<string> | null = null;
+  const make = async (): Promise<string> => {
+    const { openApiDocument } = await import("./openapi/document.ts");
+    return JSON.stringify(openApiDocument(routes(), version));
+  };
+  return () => (text ??= make());
+}
+
+/**
+ * GET /openapi.json: what this API takes and answers.
  *
  * Anyone may read it: it is the same wherever this version runs.
  */
-export function openApiRoutes(deps: AdminDeps, routes: () => readonly Route[]): Route[] {
-  let text: Promise<string> | null = null;
+export function openApiRoutes(text: () => Promise<string>): Route[] {
   return [
     route({
       method: "GET",
@@ -18,7 +30,7 @@ export function openApiRoutes(deps: AdminDeps, routes: () => readonly Route[]): 
       access: "open",
       about: () => ({
         id: "getOpenApi",
-        summary: "This document",
+        summary: "Show this document",
         answers: {
           200: answer(
             "The OpenAPI document of this version.",
@@ -27,16 +39,7 @@ export function openApiRoutes(deps: AdminDeps, routes: () => readonly Route[]): 
           ),
         },
       }),
-      async handle() {
-        text ??= makeText(routes(), deps.version);
-        return textReply("application/json", await text);
-      },
+      handle: async () => textReply("application/json", await text()),
     }),
   ];
-}
-
-/** Loaded here and not at the start, which must be quick. */
-async function makeText(routes: readonly Route[], version: string): Promise<string> {
-  const { openApiDocument } = await import("./openapi/document.ts");
-  return JSON.stringify(openApiDocument(routes, version));
 }

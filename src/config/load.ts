@@ -69,15 +69,29 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const ofEnv = [...fromEnv.warnings, ...(ofCertificates === null ? [] : [ofCertificates])];
   // What the parts say of each other counts once all of them are sound.
   if (!checked.ok) throw new ConfigError(checked.issues, ofEnv);
-  const sourceOf = (path: string): string => layers.sourceOf(path.split("."));
   return {
-    config: checked.config,
+    ...describeLoaded(layers, checked.config),
     file,
     files: [name.path, ...fromEnv.files.map((one) => resolve(one))],
-    sourceOf,
-    entries: () => configEntries(checked.config, sourceOf),
-    eachEntry: () => eachConfigEntry(checked.config, sourceOf),
     warnings: [...ofEnv, ...checked.warnings],
+  };
+}
+
+/** The defaults alone, as if there were neither file nor environment nor flags. */
+export function loadDefaults(): LoadedConfig {
+  const layers = createLayers();
+  const checked = check(layers, false, []);
+  if (!checked.ok) throw new ConfigError(checked.issues);
+  return { ...describeLoaded(layers, checked.config), file: null, files: [], warnings: [] };
+}
+
+function describeLoaded(layers: Layers, config: Config): Omit<LoadedConfig, "file" | "files" | "warnings"> {
+  const sourceOf = (path: string): string => layers.sourceOf(path.split("."));
+  return {
+    config,
+    sourceOf,
+    entries: () => configEntries(config, sourceOf),
+    eachEntry: () => eachConfigEntry(config, sourceOf),
     receivers: createReceiverCheck(layers.tree),
   };
 }
