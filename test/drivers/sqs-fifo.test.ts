@@ -70,6 +70,34 @@ describe("order", () => {
     expect(await lease(driver)).toEqual([]);
   });
 
+  test("an entry that SQS fails is not sent behind its successors, nor what follows in later batches", async () => {
+    const driver = await open();
+    const failsOnce = new Set(["a1"]);
+    model.faults.failEntry = (_action, entry) =>
+      failsOnce.delete(String(entry["MessageBody"])) ? "InternalError" : null;
+    // Three batches: a1 fails in the first one, in which a2 is taken.
+    const results = await driver.enqueue("webhooks", [...jobs("a", 12), ...jobs("b", 12)]);
+    expect(results.map(({ status }) => status)).toEqual([
+      ...["enqueued", "failed", ...Array.from({ length: 8 }, () => "enqueued"), "failed", "failed"],
+      ...Array.from({ length: 12 }, () => "enqueued"),
+    ]);
+    const behind = results[10];
+    expect(behind?.status === "failed" ? behind.error.message : "").toContain("before it in group a");
+    expect(contents().filter((body) => body.startsWith("a"))).toEqual(
+      [0, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `a${n}`),
+    );
+  });
+
+  test("an entry that SQS fails is repeated while nothing of its group has come behind it", async () => {
+    const driver = await open();
+    const failsOnce = new Set(["a2", "b0"]);
+    model.faults.failEntry = (_action, entry) =>
+      failsOnce.delete(String(entry["MessageBody"])) ? "InternalError" : null;
+    const results = await driver.enqueue("webhooks", [...jobs("b", 1), ...jobs("a", 3)]);
+    expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => "enqueued"));
+    expect(contents().filter((body) => body.startsWith("a"))).toEqual(["a0", "a1", "a2"]);
+  });
+
   test("a successor follows when its predecessor's delete is confirmed, and not before", async () => {
     const driver = await open();
     await driver.enqueue("webhooks", jobs("a", 2));

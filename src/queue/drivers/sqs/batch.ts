@@ -5,7 +5,11 @@ import type { EntryResult } from "./api.ts";
 export const maxEntries = 10;
 
 /** An entry's result, or the error of the whole call it went with: its fate is not known. */
-export type BatchResult = EntryResult | { readonly status: "unknown"; readonly error: unknown };
+export type BatchResult =
+  | EntryResult
+  | { readonly status: "unknown"; readonly error: unknown }
+  /** It was not sent, because one before it in its group was not taken. */
+  | { readonly status: "behind"; readonly group: string };
 
 export interface BatchOptions<T> {
   /** Bytes of an item, where a batch has a limit for their sum. */
@@ -13,6 +17,11 @@ export interface BatchOptions<T> {
   readonly maxBytes?: number;
   /** One call after the other, for the order of FIFO queues; else up to eight at once. */
   readonly inOrder?: boolean;
+  /**
+   * The group whose order is kept; null: none. An entry that failed is not repeated once one behind it in its group was
+   * taken, and of a group of which one was not taken nothing more is sent.
+   */
+  readonly groupOf?: (item: T) => string | null;
   /** Repetitions of single failed entries. */
   readonly repeats?: number;
 }
@@ -33,7 +42,28 @@ export async function inBatches<T>(
 ): Promise<BatchResult[]> {
   const results: BatchResult[] = Array.from({ length: items.length });
   const batches = split(items, options);
-  const run = async (indexes: readonly number[]): Promise<void> => {
+  const groupOf = (index: number): string | null => options.groupOf?.(items[index] as T) ?? null;
+  const stopped = new Set<string>();
+  /** Whether one behind it in its group was taken, or may have been: sent now, it would come after that. */
+  const isOvertaken = (index: number, batch: readonly number[]): boolean => {
+    const group = groupOf(index);
+    if (group === null) return false;
+    return batch.some((other) => other > index && groupOf(other) === group && isPerhapsTaken(results[other]));
+  };
+  const run = async (batch: readonly number[]): Promise<void> => {
+    const indexes = batch.filter((index) => {
+      const group = groupOf(index);
+      if (group === null || !stopped.has(group)) return true;
+      results[index] = { status: "behind", group };
+      return false;
+    });
+    await send(indexes);
+    for (const index of indexes) {
+      const group = groupOf(index);
+      if (group !== null && results[index]?.status !== "ok") stopped.add(group);
+    }
+  };
+  const send = async (indexes: readonly number[]): Promise<void> => {
     let left = indexes;
     for (let repeat = 0; left.length > 0; repeat += 1) {
       if (repeat > 0) await sleep(50 * 2 ** repeat);
@@ -45,7 +75,7 @@ export async function inBatches<T>(
         results[index] = answers[at] ?? { status: "failed", code: "NoAnswer" };
       }
       if (repeat >= (options.repeats ?? 2)) return;
-      left = left.filter((index) => results[index]?.status === "failed");
+      left = left.filter((index) => results[index]?.status === "failed" && !isOvertaken(index, indexes));
     }
   };
   if (options.inOrder === true) for (const batch of batches) await run(batch);
@@ -57,6 +87,10 @@ export async function inBatches<T>(
     await Promise.all(Array.from({ length: Math.min(parallelCalls, batches.length) }, worker));
   }
   return results;
+}
+
+function isPerhapsTaken(result: BatchResult | undefined): boolean {
+  return result?.status === "ok" || result?.status === "unknown";
 }
 
 async function attempt<T>(

@@ -5,11 +5,8 @@ import { messageBytes } from "./body.ts";
 import { sqsMaxBytes } from "./queue.ts";
 import { sendAll } from "./send.ts";
 
-/** What became of a message; `behind` = it was not sent, because one before it in its group was not. */
-export type OrderedResult = BatchResult | { readonly status: "behind"; readonly group: string };
-
 /** Sends messages; one result each, in order. */
-export type OrderedSend = (messages: readonly OutgoingMessage[]) => Promise<OrderedResult[]>;
+export type OrderedSend = (messages: readonly OutgoingMessage[]) => Promise<BatchResult[]>;
 
 /**
  * Sends messages to a queue so that each FIFO group keeps its order: after one that could not be sent, or of which
@@ -23,7 +20,7 @@ export function createOrderedSend(api: SqsApi, queue: QueueRef): OrderedSend {
   const stopped = new Set<string>();
 
   return async (messages) => {
-    const results: OrderedResult[] = Array.from({ length: messages.length });
+    const results: BatchResult[] = Array.from({ length: messages.length });
     let left = [...messages.entries()];
     while (left.length > 0) {
       const { batch, rest } = nextBatch(left, stopped, (index, group) => {

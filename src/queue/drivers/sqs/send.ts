@@ -30,14 +30,15 @@ export function sendAll(
     sizeOf: ({ body, attributes }) => messageBytes(body, attributes),
     maxBytes: sqsMaxBytes,
     inOrder,
+    groupOf: ({ group }) => group,
   });
 }
 
 /**
  * Enqueues jobs; one result each, in order.
  *
- * On FIFO the batches go one after the other, so that the order given is the order stored; an entry that
- * SQS fails alone is repeated, and may then come after the others of its batch.
+ * On FIFO the batches go one after the other, and what is enqueued of a group is stored in the order given: an entry that
+ * SQS fails alone is `failed` when one behind it was taken, and so is what comes behind it in later batches.
  */
 export async function enqueueJobs(
   api: SqsApi,
@@ -94,6 +95,10 @@ export function sendError(result: Exclude<BatchResult, { status: "ok" }>): Error
       return new HooklineError(
         "unsupported_by_driver",
         `SQS refuses the message: ${result.code}, ${result.message}`,
+      );
+    case "behind":
+      return new DriverUnavailableError(
+        `sqs: the message was not sent, because one before it in group ${result.group} was not taken: send them again in their order`,
       );
     default:
       return new DriverUnavailableError(
