@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { JobBody } from "../jobs/job.ts";
 import type { Cut } from "./cut.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -30,7 +31,8 @@ export interface SignedRequest {
  * reached its end: nothing may be sent that the receiver would have to take unsigned.
  */
 export function sendSigned(transport: Transport, request: SignedRequest): Promise<Outcome> {
-  const { endpoint, deliveryId, body, nowMs, details } = request;
+  const { endpoint, deliveryId, nowMs, details } = request;
+  const body = wireForm(request.body);
   const signature = signatureHeaders(endpoint, { deliveryId, body, nowMs });
   if (signature === null) {
     return Promise.resolve({ kind: "blocked", code: "no_signing_key", durationMs: 0 });
@@ -49,4 +51,14 @@ export function sendSigned(transport: Transport, request: SignedRequest): Promis
     timeoutMs: endpoint.requestTimeoutMs,
     cut: request.cut,
   });
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * What is signed, by each scheme, and sent: a text that is not ASCII as its bytes, so that it is encoded once and not by each
+ * of those that need them.
+ */
+function wireForm(body: JobBody): JobBody {
+  return typeof body === "string" && Buffer.byteLength(body) !== body.length ? encoder.encode(body) : body;
 }
