@@ -77,10 +77,8 @@ describe("order", () => {
       failsOnce.delete(String(entry["MessageBody"])) ? "InternalError" : null;
     // Three batches: a1 fails in the first one, in which a2 is taken.
     const results = await driver.enqueue("webhooks", [...jobs("a", 12), ...jobs("b", 12)]);
-    expect(results.map(({ status }) => status)).toEqual([
-      ...["enqueued", "failed", ...Array.from({ length: 8 }, () => "enqueued"), "failed", "failed"],
-      ...Array.from({ length: 12 }, () => "enqueued"),
-    ]);
+    const failed = results.flatMap(({ id, status }) => (status === "enqueued" ? [] : [`${id} ${status}`]));
+    expect(failed).toEqual(["a1 failed", "a10 failed", "a11 failed"]);
     const behind = results[10];
     expect(behind?.status === "failed" ? behind.error.message : "").toContain("before it in group a");
     expect(contents().filter((body) => body.startsWith("a"))).toEqual(
