@@ -102,7 +102,8 @@ export function createEndings(options: EndingsOptions) {
         tell({ status: "lost" });
       } else {
         consumer.ended.failed(head.id);
-        if (line.state !== "gone") consumer.deletions.hold(line, result.code);
+        if (line.state !== "gone")
+          consumer.deletions.hold(line, result.status === "behind" ? "behind" : result.code);
         tell({ status: "settled" });
       }
     }
