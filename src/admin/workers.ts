@@ -98,7 +98,7 @@ const workerAnswer = () =>
   });
 
 const workerExample: v.InferInput<ReturnType<typeof workerAnswer>> = {
-  id: "webhooks/loop-0",
+  id: "webhooks/loop-1",
   state: "running",
   restarts: 0,
   last_error: null,
@@ -113,7 +113,7 @@ function aboutVerb(verb: Verb, isTwoSegments: boolean): RouteDescription<never> 
     crash: "Make a supervised part crash, as a rehearsal",
     stall: "Make a supervised part stand still, as a rehearsal",
   };
-  const id = "webhooks/loop-0";
+  const id = "webhooks/loop-1";
   const [queue = "", name = ""] = id.split("/");
   return {
     id: isTwoSegments ? `${verb}Worker` : `${verb}WorkerById`,
