@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import type { HistoryEntry } from "../history/entry.ts";
+import { createMatcher } from "../history/filter.ts";
 import { createPacer } from "../pacer.ts";
 import { pageOf } from "./answer-kinds.ts";
-import { deliveryFilterSchemas, deliveryMatcher, maySee } from "./delivery-filter.ts";
+import { deliveryFilter, deliveryFilterSchemas, maySee } from "./delivery-filter.ts";
 import { deliveryAnswer, deliveryExample, describeDelivery } from "./delivery-view.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answer } from "./description.ts";
@@ -44,7 +45,8 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
       }),
       async handle({ caller }, { query: { limit, cursor, ...filter } }) {
         requireHistory(deps);
-        const matches = deliveryMatcher(filter, caller, clock.now());
+        const wanted = deliveryFilter(filter, caller, clock.now());
+        const matches = createMatcher(wanted);
         const below = cursor === null ? undefined : history.ids.numberOf(cursor);
         if (below === null) {
           throw new RequestError(
@@ -57,7 +59,7 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
         let last: HistoryEntry | null = null;
         let next: string | null = null;
         let passed = 0;
-        for (const entry of history.list(below)) {
+        for await (const entry of history.list({ below, filter: wanted })) {
           passed += 1;
           if (passed % passedAtATime === 0) await pace();
           if (!matches(entry)) continue;
@@ -85,8 +87,8 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
         errors: ["unknown_delivery", "history_off"],
         example: { path: { id: "d8k2-17" } },
       }),
-      handle: (request) =>
-        jsonReply(describeDelivery(deps, deliveryParameter(deps, request), wholeBodyBytes)),
+      handle: async (request) =>
+        jsonReply(describeDelivery(deps, await deliveryParameter(deps, request), wholeBodyBytes)),
     }),
   ];
 }
@@ -96,13 +98,13 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
  *
  * @throws RequestError `unknown_delivery` where there is none, or none that the caller may see.
  */
-export function deliveryParameter(
+export async function deliveryParameter(
   deps: Pick<AdminDeps, "history" | "live">,
   request: AdminRequest,
-): HistoryEntry {
+): Promise<HistoryEntry> {
   requireHistory(deps);
   const number = deps.history.ids.numberOf(pathParameter(request, "id"));
-  const entry = number === null ? null : deps.history.find(number);
+  const entry = number === null ? null : await deps.history.find(number);
   if (entry === null || !maySee(request.caller, entry)) {
     throw new RequestError(
       "unknown_delivery",

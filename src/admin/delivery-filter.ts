@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { outcomeKinds } from "../delivery/outcome.ts";
 import { deliveryStates, type HistoryEntry } from "../history/entry.ts";
-import { createMatcher } from "../history/filter.ts";
+import type { HistoryFilter } from "../history/filter.ts";
 import { mayNameApp, mayNameQueue } from "./reach.ts";
 import { RequestError } from "./request-error.ts";
 import { expectedTime, readTime } from "./time-text.ts";
@@ -63,20 +63,21 @@ type Given = {
 };
 
 /**
- * A test for the deliveries that fit a filter and that the caller may see.
+ * A filter for the deliveries that fit what is given and that the caller may see.
  *
  * @throws RequestError `forbidden` for a queue or an app that the caller may not name.
  */
-export function deliveryMatcher(given: Given, caller: Caller, now: number): (entry: HistoryEntry) => boolean {
+export function deliveryFilter(given: Given, caller: Caller, now: number): HistoryFilter {
   const { app, queue } = given;
   if (queue !== undefined && !mayNameQueue(caller, queue)) throw outOfReach("queue");
   if (app !== undefined && !mayNameApp(caller, app)) throw outOfReach("app");
-  const matches = createMatcher({
+  return {
     ...given,
+    queues: caller.queues === null ? undefined : [...caller.queues],
+    apps: caller.apps === null ? undefined : [...caller.apps],
     since: timeOf(given.since, now),
     until: timeOf(given.until, now),
-  });
-  return (entry) => maySee(caller, entry) && matches(entry);
+  };
 }
 
 /** Whether the caller may name the queue and the app of a delivery. */

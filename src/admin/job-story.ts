@@ -137,7 +137,8 @@ export function jobStoryRoutes(deps: AdminDeps): Route[] {
     const entries: HistoryEntry[] = [];
     const pace = createPacer();
     let passed = 0;
-    for (const entry of live.config.history.enabled ? history.list() : []) {
+    const filter = { ids: [...ids] };
+    for await (const entry of live.config.history.enabled ? history.list({ filter }) : []) {
       passed += 1;
       if (passed % passedAtATime === 0) await pace();
       if (!ids.has(entry.jobId) && !ids.has(entry.webhookId)) continue;

@@ -1,12 +1,12 @@
 import * as v from "valibot";
-import type { HistoryEntry } from "../history/entry.ts";
+import { createMatcher, type HistoryFilter } from "../history/filter.ts";
 import { createResend, type ResentDelivery } from "../jobs/resend.ts";
 import { createPacer } from "../pacer.ts";
 import { maskId } from "../secrets/mask-id.ts";
 import { noteDryRun } from "./audit.ts";
 import { requireOperate } from "./auth.ts";
 import { deliveryParameter, requireHistory } from "./deliveries.ts";
-import { bodyFilterSchemas, deliveryMatcher } from "./delivery-filter.ts";
+import { bodyFilterSchemas, deliveryFilter } from "./delivery-filter.ts";
 import type { AdminDeps } from "./deps.ts";
 import { requiredRevision, requireIntake, writeJobs } from "./enqueue.ts";
 import { publicError } from "./problem.ts";
@@ -54,7 +54,7 @@ export function resendRoutes(deps: AdminDeps): Route[] {
       about: aboutResend,
       async handle(request, { body }) {
         const { new_id: isNew } = await body();
-        const entry = deliveryParameter(deps, request);
+        const entry = await deliveryParameter(deps, request);
         requireIntake(deps);
         const found = check(entry);
         if ("obstacle" in found) throw found.obstacle;
@@ -101,8 +101,8 @@ export function resendRoutes(deps: AdminDeps): Route[] {
         }
         requireHistory(deps);
         if (!isDry) requireIntake(deps);
-        const matches = deliveryMatcher(filter, request.caller, clock.now());
-        const chosen = await choose(deps, matches, check, filter.state !== undefined);
+        const wanted = deliveryFilter(filter, request.caller, clock.now());
+        const chosen = await choose(deps, wanted, check, filter.state !== undefined);
         const answer = { dry_run: isDry, matched: chosen.matched, skipped: chosen.skipped };
         if (isDry) return jsonReply({ ...answer, resendable: chosen.deliveries.length });
 
@@ -170,10 +170,11 @@ interface Chosen {
  */
 async function choose(
   { history }: Pick<AdminDeps, "history">,
-  matches: (entry: HistoryEntry) => boolean,
+  wanted: HistoryFilter,
   check: ReturnType<typeof createResendCheck>,
   takesAnyState: boolean,
 ): Promise<Chosen> {
+  const matches = createMatcher(wanted);
   const skipped: Record<string, number> = {};
   const deliveries: { queue: string; delivery: ResentDelivery }[] = [];
   const seen = new Set<string>();
@@ -181,7 +182,7 @@ async function choose(
   const skip = (why: string): void => void (skipped[why] = (skipped[why] ?? 0) + 1);
   let matched = 0;
   let passed = 0;
-  for (const entry of history.list()) {
+  for await (const entry of history.list({ filter: wanted })) {
     passed += 1;
     if (passed % together === 0) await pace();
     if (!matches(entry)) continue;

@@ -5,6 +5,10 @@ import type { DeliveryState, HistoryEntry } from "./entry.ts";
 /** What entries are looked for by; all that is given must fit. */
 export interface HistoryFilter {
   readonly queue?: string | undefined;
+  /** Only these queues; absent: all. */
+  readonly queues?: readonly string[] | undefined;
+  /** Only these apps, `-` for the named endpoints; absent: all. */
+  readonly apps?: readonly string[] | undefined;
   /** An app's id; `-` for the named endpoints. */
   readonly app?: string | undefined;
   /** A label, `-/name` of a named endpoint, or beside `app` the name alone. */
@@ -19,6 +23,8 @@ export interface HistoryFilter {
   /** Why it is dead. */
   readonly reason?: string | undefined;
   readonly job_id?: string | undefined;
+  /** Ids of jobs, or of deliveries (`webhook-id`). */
+  readonly ids?: readonly string[] | undefined;
   /** Epoch ms: some attempt began, or it was cancelled, at or after it. */
   readonly since?: number | undefined;
   /** Epoch ms: some attempt began, or it was cancelled, at or before it; with `since` the same one. */
@@ -29,10 +35,14 @@ export interface HistoryFilter {
 export function createMatcher(filter: HistoryFilter): (entry: HistoryEntry) => boolean {
   const label = labelOf(filter);
   const app = filter.app === "-" ? null : filter.app;
-  const { event, job_id: jobId, outcome, queue, reason, since, state, status, until } = filter;
+  const { apps, event, ids, job_id: jobId, outcome, queue, queues, reason } = filter;
+  const { since, state, status, until } = filter;
   const inTime = since !== undefined || until !== undefined;
   return (entry) => {
     if (queue !== undefined && entry.queue !== queue) return false;
+    if (queues !== undefined && !queues.includes(entry.queue)) return false;
+    if (apps !== undefined && !apps.includes(entry.appId ?? "-")) return false;
+    if (ids !== undefined && !ids.includes(entry.jobId) && !ids.includes(entry.webhookId)) return false;
     if (app !== undefined && entry.appId !== app) return false;
     if (label !== undefined && entry.label !== label) return false;
     if (jobId !== undefined && entry.jobId !== jobId) return false;

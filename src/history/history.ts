@@ -2,6 +2,7 @@ import type { Outcome } from "../delivery/outcome.ts";
 import type { JobEvent } from "../jobs/job.ts";
 import type { AttemptedDelivery, CancelledDelivery, DeliveryState, HistoryEntry, KeptBody } from "./entry.ts";
 import { createEntryIds, type EntryIds } from "./entry-id.ts";
+import type { HistoryFilter } from "./filter.ts";
 import { createShelf, type Shelf } from "./shelf.ts";
 
 /** `history` of the configuration. */
@@ -17,17 +18,34 @@ export type AttemptEnd =
   | { readonly verb: "dead"; readonly reason: string }
   | { readonly verb: "ack" | "replace" | "retry" | "park" | "release" };
 
-/** The deliveries of this process, with their attempts, in memory. */
+/** Which entries are asked for. */
+export interface HistoryQuery {
+  /** Only entries older than the one of this number. */
+  readonly below?: number | undefined;
+  /**
+   * Entries that do not fit may be left out, and may come all the same: a history that has an index uses it, and whoever
+   * asks holds what comes against the filter (createMatcher).
+   */
+  readonly filter?: HistoryFilter;
+}
+
+/** The deliveries of this process, with their attempts. */
 export interface History {
   /** Notes an attempt; must not throw. Costs about a microsecond, whatever the size of the body. */
   record(delivery: AttemptedDelivery, outcome: Outcome, end: AttemptEnd): void;
   /** Notes that a delivery's job was cancelled: at the entry with its attempts, or as one without any. */
   recordCancelled(delivery: CancelledDelivery): void;
-  /** Newest first; those older than entry `below`, or all. What comes or goes meanwhile does no harm. */
-  list(below?: number): IterableIterator<HistoryEntry>;
-  find(number: number): HistoryEntry | null;
-  readonly size: number;
+  /** Newest first. What comes or goes meanwhile does no harm. */
+  list(query?: HistoryQuery): AsyncIterable<HistoryEntry> | Iterable<HistoryEntry>;
+  /** The entry of this number; null where there is none, or no longer. */
+  find(number: number): Promise<HistoryEntry | null>;
   readonly ids: EntryIds;
+}
+
+/** The history in memory. */
+export interface MemoryHistory extends History {
+  list(query?: HistoryQuery): IterableIterator<HistoryEntry>;
+  readonly size: number;
 }
 
 export interface HistoryOptions {
@@ -56,7 +74,7 @@ const mostAttempts = 50;
  *
  * Recording keeps references and makes no text.
  */
-export function createHistory(options: HistoryOptions): History {
+export function createHistory(options: HistoryOptions): MemoryHistory {
   const { settings, now, maxBytes = mostBytes } = options;
   const failures = createShelf();
   const successes = createShelf();
@@ -170,7 +188,7 @@ export function createHistory(options: HistoryOptions): History {
       entry.cancelledAt = now();
       makeRoom(entries);
     },
-    *list(below = Infinity) {
+    *list({ below = Infinity } = {}) {
       const walks = [failures.downFrom(below), successes.downFrom(below)];
       const next = walks.map((walk) => walk.next());
       for (;;) {
@@ -182,7 +200,7 @@ export function createHistory(options: HistoryOptions): History {
         next[at] = (walks[at] as IterableIterator<HistoryEntry>).next();
       }
     },
-    find: (number) => failures.find(number) ?? successes.find(number),
+    find: (number) => Promise.resolve(failures.find(number) ?? successes.find(number)),
   };
 }
 
