@@ -1,3 +1,5 @@
+import { now } from "./weather.ts";
+
 /** A job that a producer made. */
 export interface BookedJob {
   readonly n: number;
@@ -7,6 +9,8 @@ export interface BookedJob {
   readonly receivers: readonly number[];
   /** Its group, where the queue keeps order. */
   readonly group: string | null;
+  /** Epoch ms. */
+  readonly madeAt: number;
   /** Epoch ms of the backend's word that it has the job; null while there is none. */
   confirmedAt: number | null;
 }
@@ -70,7 +74,14 @@ export function createBook(receivers: number): Book {
       return forged;
     },
     add(door, wanted, group = null) {
-      const job: BookedJob = { n: jobs.length, door, receivers: wanted, group, confirmedAt: null };
+      const job: BookedJob = {
+        n: jobs.length,
+        door,
+        receivers: wanted,
+        group,
+        madeAt: now(),
+        confirmedAt: null,
+      };
       jobs.push(job);
       return job;
     },

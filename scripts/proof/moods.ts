@@ -13,8 +13,15 @@ function answer(status: number, more: Record<string, string> = {}, body = "ok"):
   return `HTTP/1.1 ${status} Status\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`;
 }
 
-/** Answers 200 at once. */
-export const well: Mood = { name: "200", act: (exchange) => exchange.finish(answer(200), 200) };
+/** Answers 200, now at once and now after a while, so that several attempts are in flight. */
+export const well: Mood = {
+  name: "200",
+  act(exchange) {
+    const delayMs = Math.floor(Math.random() * 4) * 15;
+    if (delayMs === 0) exchange.finish(answer(200), 200);
+    else exchange.later(delayMs, () => exchange.finish(answer(200), 200));
+  },
+};
 
 /** The only answer to a delivery that is made to fail. */
 export const doom: Mood = { name: "503", act: (exchange) => exchange.finish(answer(503), 503) };

@@ -117,6 +117,8 @@ export interface Producing {
 /** Deliveries that may wait, over all producers, before they stop for a while: what waits must drain in the end. */
 const mostOutstanding = 1_500;
 
+const burst = 60;
+
 /** Draws the receivers of a job: mostly one, sometimes three. */
 export function drawReceivers(random: Random): number[] {
   const first = random.whole(0, receiverCount - 1);
@@ -141,8 +143,13 @@ export function produce(book: Book, door: Door, random: Random, options: Produci
     while (!end.signal.aborted) {
       await pause(options.pauseMs * (0.5 + random.next()));
       if (book.outstanding > mostOutstanding) continue;
-      const count = random.whole(1, options.perSend);
-      const jobs = Array.from({ length: count }, () => makeJob(book, door, random, options));
+      // Now and then one receiver gets many at once, and must be held to its limits.
+      const isBurst = options.perSend > 1 && random.chance(0.02);
+      const count = isBurst ? burst : random.whole(1, options.perSend);
+      const [only] = drawReceivers(random);
+      const jobs = Array.from({ length: count }, () =>
+        isBurst && only !== undefined ? book.add(door.name, [only]) : makeJob(book, door, random, options),
+      );
       await door.send(jobs);
     }
   };

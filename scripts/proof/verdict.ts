@@ -117,7 +117,8 @@ function doublesExplained({ world: { book }, past, lagMs, clearedAt }: Seen): Cl
           ({ kind, planned, beganAt, endedAt }) =>
             (kind.doubles === "all" || (kind.doubles === "receiver" && planned.target === receiver)) &&
             beganAt <= again.at &&
-            endedAt + aftermathMs >= first.at,
+            // What was doubled on its way may have waited behind others before it was delivered.
+            endedAt + aftermathMs >= job.madeAt,
         );
         if (!isExplained && lagMs < leaseMs / 2)
           unexplained.push(

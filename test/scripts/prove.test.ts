@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { PlannedKind } from "../../scripts/proof/plan.ts";
 import { planFaults } from "../../scripts/proof/plan.ts";
+import { fuzz } from "../../scripts/proof/fuzz/fuzz.ts";
 
 const kinds: PlannedKind[] = ["a", "b", "c"].map((name, index) => ({
   name,
@@ -17,3 +18,10 @@ test("the same seed and number give the same faults at the same offsets; another
   const counts = kinds.map(({ name }) => plan.filter(({ kind }) => kind === name).length);
   expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
 });
+
+test("20,000 mutated inputs are read or refused", async () => {
+  const result = await fuzz({ inputs: 20_000, seed: 16 });
+  expect(result.failures).toEqual([]);
+  // Each reader had its share.
+  expect(Object.keys(result.counts)).toHaveLength(9);
+}, 240_000);
