@@ -12,6 +12,7 @@ export interface Revision {
 /** Everything of the repository that the executable is made of. */
 export const buildInputs: readonly string[] = [
   "src",
+  "docs",
   "package.json",
   "bun.lock",
   "LICENSE",

@@ -8,6 +8,7 @@ import { storedEndpointRoutes } from "./stored-endpoints.ts";
 import { configRoutes } from "./config.ts";
 import { dashboardRoutes } from "./dashboard.ts";
 import { deadLetterRoutes } from "./dead.ts";
+import { docsRoutes } from "./docs.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import type { AdminDeps } from "./deps.ts";
 import { createDriverProbe } from "./driver-probe.ts";
@@ -171,6 +172,7 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...configRoutes(deps),
     ...tokenRoutes(),
     ...wellKnownRoutes(deps),
+    ...docsRoutes(),
   ];
 }
 

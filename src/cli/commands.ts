@@ -220,10 +220,11 @@ was committed, and the platform of the release.`,
   {
     name: "help",
     isAboutItself: true,
-    synopsis: "[COMMAND [SUBCOMMAND]]",
-    summary: "this text, or a command's",
+    synopsis: "[COMMAND [SUBCOMMAND] | [page] TOPIC]",
+    summary: "this text, a command's, or a page",
     example: "hookline help serve",
-    details: "",
+    details: `hookline help page lists the pages of the documentation; hookline help page TOPIC prints one. On a terminal
+it is laid out for reading; to a file or a pipe it is Markdown.`,
     load: async () => (await import("./help.ts")).help,
   },
 ];

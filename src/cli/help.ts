@@ -5,6 +5,9 @@ import type { RunCommand } from "./command.ts";
 import { commandNames, commands, findCommand, type CommandEntry } from "./commands.ts";
 import { findSubcommand, subcommandLines, subcommandNames } from "./subcommands.ts";
 import { didYouMean } from "../suggest.ts";
+import { topicNames } from "../docs/topics.ts";
+import { wrapped } from "../docs/wrapped.ts";
+import { printPage } from "./help-page.ts";
 
 /**
  * The overview, on a screen of 24 lines and 80 columns: every command as an example that can be typed, but those about
@@ -20,23 +23,33 @@ export function overview(): string {
     ...shown.map(({ example, summary }) => `  ${example.padEnd(width)}  ${summary}`),
     `  ${`hookline ${others.map(({ name }) => name).join("|")}`.padEnd(width)}  about the program itself`,
     "",
-    "hookline help COMMAND says what else a command takes.",
-    "Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
+    "hookline help COMMAND says what else a command takes. help also prints a page:",
+    ...topicLines(),
     "",
   ].join("\n");
 }
 
-/** `hookline help [COMMAND [SUBCOMMAND]]`. */
-export const help: RunCommand = (args, io) => {
+/** The names of the pages, in lines of at most 80 characters. */
+function topicLines(): string[] {
+  return wrapped(`  ${topicNames.join(" ")}`, 80, "  ");
+}
+
+/** `hookline help [COMMAND [SUBCOMMAND] | [page] TOPIC]`. */
+export const help: RunCommand = async (args, io) => {
   const [name, word] = parseArguments(args, { positionals: ["COMMAND", "SUBCOMMAND"] }).positionals;
   if (name === undefined) {
     io.stdout.write(overview());
-    return Promise.resolve(0);
+    return 0;
   }
+  if (name === "page") return printPage(word, io);
   const entry = findCommand(name);
-  if (entry === undefined) throw new UsageError(`no command "${name}"${didYouMean(name, commandNames)}`);
+  if (entry === undefined) {
+    if (word === undefined && topicNames.includes(name)) return printPage(name, io);
+    const known = [...commandNames, ...topicNames];
+    throw new UsageError(`no command and no page "${name}"${didYouMean(name, known)}`);
+  }
   io.stdout.write(word === undefined ? commandText(entry) : subcommandText(entry, word));
-  return Promise.resolve(0);
+  return 0;
 };
 
 function commandText({ name, synopsis, summary, example, details }: CommandEntry): string {
@@ -45,6 +58,7 @@ function commandText({ name, synopsis, summary, example, details }: CommandEntry
     `example: ${example}\n`,
     subcommandLines(name),
     details === "" ? "" : `${details}\n`,
+    topicNames.includes(name) ? `The page of this name: hookline help page ${name}\n` : "",
   ];
   return parts.filter((part) => part !== "").join("\n");
 }
