@@ -18,6 +18,8 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { startCounters, startEndpointCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
 import { createProblemList } from "./problems/list.ts";
+import { createQueueWatch } from "./worker/queue-watch.ts";
+import { createRecentDeaths, type Death } from "./problems/recent-deaths.ts";
 import { loopFindings } from "./problems/loops.ts";
 import { consumingOf, createDriver } from "./queue/create-driver.ts";
 import { rankMarks } from "./queue/rank-marks.ts";
@@ -35,6 +37,7 @@ import { createAttempter } from "./worker/attempt.ts";
 import { createAttemptLog } from "./endpoints/log.ts";
 import { createBackendFaults, openingFinding } from "./worker/backend-health.ts";
 import { createBackoff } from "./backoff.ts";
+import { createCertificateWatch } from "./endpoints/certificates.ts";
 import { createEndpointGates } from "./endpoints/registry.ts";
 import { createConsumption } from "./worker/consumption.ts";
 import { restartPolicy } from "./worker/restart-policy.ts";
@@ -69,6 +72,9 @@ export interface Hookline {
   /** Resolves when the process must end with exit code 1: restart intensity, or the driver's refusal after start. */
   readonly failed: Promise<Error>;
 }
+
+/** Age of the oldest ready job from which on a queue lags, where operator_events says nothing shorter. */
+const defaultLagMs = 300_000;
 
 /** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
 const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
@@ -154,7 +160,11 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   };
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
 
-  const losses = createLossLog(log, metrics);
+  const deaths = createRecentDeaths(clock);
+  const onDead = (death: Death): void => {
+    deaths.add(death);
+  };
+  const losses = createLossLog(log, metrics, onDead);
   const driver = await createDriver(config, {
     clock,
     log,
@@ -185,6 +195,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     scope: driver.capabilities.pauseScope,
   });
   const transports = createTransports({ config, mask });
+  const certificates = createCertificateWatch({ clock, log });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const rates = createRateCounts(() => clock.now());
   const history = createHistory({ settings: () => live.config.history, now: () => clock.now() });
@@ -205,6 +216,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     for (const { label } of removed) {
       attempts.forget(label);
       rates.forget(label);
+      certificates.forget(label);
       attempter.forget(label);
     }
     if (next.directory.size > next.config.metrics.endpoint_series) return;
@@ -229,10 +241,12 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     stored: createStoredApps(stored),
     attempt: (delivery, cut) => attempter.attempt(delivery, cut),
     record: (...made) => {
+      certificates.ended(made[0].endpoint.label, made[1]);
       attempts.record(...made);
       rates.record(...made);
       history.record(...made);
     },
+    onDead,
     mask,
     faults,
     supervisor,
@@ -241,6 +255,16 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     log,
   });
 
+  const queueWatch = createQueueWatch({
+    driver,
+    queues: queueNames,
+    lagMs: () => Math.min(defaultLagMs, ...live.config.operator_events.map(({ lag_ms }) => lag_ms)),
+    retention: () => live.config.queue.reliability.failed_retention,
+    retentionMs: () => live.config.queue.reliability.failed_retention_ms,
+    deaths,
+    clock,
+    log,
+  });
   const writes = createWriteWatch({ driver, queues: queueNames, faults, clock, isOpen: () => driverOpen });
   let driverOpen = false;
   /** Why the driver could not be opened at the last try; empty when it could. */
@@ -294,6 +318,9 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       () => faults.findings(),
       () => loopFindings(supervisor.children()),
       () => gates.problems(),
+      () => certificates.findings(),
+      () => deaths.findings(),
+      () => queueWatch.findings(),
       () => stored.findings(),
     ]),
   });
@@ -311,6 +338,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     openFault = [];
     if (closing.signal.aborted) return;
     consumption.start();
+    void queueWatch.run(closing.signal);
   };
   /** What is accepted from now on is routed by a configuration at least as new, wherever it is leased. */
   const moveRanks = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Death } from "./problems/recent-deaths.ts";
 import type { DriverEvents } from "./queue/driver.ts";
 
 /** One line per queue and kind in this time, with the sum: a full queue drops thousands of jobs a second. */
@@ -11,7 +12,11 @@ export interface LossLog extends DriverEvents {
   flush(): void;
 }
 
-export function createLossLog(log: Logger, metrics: Metrics): LossLog {
+export function createLossLog(
+  log: Logger,
+  metrics: Metrics,
+  onDead: (death: Death) => void = () => undefined,
+): LossLog {
   const waiting = new Map<string, { count: number; timer: ReturnType<typeof setTimeout>; say: () => void }>();
 
   const report = (message: string, queue: string, count: number): void => {
@@ -56,6 +61,7 @@ export function createLossLog(log: Logger, metrics: Metrics): LossLog {
     },
     deadLettered(queue, { jobId, reason, detail, endpoint }) {
       metrics.deadLettered.labels({ queue, reason }).inc();
+      onDead({ queue, jobId, reason, endpoint });
       log.warn("dead-lettered", {
         queue,
         job_id: jobId,

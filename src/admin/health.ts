@@ -155,11 +155,17 @@ const healthExample: v.InferInput<ReturnType<typeof healthAnswer>> = {
   checks: { driver: { status: "ok" }, loops: { status: "ok" } },
 };
 
+/** What can keep a driver from opening (worker/backend-health.ts). */
+const openingKinds: ReadonlySet<ProblemKind> = new Set([
+  "backend_unreachable",
+  "backend_refuses_writes",
+  "credentials_expired",
+  "clock_off",
+]);
+
 /** Why the driver is not open, where a try has failed. */
 function notOpen(deps: AdminDeps): string {
-  const problem = deps.problems
-    .list()
-    .find(({ kind, object }) => object === "" && kind.startsWith("backend_"));
+  const problem = deps.problems.list().find(({ kind, object }) => object === "" && openingKinds.has(kind));
   return problem === undefined ? "not connected yet" : `not connected yet: ${problem.detail}`;
 }
 

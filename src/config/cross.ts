@@ -4,6 +4,7 @@ import { checkApps, checkRetryPolicy } from "./cross-apps.ts";
 import { checkBackends } from "./cross-backends.ts";
 import { checkEgress } from "./cross-egress.ts";
 import { checkQueues } from "./cross-queues.ts";
+import { checkOperatorEvents } from "./cross-operator-events.ts";
 import { checkTokens } from "./cross-tokens.ts";
 import type { CrossFindings, CrossView } from "./cross-view.ts";
 
@@ -23,6 +24,7 @@ export function checkAcross(view: CrossView): { issues: Finding[]; warnings: str
     checkRetryPolicy(["webhooks", "retry"], retry, effective, view, findings.issue);
   }
   checkQueues(view, findings);
+  checkOperatorEvents(view, findings);
   checkBackends(view, findings);
   checkApps(view, findings);
   checkEgress(view, findings);

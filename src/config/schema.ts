@@ -6,6 +6,7 @@ import { egressSchema } from "./schema-egress.ts";
 import { appSchema, endpointsSchema } from "./schema-apps.ts";
 import { historySchema } from "./schema-history.ts";
 import { encryptionKey } from "./schema-encryption.ts";
+import { operatorEventsSchema } from "./schema-operator-events.ts";
 import { queueSchema } from "./schema-queue.ts";
 import { reloadSchema } from "./schema-reload.ts";
 import { retrySchema } from "./schema-retry.ts";
@@ -133,6 +134,13 @@ export const configSchema = v.strictObject({
   log: setting(logSchema, { default: {}, reload: "live" }),
   metrics: setting(metricsSchema, { default: {}, reload: "live" }),
   history: setting(historySchema, { default: {}, reload: "live" }),
+  operator_events: setting(
+    v.pipe(
+      v.array(operatorEventsSchema, "an array of objects"),
+      v.description("Who is told, as signed jobs, of what happens to hookline itself."),
+    ),
+    { default: [], reload: "live" },
+  ),
   egress: setting(egressSchema, { default: {}, reload: "live" }),
   apps: setting(v.array(appSchema, "an array of apps"), {
     env: "HOOKLINE_APPS",

@@ -42,6 +42,11 @@ const tlsCodes = new Set([
   "HOSTNAME_MISMATCH",
 ]);
 
+/** Those of `tlsCodes` that are about the receiver's certificate. */
+export function refusesCertificate(code: string): boolean {
+  return tlsCodes.has(code) && code !== "EPROTO";
+}
+
 /**
  * What an exception of an exchange says about it, by its `code`, else its `name`; the codes are those of
  * sockets and TLS under Bun 1.4 and Deno, and http1's own (test/delivery/http.test.ts).

@@ -30,6 +30,20 @@ export const problemKinds = {
     summary: "the backend refuses writes",
     remedy: "look at what the backend says: memory, disk, replicas or rights; hookline goes on by itself",
   },
+  credentials_expired: {
+    severity: "error",
+    object: "queue",
+    summary: "the backend does not accept the credentials any more",
+    remedy:
+      "renew the credentials (AWS: key, token, profile or role; Redis: user and password); hookline looks for newer ones by itself",
+  },
+  clock_off: {
+    severity: "warning",
+    object: "backend",
+    summary: "this machine's clock and the backend's differ",
+    remedy:
+      "set the clock of the one that is wrong, and keep it right with NTP: signatures, ages and delays depend on it",
+  },
   queue_broken: {
     severity: "error",
     object: "queue",
@@ -69,6 +83,27 @@ export const problemKinds = {
     summary: "a setting of the backend does not fit",
     remedy: "change the setting that the detail names",
   },
+  store_nearly_full: {
+    severity: "warning",
+    object: "queue",
+    summary: "the room for jobs is nearly full",
+    remedy:
+      "make room, or raise the limit that the detail names: above it jobs are refused, or on memory the oldest dropped",
+  },
+  retention_near: {
+    severity: "warning",
+    object: "queue",
+    summary: "the oldest dead letters are removed soon",
+    remedy:
+      "redrive or remove dead letters (hookline dead redrive), or raise queue.reliability.failed_retention or failed_retention_ms",
+  },
+  dead_letters: {
+    severity: "note",
+    object: "endpoint",
+    summary: "jobs became dead letters in the last hour",
+    remedy:
+      "mend what the reason says, then redrive them: hookline dead redrive; they are listed by hookline dead ls",
+  },
   dead_letters_fill: {
     severity: "warning",
     object: "queue",
@@ -94,6 +129,13 @@ export const problemKinds = {
     summary: "the breaker is open, because attempts fail",
     remedy: "the receiver fails: look at its last attempts; deliveries go on by themselves when it answers",
   },
+  certificate_refused: {
+    severity: "warning",
+    object: "endpoint",
+    summary: "the receiver's certificate is refused",
+    remedy:
+      "have the receiver renew its certificate or send its whole chain, or set tls.ca for it where it has an authority of its own",
+  },
   endpoint_disabled: {
     severity: "warning",
     object: "endpoint",
@@ -111,6 +153,13 @@ export const problemKinds = {
     object: "queue",
     summary: "paused by an operator: jobs wait",
     remedy: "resume it",
+  },
+  queue_lagging: {
+    severity: "warning",
+    object: "queue",
+    summary: "ready jobs have waited for long",
+    remedy:
+      "resume the queue if it is paused, raise its concurrency, or start more processes; a slow endpoint shows in hookline endpoints",
   },
   stored_apps_unreachable: {
     severity: "error",

@@ -1,7 +1,9 @@
+import { refusesCredentials } from "../aws-credentials.ts";
 import type { Clock } from "../clock.ts";
 import { DriverUnavailableError, QueueBrokenError, QueueFullError } from "../errors.ts";
 import { describeError, type Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
+import { problemKinds } from "../problems/kinds.ts";
 
 /** Whether the backend does for one queue what is asked of it. */
 export interface BackendHealth {
@@ -21,7 +23,7 @@ export interface BackendFaults {
   findings(): Finding[];
 }
 
-type FaultKind = "backend_unreachable" | "backend_refuses_writes";
+type FaultKind = "backend_unreachable" | "backend_refuses_writes" | "credentials_expired" | "clock_off";
 
 interface Fault {
   readonly kind: FaultKind;
@@ -39,6 +41,14 @@ const words: Readonly<Record<FaultKind, { begin: string; end: string }>> = {
   backend_refuses_writes: {
     begin: "the backend refuses writes; trying again until it takes them",
     end: "the backend takes writes again",
+  },
+  credentials_expired: {
+    begin: "the backend does not accept the credentials; looking for others until it does",
+    end: "the backend accepts the credentials",
+  },
+  clock_off: {
+    begin: "the backend refuses requests because this machine's clock is off",
+    end: "the backend accepts the time of requests again",
   },
 };
 
@@ -93,7 +103,28 @@ export function createBackendFaults(log: Logger, clock: Clock): BackendFaults {
 export function faultOf(error: Error): { readonly kind: FaultKind; readonly refusal: string | null } {
   if (error instanceof QueueFullError) return { kind: "backend_refuses_writes", refusal: "full" };
   const refusal = error instanceof DriverUnavailableError ? error.refusal : null;
-  return { kind: refusal === null ? "backend_unreachable" : "backend_refuses_writes", refusal };
+  if (refusal === null) return { kind: "backend_unreachable", refusal };
+  if (isOfTime(error, refusal)) return { kind: "clock_off", refusal };
+  const isOfCredentials = refusesCredentials(refusal) || credentialRefusals.has(refusal);
+  return { kind: isOfCredentials ? "credentials_expired" : "backend_refuses_writes", refusal };
+}
+
+/** Redis' codes, and the SDK's where it finds no credentials; AWS' own are in aws-credentials.ts. */
+const credentialRefusals: ReadonlySet<string> = new Set([
+  "CredentialsProviderError",
+  "NOAUTH",
+  "NotAuthorized",
+  "TokenProviderError",
+  "WRONGPASS",
+]);
+
+/** AWS has codes of its own for a request whose time is off, and uses those of a wrong signature too; then the text tells. */
+function isOfTime(error: Error, refusal: string): boolean {
+  if (refusal === "RequestExpired" || refusal === "RequestTimeTooSkewed") return true;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (/signature (?:has )?expired|signature not yet current/i.test(cause.message)) return true;
+  }
+  return false;
 }
 
 /** The finding of a driver that cannot be opened. */
@@ -108,6 +139,6 @@ function findingOf(queue: string, operation: string, fault: Fault): Finding {
     object: queue,
     since,
     detail: `${operation}: ${fault.message}`,
-    ...(refusal === null ? {} : { openDetail: `the backend refuses writes (${refusal})` }),
+    ...(refusal === null ? {} : { openDetail: `${problemKinds[kind].summary} (${refusal})` }),
   };
 }

@@ -7,6 +7,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Consuming } from "../queue/backend.ts";
 import type { QueueDriver } from "../queue/driver.ts";
+import type { Death } from "../problems/recent-deaths.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { BackendFaults } from "./backend-health.ts";
 import type { Delivery, RecordAttempt } from "./delivery.ts";
@@ -26,6 +27,8 @@ export interface ConsumptionOptions {
   readonly stored: StoredApps;
   readonly attempt: (delivery: Delivery, cut: Cut) => Promise<Outcome>;
   readonly record: RecordAttempt;
+  /** Told of each dead letter before it is written. */
+  readonly onDead?: (death: Death) => void;
   readonly mask: (text: string) => string;
   /** Where the queues' children report what the backend does not do. */
   readonly faults: BackendFaults;

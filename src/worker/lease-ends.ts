@@ -1,4 +1,5 @@
 import type { Logger } from "../log.ts";
+import type { Death } from "../problems/recent-deaths.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Disposition } from "../queue/driver.ts";
 import { boundedSettlement } from "./bounded-settlement.ts";
@@ -20,12 +21,14 @@ export interface LeaseEndsOptions {
   readonly queue: string;
   readonly settler: Settler;
   readonly metrics: Metrics;
+  /** Told of each dead letter before it is written. */
+  readonly onDead?: ((death: Death) => void) | undefined;
   readonly log: Logger;
   /** Masks secrets in a text. */
   readonly mask: (text: string) => string;
 }
 
-export function createLeaseEnds({ queue, settler, metrics, log, mask }: LeaseEndsOptions): LeaseEnds {
+export function createLeaseEnds({ queue, settler, metrics, log, mask, onDead }: LeaseEndsOptions): LeaseEnds {
   return {
     settle(held, given) {
       // What nearly every job ends with, and what there is nothing to add to.
@@ -33,6 +36,8 @@ export function createLeaseEnds({ queue, settler, metrics, log, mask }: LeaseEnd
       const disposition = boundedSettlement(given, mask);
       if (disposition.verb === "dead" && held.state !== "gone") {
         metrics.deadLettered.labels({ queue, reason: disposition.reason }).inc();
+        const { reason, endpoint } = disposition;
+        onDead?.({ queue, jobId: held.jobId, reason, endpoint });
         log.warn("dead-lettered", {
           queue,
           job_id: held.jobId,

@@ -21,6 +21,7 @@ import { StoredUnreadableError } from "../stored/compile.ts";
 import { waitingKey, type StoredApps } from "./stored-apps.ts";
 import type { PlanContext } from "./plan-context.ts";
 import { createPoller } from "./poller.ts";
+import type { Death } from "../problems/recent-deaths.ts";
 import type { Gate } from "../endpoints/gate.ts";
 import { createScheduler, type Scheduler } from "./schedule/scheduler.ts";
 import type { Slots } from "./schedule/slots.ts";
@@ -30,6 +31,8 @@ import { describeUnwanted } from "./unwanted.ts";
 export interface QueueWorkerOptions {
   readonly queue: string;
   readonly driver: QueueDriver;
+  /** Told of each dead letter before it is written. */
+  readonly onDead?: (death: Death) => void;
   /** The slots of this queue, or of its group; as many worker loops are started. */
   readonly slots: Slots;
   /** Starts in a round of the group's; 1 for a queue alone. */
@@ -90,7 +93,14 @@ export function createQueueWorker(options: QueueWorkerOptions): QueueWorker {
     health,
     waitMs: options.turnMs,
   });
-  const ends = createLeaseEnds({ queue, settler, metrics, log, mask: (text) => plan.mask(text) });
+  const ends = createLeaseEnds({
+    queue,
+    settler,
+    metrics,
+    log,
+    mask: (text) => plan.mask(text),
+    onDead: options.onDead,
+  });
   const { park, giveUp } = ends;
   const held = createHeldLeases(ends.settle);
 

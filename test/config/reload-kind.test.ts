@@ -51,6 +51,7 @@ test("each key has an answer: these are live, all others need a restart", () => 
     "history.memory_entries",
     "history.keep",
     "history.body",
+    "operator_events",
     "egress.deny",
     "egress.allow",
     "egress.deny_private",

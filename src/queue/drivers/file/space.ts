@@ -5,6 +5,7 @@ import type { Clock } from "../../../clock.ts";
 import { sleep } from "../../../wait.ts";
 import type { Logger } from "../../../log.ts";
 import type { Finding } from "../../../problems/finding.ts";
+import { createRoomWatch } from "../../room-watch.ts";
 import { writeAll } from "./files.ts";
 import type { Files } from "./files.ts";
 
@@ -22,7 +23,7 @@ export interface Space {
   look(): Promise<void>;
   /** What the disk had left when it was last looked at. */
   readonly freeBytes: number;
-  /** `backend_refuses_writes` for each queue while nothing is taken in. */
+  /** `backend_refuses_writes` for each queue while nothing is taken in; `store_nearly_full` before, of the store as a whole. */
   findings(queues: readonly string[]): Finding[];
   /** Resolves when no file is open any more. */
   close(): Promise<void>;
@@ -59,6 +60,7 @@ export function createSpace(options: SpaceOptions): Space {
   const { folder, files, clock, log } = options;
   const reservePath = join(folder, "reserve");
   const closed = new AbortController();
+  const room = createRoomWatch(clock);
   let refusal: string | null = null;
   let since = 0;
   let freeBytes = Infinity;
@@ -167,7 +169,13 @@ export function createSpace(options: SpaceOptions): Space {
     },
     findings(queues) {
       const detail = refusal;
-      if (detail === null) return [];
+      if (detail === null) {
+        const used = options.storeBytes();
+        const { maxBytes } = options;
+        return room.finding("", used, maxBytes, () => {
+          return `the store has ${inMebibytes(used)} of the ${inMebibytes(maxBytes ?? 0)} MiB that queue.file.max_bytes allows`;
+        });
+      }
       return queues.map((object) => ({ kind: "backend_refuses_writes", object, since, detail }));
     },
     async close() {

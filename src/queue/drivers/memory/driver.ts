@@ -5,6 +5,7 @@ import type { Logger } from "../../../log.ts";
 import type { DriverCapabilities, DriverEvents, QueueDriver } from "../../driver.ts";
 import { createLocalRecords, forgetfulKeeper } from "../../local-records.ts";
 import { createPauseNote, type PauseNote } from "../../pause-note.ts";
+import { createRoomWatch } from "../../room-watch.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { createMemoryKeeper } from "./keeper.ts";
@@ -101,6 +102,7 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     pauseScope: "process",
   };
 
+  const room = createRoomWatch(clock);
   return {
     name: "memory",
     capabilities,
@@ -140,7 +142,20 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
       if (refused !== null) throw refused;
     },
     problems: () =>
-      [...queues.values()].flatMap(({ dead, pause }) => [dead.finding() ?? [], pause.findings()].flat()),
+      [...queues].flatMap(([name, queue]) => {
+        const { ready, delayed, parked } = queue.stats();
+        const waiting = (ready ?? 0) + (delayed ?? 0) + (parked ?? 0);
+        return [
+          queue.dead.finding() ?? [],
+          queue.pause.findings(),
+          room.finding(
+            name,
+            waiting,
+            options.capacity,
+            () => `${waiting} of the ${options.capacity} jobs that queue.memory.capacity allows`,
+          ),
+        ].flat();
+      }),
     async ping() {
       if (isClosed) throw new DriverUnavailableError("the memory driver is closed");
     },

@@ -12,6 +12,11 @@ export interface ServerFacts {
   readonly keepsLog: boolean | null;
   /** There are save points, at which snapshots are made. */
   readonly makesSnapshots: boolean | null;
+  /** used_memory, and maxmemory where there is one. */
+  readonly usedMemory: number | null;
+  readonly maxMemory: number | null;
+  /** Epoch ms by its clock when it answered. */
+  readonly timeMs: number | null;
 }
 
 /**
@@ -27,6 +32,9 @@ export async function readFacts(redis: Redis): Promise<ServerFacts> {
     version: info.get("redis_version") ?? null,
     policy: info.get("maxmemory_policy") ?? null,
     keepsLog,
+    usedMemory: numberOf(info.get("used_memory")),
+    maxMemory: numberOf(info.get("maxmemory")),
+    timeMs: timeOf(info),
     makesSnapshots: keepsLog === false ? await readSnapshots(redis) : null,
   };
 }
@@ -57,6 +65,16 @@ function modeOf(info: ReadonlyMap<string, string>): ServerFacts["mode"] {
   if (info.get("cluster_enabled") === "1") return "cluster";
   const mode = info.get("redis_mode") ?? info.get("server_mode");
   return mode === "standalone" || mode === "cluster" || mode === "sentinel" ? mode : null;
+}
+
+/** Null for 0 too: a maxmemory of 0 is none. */
+function numberOf(text: string | undefined): number | null {
+  return Number(text) || null;
+}
+
+function timeOf(info: ReadonlyMap<string, string>): number | null {
+  const micros = numberOf(info.get("server_time_usec"));
+  return micros === null ? null : micros / 1000;
 }
 
 function flagOf(text: string | undefined): boolean | null {

@@ -47,10 +47,12 @@ export function createServerChecks({
   let refreshedAt = Number.NEGATIVE_INFINITY;
 
   const look = async (server: RedisServer): Promise<ServerFacts> => {
-    const facts = await readFacts(await server.commands());
+    const commands = await server.commands();
+    const askedAt = clock.now();
+    const facts = await readFacts(commands);
     const mismatch = factsMismatch(facts, options);
     if (mismatch !== null) throw blame(mismatch, true);
-    watch.saw(server.label, facts);
+    watch.saw(server.label, facts, { askedAt, answeredAt: clock.now() });
     return facts;
   };
   const lookAgain = async (server: RedisServer): Promise<void> => {

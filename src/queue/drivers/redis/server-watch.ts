@@ -12,8 +12,8 @@ import type { ServerFacts } from "./facts.ts";
  * forgotten without a word.
  */
 export interface ServerWatch {
-  /** Takes in what a server said of itself. */
-  saw(label: string, facts: ServerFacts): void;
+  /** Takes in what a server said of itself, and when it was asked and had answered by this process' clock. */
+  saw(label: string, facts: ServerFacts, asked: Asked): void;
   /** Forgets all servers but these. */
   keepOnly(labels: ReadonlySet<string>): void;
   /** What the weakest of the servers keeps. */
@@ -21,12 +21,24 @@ export interface ServerWatch {
   findings(): Finding[];
 }
 
+/** Epoch ms. */
+export interface Asked {
+  readonly askedAt: number;
+  readonly answeredAt: number;
+}
+
+/** Signatures are good for five minutes at most receivers, and ages are shown in seconds. */
+const clockToleranceMs = 30_000;
+const nearlyFull = 0.8;
+
 /** The weakest first. */
 const order: readonly Durability[] = [false, "unknown", "snapshots", true];
 
 interface Trouble {
   readonly kind: ProblemKind;
+  /** The same for as long as it stands: what changes is said by `figures`. */
   readonly text: string;
+  readonly figures?: string;
   readonly over: string;
 }
 
@@ -46,10 +58,10 @@ export function createServerWatch({
   const servers = new Map<string, Seen>();
 
   return {
-    saw(label, facts) {
+    saw(label, facts, asked) {
       const before = servers.get(label)?.troubles ?? new Map<string, never>();
       const durability = durabilityOf(facts);
-      const now = troublesOf(facts, durability);
+      const now = [...troublesOf(facts, durability), ...memoryTrouble(facts), ...clockTrouble(facts, asked)];
       for (const { kind, text } of now) {
         if (before.has(text)) continue;
         if (kind === "durability_unknown") log.info(`redis: ${text}`, { server: label });
@@ -79,11 +91,11 @@ export function createServerWatch({
 
     findings: () =>
       [...servers].flatMap(([label, { troubles }]) =>
-        [...troubles.values()].map(({ kind, text, since }): Finding => ({
+        [...troubles.values()].map(({ kind, text, figures, since }): Finding => ({
           kind,
           object: "",
           since,
-          detail: `${label}: ${text}`,
+          detail: `${label}: ${text}${figures === undefined ? "" : ` (${figures})`}`,
           openDetail: text,
         })),
       ),
@@ -95,6 +107,34 @@ export function durabilityOf({ keepsLog, makesSnapshots }: ServerFacts): Durabil
   if (keepsLog === true) return true;
   if (keepsLog === null || makesSnapshots === null) return "unknown";
   return makesSnapshots ? "snapshots" : false;
+}
+
+function memoryTrouble({ usedMemory, maxMemory }: ServerFacts): Trouble[] {
+  if (usedMemory === null || maxMemory === null || usedMemory < maxMemory * nearlyFull) return [];
+  return [
+    {
+      kind: "store_nearly_full",
+      text: "Redis' memory is nearly full. Remove what is not needed, or raise maxmemory",
+      figures: `${Math.round((100 * usedMemory) / maxMemory)} % of ${maxMemory} bytes`,
+      over: "Redis' memory has room again",
+    },
+  ];
+}
+
+function clockTrouble({ timeMs }: ServerFacts, { askedAt, answeredAt }: Asked): Trouble[] {
+  if (timeMs === null) return [];
+  // It was read at some time between the two.
+  const offMs = Math.max(askedAt - timeMs, timeMs - answeredAt);
+  if (offMs < clockToleranceMs) return [];
+  const direction = timeMs > answeredAt ? "behind" : "ahead of";
+  return [
+    {
+      kind: "clock_off",
+      text: `this machine's clock is ${direction} that of Redis. Set the one that is wrong`,
+      figures: `by ${Math.round(offMs / 1000)} s`,
+      over: "this machine's clock and that of Redis agree again",
+    },
+  ];
 }
 
 function troublesOf({ policy }: ServerFacts, durability: Durability): Trouble[] {

@@ -117,11 +117,15 @@ function explain(kind: SqsErrorKind, action: string, queue: string, code: string
   }
 }
 
+/** A clock that is off, which repeating does not mend. */
+const clockCodes = new Set(["RequestExpired", "RequestTimeTooSkewed"]);
+
 /** What the driver's callers see of a failed call: back off and try again. */
 export function unavailable(error: unknown): DriverUnavailableError {
   if (error instanceof DriverUnavailableError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const isRefused = error instanceof SqsCallError && error.kind !== "unavailable";
+  const isRefused =
+    error instanceof SqsCallError && (error.kind !== "unavailable" || clockCodes.has(error.sqsCode));
   return new DriverUnavailableError(`sqs: ${message}`, {
     cause: error,
     ...(isRefused ? { refusal: error.sqsCode } : {}),
