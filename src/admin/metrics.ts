@@ -32,7 +32,7 @@ export function metricsRoutes(deps: AdminDeps, probe: DriverProbe): Route[] {
             text: "All metrics, in Prometheus' text format 0.0.4.",
             schema: v.string(),
             contentType,
-            example: "# TYPE hookline_uptime_seconds gauge\nhookline_uptime_seconds 17\n",
+            example: "# TYPE hookline_process_uptime_seconds gauge\nhookline_process_uptime_seconds 17\n",
           },
         },
       }),

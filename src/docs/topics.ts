@@ -70,6 +70,12 @@ export const topics: readonly Topic[] = [
     () => import("../../docs/operations.md", { with: { type: "text" } }),
   ),
   topic(
+    "messages",
+    "what a line of the log means, and what to do",
+    () => import("../../docs/messages.md", { with: { type: "text" } }),
+  ),
+  topic("metrics", "every metric", () => import("../../docs/metrics.md", { with: { type: "text" } })),
+  topic(
     "security",
     "what is trusted, and what is kept secret",
     () => import("../../docs/security.md", { with: { type: "text" } }),

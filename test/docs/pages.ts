@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 export const root = resolve(import.meta.dirname, "../..");
 
 /** Pages that a script makes; no limit of length holds for them. */
-export const generatedPages: readonly string[] = ["settings", "api"];
+export const generatedPages: readonly string[] = ["settings", "api", "metrics"];
 
 /** A text of the documentation: README.md, or a page of docs/. */
 export interface Page {
