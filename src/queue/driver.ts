@@ -127,6 +127,8 @@ export interface QueueDriver {
   redrive(queue: string, which: RedriveSelection): Promise<number>;
   /** Removes one dead letter for good; false when there is none of that id. */
   removeDead(queue: string, id: string): Promise<boolean>;
+  /** Removes dead letters for good, at most 1000. Returns how many there were. Absent: one call each. */
+  removeManyDead?(queue: string, ids: readonly string[]): Promise<number>;
 
   /** The jobs that wait, to be listed, run and cancelled one by one; absent where the backend cannot. */
   readonly jobs?: JobLists;
@@ -479,7 +481,21 @@ export interface DeadCount {
   readonly count: number;
 }
 
-export type RedriveSelection = { readonly ids: readonly string[] } | { readonly max: number };
+export type RedriveSelection =
+  | {
+      readonly ids: readonly string[];
+      /** By dead letter's id: the job that it becomes, where that is another than it was. */
+      readonly rewritten?: ReadonlyMap<string, RewrittenJob>;
+    }
+  | { readonly max: number };
+
+/** A job that takes a dead letter's place, in the same atomic step as a redrive. */
+export interface RewrittenJob {
+  readonly id: string;
+  readonly body: JobBody;
+  /** Label of the endpoint it is bound to. */
+  readonly endpoint: string;
+}
 
 /** Where drivers report what happens to jobs outside of any call's answer. */
 export interface DriverEvents {

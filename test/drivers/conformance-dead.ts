@@ -243,6 +243,52 @@ export const deadLetterClaims: readonly Claim[] = [
     },
   },
   {
+    name: "redrive may put another job in a letter's place, in one step",
+    async run({ driver, queue, put, take, collect, settle, dead, lease }) {
+      const [id] = await put(job('{"for":"one"}', { id: "job-1_0a1b2c3d" }));
+      await settle({ verb: "retry", delayMs: 0 }, await take());
+      await settle(deadly(), await take());
+      await bury({ put, collect, settle } as Bench, 1);
+      const letter = (await dead()).find(({ jobId }) => jobId === id);
+      const rewritten = new Map([
+        [letter!.id, { id: "job-1_ffffffff", body: '{"for":"another, é"}', endpoint: "app-1/two" }],
+      ]);
+      expect(await driver.redrive(queue, { ids: [letter!.id], rewritten })).toBe(1);
+      const back = await take();
+      expect([back.job.id, back.job.body, back.job.attempts]).toEqual([
+        "job-1_ffffffff",
+        '{"for":"another, é"}',
+        0,
+      ]);
+      expect(await lease()).toEqual([]);
+      expect(await dead()).toHaveLength(1);
+      await settle({ verb: "retry", delayMs: 0 }, back);
+      const again = await take();
+      expect([again.job.id, again.job.body]).toEqual(["job-1_ffffffff", '{"for":"another, é"}']);
+      await settle(deadly(), again);
+      expect((await dead()).map(({ jobId }) => jobId)).toContain("job-1_ffffffff");
+    },
+  },
+  {
+    name: "many dead letters are removed at once, and those that are not there do not count",
+    needs: ["listsDeadLetters"],
+    async run(bench) {
+      const ids = await bury(bench, 450);
+      const removed = await bench.driver.removeManyDead!(bench.queue, [
+        ...ids.slice(0, 440),
+        "nobody",
+        ids[0]!,
+      ]);
+      expect(removed).toBe(440);
+      expect((await bench.dead()).map(({ jobId }) => jobId).sort()).toEqual(ids.slice(440).sort());
+      expect(await bench.driver.removeManyDead!(bench.queue, ids)).toBe(10);
+      expect((await bench.driver.stats(bench.queue)).dead).toBe(0);
+      if (bench.driver.deadCounts !== undefined) {
+        expect(await bench.driver.deadCounts(bench.queue)).toMatchObject({ groups: [] });
+      }
+    },
+  },
+  {
     name: "a redriven job begins anew: its age counts from the redrive",
     async run(bench) {
       const { driver, queue, put, take, settle, dead } = bench;

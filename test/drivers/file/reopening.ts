@@ -105,6 +105,7 @@ export function createReopeningDriver(make: () => QueueDriver): QueueDriver & { 
     deadCounts: (queue) => step(async (driver) => (await driver.deadCounts?.(queue)) ?? null),
     redrive: (queue, which) => step((driver) => driver.redrive(queue, which)),
     removeDead: (queue, id) => step((driver) => driver.removeDead(queue, id)),
+    removeManyDead: (queue, ids) => step((driver) => driver.removeManyDead!(queue, ids)),
     ping: (pingSignal) => current.ping(pingSignal),
     close: () => current.close(),
   };

@@ -284,6 +284,11 @@ export function createFileDriver(options: FileDriverOptions): QueueDriver {
       await openedStore().journal.safe();
       return redriven;
     },
+    async removeManyDead(queue, ids) {
+      const removed = find(queue).dead.removeMany(ids);
+      await openedStore().journal.safe();
+      return removed;
+    },
     async removeDead(queue, id) {
       const isRemoved = find(queue).dead.remove(id);
       await openedStore().journal.safe();

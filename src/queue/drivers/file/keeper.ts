@@ -195,11 +195,16 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       journal.end();
       forget(seq);
     },
-    redriven(letter, entry) {
+    redriven(letter, entry, body) {
       const seq = letter.ref;
       letters.delete(seq);
       const state = stateOf(entry, places.ahead, 0);
       waitElsewhere(entry, state);
+      if (body !== undefined) {
+        // A job's record takes the place of whatever had its number: one record, letter → job in one step.
+        writeSnapshot({ ...state, seq, id: entry.id, enqueuedAt: entry.enqueuedAt, dedup: null }, body);
+        return;
+      }
       const pen = journal.begin(types.redrive, 0, queue);
       pen.f64(entry.enqueuedAt);
       pen.f64(state.order);

@@ -27,6 +27,8 @@ export interface DeadLetters {
   take(id: string): void;
   /** Removes one for good; false when there is none of that id. */
   remove(id: string): boolean;
+  /** How many of these there were, and are no more. */
+  removeMany(ids: readonly string[]): number;
   page(request: DeadLetterPageRequest): Promise<DeadLetterPage>;
   /** The letters of these ids, and up to nine beside each under the same id with a number. */
   findAll(ids: readonly string[]): Promise<DeadLetter[]>;
@@ -75,6 +77,14 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
     }));
   };
 
+  const remove = (id: string): boolean => {
+    const letter = shelf.take(id);
+    if (letter === undefined) return false;
+    keeper.removed(letter);
+    reportFill();
+    return true;
+  };
+
   return {
     get size() {
       trim();
@@ -110,13 +120,8 @@ export function createDeadLetters(queue: string, options: DeadLettersOptions, ke
       shelf.take(id);
       reportFill();
     },
-    remove(id) {
-      const letter = shelf.take(id);
-      if (letter === undefined) return false;
-      keeper.removed(letter);
-      reportFill();
-      return true;
-    },
+    remove,
+    removeMany: (ids) => ids.filter(remove).length,
     async page(request) {
       trim();
       const { letters, cursors, looked, cursor } = shelf.page(request);

@@ -137,6 +137,7 @@ export function createMemoryDriver(options: MemoryDriverOptions): QueueDriver {
     redrive: async (queue, which) => find(queue).redrive(which),
     deadCounts: async (queue) => find(queue).dead.counts(),
     removeDead: async (queue, id) => find(queue).dead.remove(id),
+    removeManyDead: async (queue, ids) => find(queue).dead.removeMany(ids),
     async probeWrite(queue) {
       const refused = findOpen(queue).refusal();
       if (refused !== null) throw refused;

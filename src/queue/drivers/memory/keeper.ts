@@ -41,8 +41,8 @@ export interface Keeper {
   died(letter: Omit<ShelvedLetter, "bodyBytes">, body?: JobBody): number;
   /** A job is over and its children are there, in one step; `tail` is how all their bodies end. */
   replaced(parent: JobEntry, children: readonly NewChild[], tail?: string): void;
-  /** A dead letter became a job again, attempts 0 and enqueued now, with the letter's bytes. */
-  redriven(letter: ShelvedLetter, entry: JobEntry): void;
+  /** A dead letter became a job again, attempts 0 and enqueued now, with the letter's bytes or those given. */
+  redriven(letter: ShelvedLetter, entry: JobEntry, body?: JobBody): void;
   /** A dead letter is gone, by retention or by hand. */
   removed(letter: ShelvedLetter): void;
   /** The bytes of jobs just leased, in their order. An entry that came without an id has one afterwards. */
@@ -92,7 +92,9 @@ export function createMemoryKeeper(): Keeper {
       for (const { entry, body } of children) entry.ref = bodies.put(entry.id, body);
       bodies.free(parent.ref);
     },
-    redriven() {},
+    redriven(_letter, entry, body) {
+      if (body !== undefined) replaceBody(entry, entry.id, body);
+    },
     removed: (letter) => bodies.free(letter.ref),
     load: (entries) =>
       entries.map((entry) => {

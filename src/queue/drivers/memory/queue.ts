@@ -226,9 +226,10 @@ export function createMemoryQueue(
           );
         }
         dead.take(letter.id);
-        const entry = newEntry(letter.jobId, letter.endpoint);
+        const rewritten = "ids" in which ? which.rewritten?.get(letter.id) : undefined;
+        const entry = newEntry(rewritten?.id ?? letter.jobId, rewritten?.endpoint ?? letter.endpoint);
         entry.ref = letter.ref;
-        keeper.redriven(letter, entry);
+        keeper.redriven(letter, entry, rewritten?.body);
         redriven.push(entry);
         room -= 1;
       }

@@ -6,6 +6,7 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
   RedriveSelection,
+  RewrittenJob,
 } from "../../driver.ts";
 import type { DeadLetterFilter } from "../../dead-filter.ts";
 import { readDeadCounts } from "./dead-counts.ts";
@@ -16,6 +17,7 @@ import { replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
 import { randomName } from "./lease-call.ts";
 import type { QueueLink } from "./queue-link.ts";
+import { bodyArgument } from "./record.ts";
 
 /** Jobs redriven in one script call: bodies may be large, and Redis serves nobody else meanwhile. */
 const redriveStep = 200;
@@ -95,7 +97,8 @@ export function createDeadLetters(link: QueueLink) {
       };
       if ("ids" in which) {
         for (let at = 0; at < which.ids.length; at += redriveStep) {
-          if ((await step(["ids", ...which.ids.slice(at, at + redriveStep).map(nameOfId)])) === null) break;
+          const ids = which.ids.slice(at, at + redriveStep);
+          if ((await step(redriveArguments(ids, which.rewritten))) === null) break;
         }
         return done;
       }
@@ -107,14 +110,38 @@ export function createDeadLetters(link: QueueLink) {
       return done;
     },
 
-    async remove(id: string): Promise<boolean> {
-      const [, removed] = await link.call("removing a dead letter", removeDeadScript, [nameOfId(id)]);
-      return removed === 1;
+    /** What stopped it is thrown only when it had removed nothing: else the caller hears how many. */
+    async remove(ids: readonly string[]): Promise<number> {
+      let removed = 0;
+      for (let at = 0; at < ids.length; at += redriveStep) {
+        const names = ids.slice(at, at + redriveStep).map(nameOfId);
+        const { values, fault } = await link.evaluate("removing dead letters", removeDeadScript, names);
+        removed += Number(values[1]);
+        if (fault !== null && removed === 0) throw fault;
+        if (fault !== null) break;
+      }
+      return removed;
     },
   };
 }
 
 export type DeadLetters = ReturnType<typeof createDeadLetters>;
+
+/** Those that become other jobs are given with them; a call has one kind only. */
+function redriveArguments(
+  ids: readonly string[],
+  rewritten: ReadonlyMap<string, RewrittenJob> | undefined,
+): ScriptArgument[] {
+  if (rewritten === undefined) return ["ids", ...ids.map(nameOfId)];
+  return [
+    "to",
+    ...ids.flatMap((id) => {
+      const job = rewritten.get(id);
+      if (job === undefined) throw new Error("redis: a redrive rewrites some of its dead letters only");
+      return [nameOfId(id), job.id, bodyArgument(job.body)];
+    }),
+  ];
+}
 
 function cursorOf(score: string): string {
   return /^\d+$/.test(score) ? score : `s${score}`;

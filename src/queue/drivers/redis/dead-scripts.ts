@@ -3,7 +3,7 @@ import { script } from "./script.ts";
 
 /**
  * Makes dead letters ready, attempts 0, enqueued now. ARGV: uid, then "max" n newest (the oldest first, none whose time is
- * after newest; "" = the newest letter's), or "ids" id….
+ * after newest; "" = the newest letter's), or "ids" id…, or "to" with id, another job's id and its body for each.
  * Answers {failure, how many, how many names were looked at, newest}.
  *
  * A content that cannot be read becomes a job of these bytes, a name without content is dropped: neither may stay in the way
@@ -18,7 +18,7 @@ if ARGV[2] == 'max' then
   if newest == '' then newest = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2] or '' end
   if newest ~= '' then names = redis.call('ZRANGEBYSCORE', dead, '-inf', newest, 'LIMIT', 0, tonumber(ARGV[3])) end
 else
-  for i = 3, #ARGV do names[#names + 1] = ARGV[i] end
+  for i = 3, #ARGV, ARGV[2] == 'to' and 3 or 1 do names[#names + 1] = ARGV[i] end
 end
 local redriven, looked = 0, 0
 for i = 1, #names do
@@ -29,8 +29,10 @@ for i = 1, #names do
     local uid = ARGV[1] .. i
     local _, last, id = string.find(content, '^%d+ %d+ %d+ (%S+) [^\\n]*\\n')
     if not last then last, id = 0, name end
+    local body = string.sub(content, last + 1)
+    if ARGV[2] == 'to' then id, body = ARGV[3 * i + 1], ARGV[3 * i + 2] end
     if #id > 128 or string.find(id, '[^%w_-]') then id = uid end
-    if not try('RPUSH', own, record(uid, 0, now, id, string.sub(content, last + 1))) then break end
+    if not try('RPUSH', own, record(uid, 0, now, id, body)) then break end
     redriven = redriven + 1
     local removed, gone = unbury(name, content)
     if not gone then
@@ -50,15 +52,21 @@ return {failure, redriven, looked, newest}
 `,
 );
 
-/** Removes one dead letter. ARGV: id. Answers {failure, 1 or 0 when there is none}. */
+/** Removes dead letters. ARGV: id…. Answers {failure, how many there were}. */
 export const removeDeadScript = script(
   "remove-dead",
   `${deadPart}
 redis.call('DEL', fence)
-local content = try('HGET', deadjobs, ARGV[1])
-local removed = content ~= nil and (unbury(ARGV[1], content))
+local removed = 0
+for i = 1, #ARGV do
+  local content = try('HGET', deadjobs, ARGV[i])
+  if content == nil then break end
+  local there = unbury(ARGV[i], content)
+  if there == nil then break end
+  if there then removed = removed + 1 end
+end
 writeCounts()
-return {failure, removed and 1 or 0}
+return {failure, removed}
 `,
 );
 

@@ -232,7 +232,10 @@ export function createRedisDriver(options: RedisDriverOptions, context: RedisDri
       return queueOf(name).deadLetters.redrive(which);
     },
     async removeDead(name, id) {
-      return queueOf(name).deadLetters.remove(id);
+      return (await queueOf(name).deadLetters.remove([id])) === 1;
+    },
+    async removeManyDead(name, ids) {
+      return queueOf(name).deadLetters.remove(ids);
     },
 
     async ping(signal) {

@@ -18,5 +18,5 @@ export type Operation =
   | "cancelling jobs"
   | "listing dead letters"
   | "redriving"
-  | "removing a dead letter"
+  | "removing dead letters"
   | "looking after dead letters";

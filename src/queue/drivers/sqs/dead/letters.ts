@@ -2,7 +2,7 @@ import type { Clock } from "../../../../clock.ts";
 import { orLate } from "../../../../wait.ts";
 import { HooklineError } from "../../../../errors.ts";
 import { bodyBytes } from "../../../../jobs/body.ts";
-import type { DeadLetter, RedriveSelection } from "../../../driver.ts";
+import type { DeadLetter, RedriveSelection, RewrittenJob } from "../../../driver.ts";
 import type { SqsApi } from "../api.ts";
 import { inBatches } from "../batch.ts";
 import { originOf, readDeadLetter, revived, type Listed } from "./reading.ts";
@@ -153,8 +153,17 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
    * Sends copies back, then deletes the dead letters whose copy is confirmed. On FIFO those of a group behind one that
    * could not be sent stay too.
    */
-  const sendBack = async (entries: readonly Listed[]): Promise<Redriven> => {
-    const sent = await createOrderedSend(api, queue)(entries.map((entry) => revived(queue, entry)));
+  const sendBack = async (
+    entries: readonly Listed[],
+    rewritten?: ReadonlyMap<string, RewrittenJob>,
+  ): Promise<Redriven> => {
+    const asRewritten = (entry: Listed): Listed => {
+      const job = rewritten?.get(entry.letter.id);
+      if (job === undefined) return entry;
+      return { ...entry, letter: { ...entry.letter, jobId: job.id, body: job.body } };
+    };
+    const revive = createOrderedSend(api, queue);
+    const sent = await revive(entries.map((entry) => revived(queue, asRewritten(entry))));
     const done = entries.filter((_, index) => sent[index]?.status === "ok");
     const left = await erase(done.map(({ message }) => message));
     for (const { letter } of done) listed.delete(letter.id);
@@ -199,7 +208,10 @@ export function createDeadLetters(queue: SqsQueue, api: SqsApi, clock: Clock): D
 
     async redrive(which) {
       sweep();
-      if ("ids" in which) return orThrow(await sendBack(inListedOrder(which.ids.map(named))));
+      if ("ids" in which) {
+        const entries = inListedOrder(which.ids.map(named));
+        return orThrow(await sendBack(entries, which.rewritten));
+      }
       let all = nothing;
       const began = clock.now();
       const redriven = new Set<string>();
