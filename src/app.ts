@@ -377,7 +377,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     closing.abort();
     if (hasRun) log.info("draining", { timeout_ms: totalMs });
     try {
-      await orAborted(admin.flush(), hard.signal);
+      await orAborted(Promise.all([admin.flush(), admin.stopOperations()]), hard.signal);
       await consumption.drain(soft.signal, hard.signal);
       await supervisor.stop(() => true, 250);
       const report = await createDrainReport({ driver, driverOpen, metrics, config, signal: hard.signal });

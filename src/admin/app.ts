@@ -9,6 +9,7 @@ import { configRoutes } from "./config.ts";
 import { dashboardRoutes } from "./dashboard.ts";
 import { deadLetterRoutes } from "./dead.ts";
 import { docsRoutes } from "./docs.ts";
+import { deadChangeRoutes } from "./dead-changes.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import type { AdminDeps } from "./deps.ts";
 import { createDriverProbe } from "./driver-probe.ts";
@@ -25,6 +26,8 @@ import { problemReply } from "./problem.ts";
 import { problemRoutes } from "./problems.ts";
 import { audited, isChange } from "./audit.ts";
 import { processRoutes } from "./processes.ts";
+import { createOperations, type Operations } from "./operations/registry.ts";
+import { operationRoutes } from "./operations/routes.ts";
 import { createOpenApi, openApiRoutes } from "./openapi.ts";
 import { readQuery } from "./query.ts";
 import { readBody } from "./read-body.ts";
@@ -49,6 +52,8 @@ export interface AdminApp {
   openApi(): Promise<string>;
   /** Writes the events that still wait for their batch; for shutdown, once requests are refused. */
   flush(): Promise<void>;
+  /** Ends the bulk requests after the step that each is at; for shutdown, while the driver still answers. */
+  stopOperations(): Promise<void>;
 }
 
 /**
@@ -72,9 +77,10 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
       throw error;
     }
   };
+  const operations = createOperations(deps);
   const openApi = createOpenApi(() => routes, deps.version);
   const routes: readonly Route[] = [
-    ...allRoutes(deps, writer),
+    ...allRoutes(deps, writer, operations),
     ...openApiRoutes(openApi),
     ...dashboardRoutes(deps, refusalOf),
   ];
@@ -143,10 +149,11 @@ export function createAdminApp(deps: AdminDeps): AdminApp {
     },
     openApi,
     flush: () => writer.flush(),
+    stopOperations: () => operations.close(),
   };
 }
 
-function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
+function allRoutes(deps: AdminDeps, writer: EventWriter, operations: Operations): Route[] {
   const probe = createDriverProbe(deps.driver, deps.clock);
   return [
     ...jobRoutes(deps),
@@ -160,6 +167,8 @@ function allRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
     ...processRoutes(deps),
     ...queueRoutes(deps),
     ...deadLetterRoutes(deps),
+    ...deadChangeRoutes(deps, operations),
+    ...operationRoutes(deps, operations),
     ...deliveryRoutes(deps),
     ...resendRoutes(deps),
     ...endpointRoutes(deps),

@@ -1,7 +1,6 @@
-import type { Directory } from "../delivery/endpoint.ts";
 import { HooklineError } from "../errors.ts";
-import { deliveryId, endpointNameHash, safeJobId } from "../jobs/id.ts";
-import { createMemo } from "../memo.ts";
+import { deliveryId, safeJobId } from "../jobs/id.ts";
+import { createNameHashes } from "./dead-named.ts";
 import type { AdminDeps } from "./deps.ts";
 
 /** What became of a redrive by ids. */
@@ -18,8 +17,7 @@ const parallel = 32;
  * Redrives dead letters by their ids, or by the id of their job: then all its dead deliveries.
  *
  * A delivery's id is made of its job's and of its endpoint's name, so that a job's deliveries are found by
- * asking for each endpoint's, without looking through what is there. One to an endpoint that is no longer
- * configured is found by its own id only.
+ * asking for each endpoint's, without looking through what is there.
  *
  * Counts in `metrics.redriven` as it goes: what was moved before a failure stays moved.
  *
@@ -28,11 +26,11 @@ const parallel = 32;
 export function createNamedRedrive(
   deps: Pick<AdminDeps, "driver" | "live" | "metrics">,
 ): (queue: string, ids: readonly string[]) => Promise<NamedRedrive> {
-  const { driver, live } = deps;
-  const hashesOf = createMemo(nameHashes);
+  const { driver } = deps;
+  const hashesOf = createNameHashes(deps);
 
   return async (queue, given) => {
-    const hashes = hashesOf(live.directory);
+    const hashes = await hashesOf(queue);
     const ids = [...new Set(given)];
     let redriven = 0;
     let refusal: HooklineError | null = null;
@@ -72,10 +70,4 @@ export function createNamedRedrive(
     if (redriven === 0 && refusal !== null) throw refusal as HooklineError;
     return { redriven, notFound };
   };
-}
-
-/** Second halves of the ids of deliveries to the endpoints that are configured. */
-export function nameHashes({ endpoints }: Directory): readonly string[] {
-  const formers = endpoints.flatMap(({ formerName }) => (formerName === null ? [] : [formerName]));
-  return [...new Set([...endpoints.map(({ nameHash }) => nameHash), ...formers.map(endpointNameHash)])];
 }

@@ -8,7 +8,7 @@ import { listedStates } from "../queue/job-lists.ts";
 import { maskId } from "../secrets/mask-id.ts";
 import { maskedStart } from "../secrets/masked-start.ts";
 import { count, text, time } from "./answer-kinds.ts";
-import { nameHashes } from "./dead-redrive.ts";
+import { nameHashes } from "./dead-named.ts";
 import { maySee, nameOf, outOfReach } from "./delivery-filter.ts";
 import { deliveryAnswer, deliveryExample, describeDelivery } from "./delivery-view.ts";
 import type { AdminDeps } from "./deps.ts";

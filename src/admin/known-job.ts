@@ -29,10 +29,12 @@ export function knowJob(body: JobBody, directory: Directory, rawRoutes: RawRoute
   const named = decoded.kind === "generic" && decoded.appId === null;
   const app = named ? "-" : (findAppOf(decoded, directory)?.id ?? decoded.appId);
   const { endpoint } = decoded;
+  const sentTo =
+    decoded.redirected === true && endpoint?.startsWith("-/") === true ? endpoint.slice(2) : null;
   return {
     decoded,
-    app,
-    endpoint: endpoint === null || named ? endpoint : `${app ?? ""}/${endpoint}`,
+    app: sentTo === null ? app : "-",
+    endpoint: sentTo ?? (endpoint === null || named ? endpoint : `${app ?? ""}/${endpoint}`),
     events:
       decoded.kind === "generic" ? [decoded.type] : [...new Set(decoded.events.map(({ name }) => name))],
   };

@@ -73,15 +73,19 @@ export interface WholeList<Entry> {
 }
 
 /**
- * One page of a list: `{NAME: […], cursor, complete}`.
+ * One page of a list: `{NAME: […], cursor, complete}`, with further members.
  *
  * The cursor names the last entry shown, so that pages neither repeat nor lose one when others come and go.
  *
  * @throws RequestError `bad_cursor` for a cursor whose entry is not in the list.
  */
-export async function pageReply<Entry>(list: WholeList<Entry>, request: PageRequest): Promise<Reply> {
+export async function pageReply<Entry>(
+  list: WholeList<Entry>,
+  request: PageRequest,
+  members: Readonly<Record<string, unknown>> = {},
+): Promise<Reply> {
   const { text, next } = await fillPage(list, request);
-  return text.reply(list.name, { cursor: next, complete: next === null });
+  return text.reply(list.name, { cursor: next, complete: next === null, ...members });
 }
 
 /** As pageReply, of a list that is hardly ever too long for one page: `{NAME: […]}`, with a cursor if it is. */

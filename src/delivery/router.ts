@@ -75,6 +75,9 @@ export interface RawRoutes {
  * @param rawRoutes The queue's, where it is a raw one.
  */
 export function route(job: DecodedJob, directory: Directory, rawRoutes: RawRoutes | null = null): Routing {
+  if (job.redirected === true && job.endpoint !== null) {
+    return routeRedirected(job, job.endpoint, directory, rawRoutes);
+  }
   if (job.kind === "pusher") return routePusher(job, directory);
   if (job.kind === "generic") return routeGeneric(job, directory);
   return routeRaw(job, directory, rawRoutes);
@@ -158,6 +161,45 @@ function routeRaw(job: RawJob, directory: Directory, rawRoutes: RawRoutes | null
   if (endpoint === null) return noSuchEndpoint(job, null, name);
   const delivery = { endpoint, content: job.content, boundEvents: null };
   return { kind: "deliver", app: null, deliveries: [delivery] };
+}
+
+/** A job that somebody has sent to this endpoint: whatever that one's filters are, it gets what the job is bound with. */
+function routeRedirected(
+  job: DecodedJob,
+  to: string,
+  directory: Directory,
+  rawRoutes: RawRoutes | null,
+): Routing {
+  const isNamed = to.startsWith("-/");
+  const name = isNamed ? to.slice(2) : to;
+  const app = findAppOf(job, directory);
+  const appId = job.kind === "raw" ? null : (app?.id ?? job.appId);
+  const label = isNamed ? name : boundLabel(appId, name);
+  if (app !== null && job.source !== "raw" && !app.accept.has(job.source)) {
+    return dead("format_not_accepted", `app ${app.id} does not accept ${job.source} jobs`, label);
+  }
+  if (job.kind === "pusher" && job.signature !== null) {
+    if (app === null) return dead("unknown_app", "there is no app of this id or key", label);
+    const secrets = [app.secret, ...app.previousSecrets];
+    if (!verifySoketiSignature(job.payload, job.signature, secrets)) {
+      const detail = `originalPusherSignature does not match any secret of app ${app.id}`;
+      return dead("bad_signature", detail, label);
+    }
+  }
+  if (job.kind === "raw" && rawRoutes !== null && !rawRoutes.endpoints.has(name)) {
+    return dead("no_route", "the endpoint that the job was sent to is not one of this queue's", label);
+  }
+  const endpoint = isNamed || app !== null ? directory.findEndpoint(isNamed ? null : app, name) : null;
+  if (endpoint === null) return endpointRemoved(label);
+  const delivery = { endpoint, ...contentOfRedirected(job) };
+  return { kind: "deliver", app: isNamed ? null : app, deliveries: [delivery] };
+}
+
+function contentOfRedirected(job: DecodedJob): Pick<Delivery, "content" | "boundEvents"> {
+  if (job.kind === "raw") return { content: job.content, boundEvents: null };
+  if (job.kind === "generic") return { content: genericContent(job), boundEvents: null };
+  const boundEvents = job.boundEvents ?? "all";
+  return { content: createPayloadCut(job)(boundEvents), boundEvents };
 }
 
 /** All endpoints of an app, or the one a job is bound to; null when that one is gone. */

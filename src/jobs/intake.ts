@@ -106,6 +106,10 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   const givenId = jobId(text, value, job);
   const refuse = (code: IntakeCode, message: string): Refusal => ({ ok: false, id: givenId, code, message });
   if (job.kind === "malformed") return refuse("malformed", job.detail);
+  // It passes over the filters and the reach of whoever sends it.
+  if (job.redirected === true) {
+    return refuse("malformed", "redirected: only a redrive sets it; send the job to the endpoint it is for");
+  }
   // On a raw queue the fields of the content are the receiver's own; only an envelope has options.
   const settings = job.source === "raw" || !isJsonObject(value) ? {} : value;
   const delayMs = settings["delay_ms"] ?? 0;

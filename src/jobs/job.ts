@@ -91,6 +91,11 @@ export interface RawJob {
 }
 
 export type DecodedJob = (PusherJob | GenericJob | RawJob) & {
+  /**
+   * It was sent to another endpoint than its own, by hand: `endpoint` is that one's name in the app, or `-/` and the name of
+   * a named one, and no filter of it is asked. Absent in others.
+   */
+  readonly redirected?: true;
   /** The revision of the stored apps that whoever took the job in had; whoever routes it must have it too. */
   readonly apiRevision?: number;
 };

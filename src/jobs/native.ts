@@ -4,7 +4,7 @@ import type { JsonObject } from "./fields.ts";
 import { isTimestamp } from "./generic.ts";
 import { deliveryIdPattern, safeJobId } from "./id.ts";
 import { jobIdPattern } from "./job.ts";
-import type { BoundEvents, DecodedJob, GenericJob, JobBody, MalformedJob, PusherJob, RawJob } from "./job.ts";
+import type { BoundEvents, DecodedJob, JobBody, MalformedJob, PusherJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
 import { memberText } from "./spans.ts";
 
@@ -21,7 +21,8 @@ import { memberText } from "./spans.ts";
  * children of a fan-out. `bound_events` beside them says which of the payload's events the delivery consists
  * of ("all", or their places), so that another filter does not change what is delivered under one id; the
  * payload stays whole for the sake of its signature. `api` is the revision of the stored apps that a job is to be routed
- * by at least. `resend_of` names the delivery that a job sends again. `source` is the form the job came in, where that was not native.
+ * by at least. `resend_of` names the delivery that a job sends again. `redirected` (true) says that somebody sent it to this
+ * endpoint, which need not be one that it was for. `source` is the form the job came in, where that was not native.
  *
  * Soketi's signature stays with its payload and is checked again at each routing: otherwise whoever can
  * write to the backend could pass an unsigned job off as one that was checked.
@@ -59,6 +60,7 @@ export function nativeHead(job: DecodedJob, binding: Binding): string {
     field("delivery_id", binding.deliveryId) +
     field("api", binding.apiRevision || null) +
     field("resend_of", job.resendOf ?? null) +
+    field("redirected", job.redirected ?? null) +
     (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "")
   );
 }
@@ -118,10 +120,15 @@ export function readNativeJob(text: string, object: JsonObject, payload?: string
   if (resendOf !== null && (typeof resendOf !== "string" || !jobIdPattern.test(resendOf))) {
     return malformed("resend_of: expected up to 128 letters, digits, _ and -");
   }
+  const redirected = object["redirected"] ?? null;
+  if (redirected !== null && (redirected !== true || endpoint === null)) {
+    return malformed("redirected: expected true, beside an endpoint");
+  }
   const common: Common = {
     id,
     endpoint,
     deliveryId,
+    ...(redirected === null ? {} : { redirected }),
     ...(isRevision ? { apiRevision: revision } : {}),
     ...(resendOf === null ? {} : { resendOf }),
   };
@@ -138,6 +145,7 @@ interface Common {
   readonly deliveryId: string | null;
   readonly apiRevision?: number;
   readonly resendOf?: string;
+  readonly redirected?: true;
 }
 
 function readPusher(
@@ -145,7 +153,7 @@ function readPusher(
   object: JsonObject,
   common: Common & { readonly appId: string | null; readonly appKey: string | null },
   payload?: string,
-): PusherJob | MalformedJob {
+): DecodedJob | MalformedJob {
   const source = object["source"] ?? "native";
   const signature = object["signature"] ?? null;
   if (source !== "native" && source !== "soketi" && source !== "sockudo") {
@@ -184,7 +192,7 @@ function readGeneric(
   text: string,
   object: JsonObject,
   common: Common & { readonly appId: string | null },
-): GenericJob | MalformedJob {
+): DecodedJob | MalformedJob {
   const { type, timestamp } = object;
   if (typeof type !== "string" || type === "") return malformed("type: expected a string");
   if (!isTimestamp(timestamp)) return malformed("timestamp: expected an ISO 8601 date and time");
@@ -194,7 +202,7 @@ function readGeneric(
   return { kind: "generic", source: "native", type, timestamp, data, ...common };
 }
 
-function readRaw(object: JsonObject, common: Common): RawJob | MalformedJob {
+function readRaw(object: JsonObject, common: Common): DecodedJob | MalformedJob {
   const { content, content_encoding: encoding, attributes = {} } = object;
   if (typeof content !== "string")
     return malformed(`content: expected a string, got ${describeType(content)}`);

@@ -31,7 +31,9 @@ export interface ResendOptions {
 
 /** The decoded job of a delivery, bound to its endpoint with the events it had. */
 export function boundJob({ job, endpoint, boundEvents, webhookId, id }: ResentDelivery): DecodedJob {
-  const bound = { ...job, endpoint, deliveryId: webhookId, resendOf: id };
+  // One that was sent to another endpoint names it in its own way.
+  const to = job.redirected === true && job.endpoint !== null ? job.endpoint : endpoint;
+  const bound = { ...job, endpoint: to, deliveryId: webhookId, resendOf: id };
   return bound.kind === "pusher" ? { ...bound, boundEvents: boundEvents ?? bound.boundEvents } : bound;
 }
 
@@ -42,8 +44,8 @@ export function createResend(
 ): Resend {
   const id = newJobId();
   const webhookId = isNew ? deliveryId(id, endpointNameHash(delivery.endpoint)) : delivery.webhookId;
-  const { endpoint } = delivery;
   const job = boundJob(delivery);
+  const { endpoint } = job;
   const body = encodeNative(job, { id, endpoint, deliveryId: webhookId, apiRevision });
   return {
     job: { id, body, delayMs, group: null, deduplicationId: null, routing: routingOf(job), dedup: null },

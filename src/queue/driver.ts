@@ -450,6 +450,8 @@ export interface DeadLetterPageRequest {
   readonly filter?: DeadLetterFilter;
   /** The oldest first; the cursor is one of such a page. Where the backend keeps no order this changes nothing. */
   readonly oldestFirst?: boolean;
+  /** With `oldestFirst`, the cursor of the last letter that is wanted: what died after it is left out. */
+  readonly upTo?: string;
   /** False: the bodies are not asked for; a backend that has them at hand may give them all the same, others give "". */
   readonly bodies?: boolean;
 }

@@ -90,8 +90,10 @@ function planDecoded(decoded: DecodedJob, job: LeasedJob, context: PlanContext):
   }
 
   const { endpoint, content, boundEvents, id } = bound[0] as (typeof bound)[number];
+  // One that was sent to another endpoint names it in its own way.
+  const boundTo = (decoded.redirected === true ? decoded.endpoint : null) ?? endpoint.name;
   const keep = (): JobBody | undefined =>
-    keptBody(withMessage, job.body, bindingOf(jobId, endpoint.name, id, boundEvents));
+    keptBody(withMessage, job.body, bindingOf(jobId, boundTo, id, boundEvents));
   if (job.attempts >= endpoint.retry.maxAttempts) {
     const detail = "its last lease ended before the attempt was settled";
     return dead(jobId, "attempts_exhausted", detail, endpoint.label, keep());

@@ -31,6 +31,10 @@ export function createStoredApps(stored: StoredReceivers): StoredApps {
     mayBeUnreadable(job) {
       const appKey = job.kind === "pusher" ? job.appKey : null;
       const appId = job.kind === "raw" ? null : job.appId;
+      // One that was sent to a named endpoint (jobs/job.ts, `redirected`) needs no app.
+      if (job.redirected === true && job.endpoint?.startsWith("-/") === true) {
+        return stored.mayBeUnreadable(null, job.endpoint.slice(2));
+      }
       const app = appId === null && appKey === null ? null : { id: appId, key: appKey };
       return stored.mayBeUnreadable(app, job.endpoint);
     },

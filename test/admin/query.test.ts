@@ -20,10 +20,19 @@ const rows: [method: string, path: string, known: string][] = [
   ["GET", "/v1/queues/webhooks", "none"],
   ["POST", "/v1/queues/webhooks/pause", "none"],
   ["POST", "/v1/queues/webhooks/resume", "none"],
-  ["GET", "/v1/queues/webhooks/dead", "limit, cursor"],
+  [
+    "GET",
+    "/v1/queues/webhooks/dead",
+    "app, endpoint, event, reason, status, job_id, since, until, limit, cursor",
+  ],
+  ["GET", "/v1/queues/webhooks/dead/summary", "app, endpoint, reason, limit"],
+  ["POST", "/v1/queues/webhooks/dead/remove", "none"],
+  ["GET", "/v1/operations", "limit, cursor"],
+  ["GET", "/v1/operations/x", "none"],
+  ["DELETE", "/v1/operations/x", "none"],
   ["POST", "/v1/queues/webhooks/dead/redrive", "none"],
   ["DELETE", "/v1/queues/webhooks/dead/x", "none"],
-  ["GET", "/v1/endpoints", "limit, cursor"],
+  ["GET", "/v1/endpoints", "limit, cursor, sort"],
   ["GET", "/v1/endpoints/app-1/hook", "none"],
   ["POST", "/v1/endpoints/app-1/hook/enable", "none"],
   ["POST", "/v1/endpoints/app-1/hook/disable", "none"],
@@ -51,13 +60,13 @@ async function refusalOf(path: string, method = "GET"): Promise<string> {
   return answer.detail;
 }
 
-// faults.md C14: `…/dead?reason=x` listed everything, as if all of it had that reason.
+// faults.md C14: `…/dead?colour=x` listed everything, as if all of it had that reason.
 describe("a query parameter", () => {
   test("that is unknown is refused on every path, with the known ones named", async () => {
     for (const [method, path, known] of rows) {
-      expect({ path, detail: await refusalOf(`${path}?reason=x`, method) }).toEqual({
+      expect({ path, detail: await refusalOf(`${path}?colour=x`, method) }).toEqual({
         path,
-        detail: `no query parameter "reason"; this path takes ${known}`,
+        detail: `no query parameter "colour"; this path takes ${known}`,
       });
     }
     expect(admin.asked).toEqual([]);

@@ -39,6 +39,7 @@ export interface AdminSetup {
   /** Wraps or replaces the memory driver. */
   driver?: (memory: QueueDriver) => QueueDriver;
   children?: ChildStatus[];
+  deadLetterRetention?: number;
   clock?: Clock;
   configEntries?: AdminDeps["configEntries"];
   reload?: AdminDeps["reload"];
@@ -62,7 +63,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
     queues,
     capacity: config.queue.memory.capacity,
     whenFull: config.queue.memory.when_full,
-    deadLetterRetention: 1000,
+    deadLetterRetention: setup.deadLetterRetention ?? 1000,
     deduplicationTtlMs: 300_000,
     clock,
     events: { evicted: ignore, trimmed: ignore, reclaimed: ignore },

@@ -56,6 +56,10 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "POST /v1/queues/:queue/pause": [],
   "POST /v1/queues/:queue/resume": [],
   "POST /v1/queues/:queue/dead/redrive": [],
+  "POST /v1/queues/:queue/dead/remove": [],
+  "GET /v1/operations": ["read"],
+  "GET /v1/operations/:id": ["read"],
+  "DELETE /v1/operations/:id": [],
   "DELETE /v1/queues/:queue/dead/:id": [],
   "POST /v1/endpoints/:app/:name/enable": [],
   "POST /v1/endpoints/:app/:name/disable": [],
@@ -73,6 +77,8 @@ const rights: Readonly<Record<string, readonly string[]>> = {
 
 /** Routes that a local client without a token may not use where none is configured. */
 const neverWithoutToken = [
+  "POST /v1/queues/:queue/dead/remove",
+  "DELETE /v1/operations/:id",
   "DELETE /v1/queues/:queue/dead/:id",
   "POST /v1/workers/:id/crash",
   "POST /v1/workers/:id/stall",

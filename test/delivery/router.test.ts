@@ -215,6 +215,39 @@ describe("a bound job", () => {
   });
 });
 
+describe("a job that somebody sent to another endpoint", () => {
+  const payload = '{"time_ms":1,"events":[{"name":"channel_occupied","channel":"c"},{"name":"b"}]}';
+  const sent = (to: string, more = '"bound_events":[1]'): string =>
+    `{"hookline":1,"id":"j","kind":"pusher","app_id":"app-1","endpoint":"${to}","delivery_id":"j_0a1b2c3d","redirected":true,${more},"payload":${payload}}`;
+
+  test("is delivered as it was bound, whatever that one's filters are", () => {
+    const cut = '{"time_ms":1,"events":[{"name":"b"}]}';
+    expect(contents(routeBody(sent("private")))).toEqual({ private: cut });
+    expect(contents(routeBody(sent("-/crm")))).toEqual({ crm: cut });
+    expect(contents(routeBody(sent("private", '"bound_events":"all"')))).toEqual({ private: payload });
+    const generic =
+      '{"hookline":1,"id":"j","kind":"generic","app_id":"app-1","endpoint":"orders","delivery_id":"j_0a1b2c3d","redirected":true,"type":"t","timestamp":"2026-12-01T00:00:00Z","data":1}';
+    expect(Object.keys(contents(routeBody(generic)))).toEqual(["orders"]);
+  });
+
+  test("is dead where that one is gone, and still where its signature is wrong", () => {
+    expect(routeBody(sent("nobody"))).toMatchObject({ reason: "endpoint_removed", endpoint: "app-1/nobody" });
+    expect(routeBody(sent("-/nobody"))).toMatchObject({ reason: "endpoint_removed", endpoint: "nobody" });
+    const signed = (app: string): string =>
+      sent("-/crm", `"source":"soketi","signature":"00"`).replace("app-1", app);
+    expect(reasonOf(routeBody(signed("app-1")))).toBe("bad_signature");
+    expect(reasonOf(routeBody(signed("nobody")))).toBe("unknown_app");
+  });
+
+  test("of a raw queue reaches what the queue leads to alone", () => {
+    const raw = (to: string): string =>
+      `{"hookline":1,"id":"j","kind":"raw","endpoint":"-/${to}","delivery_id":"j_0a1b2c3d","redirected":true,"content":"x"}`;
+    const routes: RawRoutes = { endpoints: new Set(["crm"]), pick: () => null };
+    expect(contents(routeBody(raw("crm"), routes))).toEqual({ crm: "x" });
+    expect(reasonOf(routeBody(raw("mail"), routes))).toBe("no_route");
+  });
+});
+
 describe("a generic job", () => {
   test("goes to its named endpoint as {type, timestamp, data}", () => {
     expect(contents(routeBody('{"type":"a\\"b","data": {"n":1.0},"endpoint":"crm"}'))).toEqual({

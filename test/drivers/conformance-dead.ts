@@ -224,6 +224,13 @@ export const deadLetterClaims: readonly Claim[] = [
         expect(seen).toEqual(oldestFirst ? wanted.toReversed() : wanted);
         expect(looked).toBe(ids.length);
       }
+      // What dies meanwhile is left out.
+      const newest = await driver.deadLetters(queue, { limit: 1, cursor: null });
+      await bury(bench, 2);
+      const asked = { limit: 20, oldestFirst: true, upTo: newest.cursors[0]! };
+      const first = await driver.deadLetters(queue, { ...asked, cursor: null });
+      const rest = await driver.deadLetters(queue, { ...asked, cursor: first.cursor });
+      expect([first.items.length, rest.items.length, rest.cursor]).toEqual([20, 10, null]);
     },
   },
   {

@@ -66,6 +66,11 @@ async function delivery(): Promise<string> {
   return (await server.api("GET", "/v1/deliveries?endpoint=refusing")).body.items[0].id as string;
 }
 
+async function operation(): Promise<string> {
+  const redrive = { all: true, dry_run: true };
+  return (await server.api("POST", "/v1/queues/webhooks/dead/redrive", redrive)).body.id as string;
+}
+
 async function runningLoop(): Promise<void> {
   await until(
     async () => {
@@ -80,6 +85,8 @@ async function runningLoop(): Promise<void> {
 
 /** Operations whose example needs more than `prepare`: what there must be, and what the path names then. */
 const needs: Readonly<Record<string, () => Promise<Places | void>>> = {
+  getOperation: async () => ({ id: await operation() }),
+  stopOperation: async () => ({ id: await operation() }),
   removeDeadLetter: async () => ({ id: await deadLetter() }),
   getDelivery: async () => ({ id: await delivery() }),
   resendDelivery: async () => ({ id: await delivery() }),

@@ -188,7 +188,7 @@ describe("410", () => {
     expect(await receiver.count("gone")).toBe(7);
     expect(await server.stats()).toMatchObject({ dead: 14 });
     const redriven = await server.api("POST", "/v1/queues/webhooks/dead/redrive", { max: 1_000 });
-    expect(redriven.body).toEqual({ redriven: 14 });
+    expect(redriven.body).toMatchObject({ redriven: 14 });
     await untilArrived(receiver, "gone", 12);
     await untilEmpty(server);
     expect(await server.stats()).toMatchObject({ dead: 0 });

@@ -123,6 +123,10 @@ describe("refusals", () => {
       "format_not_accepted: app narrow does not accept sockudo",
     ],
     ['{"type":"t","data":1,"app_id":"narrow"}', "format_not_accepted: app narrow does not accept native"],
+    [
+      '{"hookline":1,"kind":"generic","app_id":"app-1","type":"t","timestamp":"2026-12-01T00:00:00Z","endpoint":"-/e","delivery_id":"d","redirected":true,"data":1}',
+      "malformed: redirected: only a redrive sets it",
+    ],
     ["{}", "malformed: no known form"],
     ["7", "malformed: expected a JSON object, got a number"],
     ['{"type":"t","data":1,"endpoint":"e","url":"http://x"}', "malformed: url: a job names"],

@@ -146,9 +146,11 @@ export function createDeadLetterShelf(limits: ShelfLimits, now: () => number): D
       }
       return trimmed;
     },
-    page({ limit, cursor, maxBytes = Infinity, filter, oldestFirst = false }) {
-      if (cursor !== null && !/^\d{1,16}$/.test(cursor)) {
-        throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+    page({ limit, cursor, maxBytes = Infinity, filter, oldestFirst = false, upTo }) {
+      for (const one of [cursor ?? "0", upTo ?? "0"]) {
+        if (!/^\d{1,16}$/.test(one)) {
+          throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+        }
       }
       const letters: ShelvedLetter[] = [];
       const cursors: string[] = [];
@@ -159,7 +161,8 @@ export function createDeadLetterShelf(limits: ShelfLimits, now: () => number): D
       findOldest();
       let place = oldestFirst ? oldest : order.length - 1;
       if (cursor !== null) place = oldestFirst ? placeOf(Number(cursor) + 1) : placeOf(Number(cursor)) - 1;
-      const isInside = (): boolean => place < order.length && place >= oldest;
+      const end = upTo === undefined ? order.length : placeOf(Number(upTo) + 1);
+      const isInside = (): boolean => place < end && place >= oldest;
       for (; isInside() && letters.length < limit && looked < mostLooked; place += step) {
         const { letter, number } = order[place] as Shelved;
         if (letter === null) continue;

@@ -8,7 +8,6 @@ import type {
   RedriveSelection,
   RewrittenJob,
 } from "../../driver.ts";
-import type { DeadLetterFilter } from "../../dead-filter.ts";
 import { readDeadCounts } from "./dead-counts.ts";
 import { idOfName, nameOfId, readDeadLetter } from "./dead-record.ts";
 import { deadPageScript } from "./dead-page-script.ts";
@@ -52,9 +51,9 @@ export function createDeadLetters(link: QueueLink) {
   return {
     /** The cursor is the time of the last letter that was looked at, unique to the microsecond. */
     async page(request: DeadLetterPageRequest): Promise<DeadLetterPage> {
-      const { limit, cursor, filter, maxBytes: most = Number.MAX_SAFE_INTEGER, bodies = true } = request;
+      const { limit, filter, maxBytes: most = Number.MAX_SAFE_INTEGER, bodies = true } = request;
       const order = request.oldestFirst === true ? "old" : "new";
-      const [from, to] = scoreRange(cursor, filter, order === "old");
+      const [from, to] = scoreRange(request);
       const [, looked, last, isMore, ...rows] = await link.call("listing dead letters", deadPageScript, [
         limit,
         from,
@@ -148,18 +147,22 @@ function cursorOf(score: string): string {
 }
 
 /** The first and the last score that a page looks at. */
-function scoreRange(
-  cursor: string | null,
-  filter: DeadLetterFilter | undefined,
-  oldestFirst: boolean,
-): [from: string, to: string] {
-  const match = cursor === null ? null : cursorPattern.exec(cursor);
-  if (cursor !== null && match === null) {
-    throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
-  }
+function scoreRange({
+  cursor,
+  filter,
+  oldestFirst = false,
+  upTo,
+}: DeadLetterPageRequest): [from: string, to: string] {
   const { since, until } = filter ?? {};
   const least = since === undefined ? "-inf" : String(Math.floor(since * 1000));
   const most = until === undefined ? "+inf" : String(Math.ceil((until + laterMs) * 1000));
-  const after = match === null ? null : `(${match[1] ?? match[0]}`;
-  return oldestFirst ? [after ?? least, most] : [after ?? most, least];
+  const after = cursor === null ? null : `(${scoreOf(cursor)}`;
+  if (!oldestFirst) return [after ?? most, least];
+  return [after ?? least, upTo === undefined ? most : scoreOf(upTo)];
+}
+
+function scoreOf(cursor: string): string {
+  const match = cursorPattern.exec(cursor);
+  if (match === null) throw new HooklineError("bad_cursor", "cursor: expected the cursor of a previous page");
+  return match[1] ?? match[0];
 }
