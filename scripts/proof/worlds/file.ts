@@ -16,7 +16,7 @@ import type { World } from "../world.ts";
 const proof = join(import.meta.dir, "..");
 
 /** Small, so that segments are sealed and cleaned away all the time. */
-const maxBytes = 6_000_000;
+const maxBytes = 400_000;
 
 /**
  * Two processes with a store each: the executable on the disk as it is, and the sources on a disk that loses at a kill
