@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { DriverUnavailableError } from "../errors.ts";
 import { safeJobId } from "../jobs/id.ts";
 import type { ListedJob, RefOutcome } from "../queue/job-lists.ts";
 import { createPacer } from "../pacer.ts";
@@ -77,6 +78,9 @@ const about = (verb: "run" | "cancel") => (): RouteDescription<v.InferInput<type
   example: { path: { queue: "webhooks" }, body: { ids: ["order-17"] } },
 });
 
+/** Jobs that the driver is given at a time. */
+const changedAtATime = 200;
+
 /** What is to be changed: each name that was given, with the refs it stands for. */
 type Named = ReadonlyMap<string, readonly string[]>;
 
@@ -142,12 +146,20 @@ export function jobChangeRoutes(deps: AdminDeps): Route[] {
             ? await byIds(caller, queue, ids)
             : { named: await byRefs(caller, queue, refs), complete: true };
         const asked = [...new Set([...named.values()].flat())];
-        const outcomes = new Map<string, RefOutcome>();
-        for (const [index, outcome] of (await lists[verb](queue, asked)).entries()) {
-          outcomes.set(asked[index] as string, outcome);
-          if (verb !== "cancel" || outcome.status !== "done") continue;
-          metrics.cancelled.labels({ queue }).inc();
-          noteCancelled(deps, queue, outcome.job, rawRoutesOf(queue));
+        const outcomes = new Map<string, Outcome>();
+        for (let at = 0; at < asked.length; at += changedAtATime) {
+          const some = asked.slice(at, at + changedAtATime);
+          const answered = await lists[verb](queue, some).catch((error: unknown) => {
+            // What was changed before stays so, and the answer must say how much that is.
+            if (at === 0 || !(error instanceof DriverUnavailableError)) throw error;
+            return some.map((): RefOutcome => ({ status: "failed", error }));
+          });
+          for (const [index, outcome] of answered.entries()) {
+            outcomes.set(some[index] as string, outcomeOf(outcome));
+            if (verb !== "cancel" || outcome.status !== "done") continue;
+            metrics.cancelled.labels({ queue }).inc();
+            noteCancelled(deps, queue, outcome.job, rawRoutesOf(queue));
+          }
         }
         const told = tell(named, outcomes);
         const failed: Record<string, number> = {};
@@ -177,8 +189,18 @@ export function jobChangeRoutes(deps: AdminDeps): Route[] {
   return [change("run"), change("cancel")];
 }
 
+/** What became of one ref, without its job: of many large ones the bytes are not to be held together. */
+interface Outcome {
+  readonly status: RefOutcome["status"];
+  readonly error: Error | null;
+}
+
+function outcomeOf(outcome: RefOutcome): Outcome {
+  return { status: outcome.status, error: outcome.status === "failed" ? outcome.error : null };
+}
+
 /** What became of the names: a name is leased where one of its jobs is, and not found where none of them is there. */
-function tell(named: Named, outcomes: ReadonlyMap<string, RefOutcome>) {
+function tell(named: Named, outcomes: ReadonlyMap<string, Outcome>) {
   const leased: string[] = [];
   const notFound: string[] = [];
   for (const [name, refs] of named) {
@@ -191,6 +213,6 @@ function tell(named: Named, outcomes: ReadonlyMap<string, RefOutcome>) {
     done: all.filter(({ status }) => status === "done").length,
     leased,
     notFound,
-    errors: all.flatMap((outcome) => (outcome.status === "failed" ? [outcome.error] : [])),
+    errors: all.flatMap(({ error }) => (error === null ? [] : [error])),
   };
 }

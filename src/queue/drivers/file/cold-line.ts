@@ -81,7 +81,11 @@ export function createColdLine(): ColdLine {
           picked.push(entryAt(index));
           if (takes) continue;
         }
-        if (kept < index) ring.copyWithin(((head + kept) % capacity) * 2, from, from + 2);
+        if (kept < index) {
+          const to = ((head + kept) % capacity) * 2;
+          ring[to] = ring[from] as number;
+          ring[to + 1] = ring[from + 1] as number;
+        }
         kept += 1;
       }
       size = kept;

@@ -232,6 +232,7 @@ export function createFileKeeper(options: FileKeeperOptions): FileKeeper {
       return stored instanceof Promise ? stored.then(take) : take(stored);
     },
     look,
+    bodySize: ({ ref }) => locations.get(ref)?.bodyLength ?? 0,
     async lookAtIds(entries) {
       return (await look(entries)).map((one) => one?.id ?? "");
     },

@@ -54,6 +54,8 @@ export interface Keeper {
   look(
     entries: readonly JobEntry[],
   ): readonly (StoredBody | null)[] | Promise<readonly (StoredBody | null)[]>;
+  /** Bytes of a job's body; 0 where it is over meanwhile. */
+  bodySize(entry: JobEntry): number;
   /** As `look`, of which only the ids are wanted. */
   lookAtIds(entries: readonly JobEntry[]): readonly string[] | Promise<readonly string[]>;
   /** The bytes of dead letters, in their order. */
@@ -107,6 +109,7 @@ export function createMemoryKeeper(): Keeper {
         const stored = bodies.read(ref);
         return id === "" ? stored : { id, body: stored.body };
       }),
+    bodySize: ({ ref }) => bodies.size(ref),
     lookAtIds: (entries) => entries.map(({ id, ref }) => (id === "" ? bodies.readId(ref) : id)),
     read: (letters) => letters.map(({ ref }) => bodies.read(ref).body),
     whenSafe: (then) => then(),

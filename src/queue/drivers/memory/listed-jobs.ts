@@ -1,6 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import { bodyBytes } from "../../../jobs/body.ts";
-import { mostPassedOver } from "../../job-lists.ts";
+import { createPacer } from "../../../pacer.ts";
 import type {
   FoundJobs,
   ListedJob,
@@ -11,11 +10,9 @@ import type {
 } from "../../job-lists.ts";
 import type { StoredBody } from "./body-store.ts";
 import type { JobEntry } from "./job-entry.ts";
-import type { JobLine } from "./job-line.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Leases } from "./leases.ts";
-import { mostAnchors, placeBehind, readCursor, writeCursor, type CursorMark } from "./list-cursor.ts";
-import { nearestBehind, type TimePlace } from "./nearest.ts";
+import { createListedPages, type Seen } from "./listed-pages.ts";
 import type { WaitingJobs } from "./waiting-jobs.ts";
 
 /** The waiting jobs of one queue, one by one; see JobLists. */
@@ -46,19 +43,11 @@ export interface ListedJobsOptions {
   readonly wake: () => void;
 }
 
-/** A job where it stands; `until` is epoch ms. */
-interface Seen {
-  readonly entry: JobEntry;
-  readonly state: ListedState;
-  readonly until: number | null;
-  readonly key: string | null;
-}
-
-/** Jobs read in one step of a look for ids. */
-const readAtATime = 500;
+/** Jobs whose ids are read in one step of a look for ids. */
+const idsAtATime = 2_000;
 
 export function createListedJobs(options: ListedJobsOptions): ListedJobs {
-  const { waiting, leases, keeper, clock, mark, run } = options;
+  const { waiting, leases, keeper, clock, mark } = options;
 
   const refOf = ({ order }: JobEntry): string => `${mark}-${order}`;
   const orderOf = (ref: string): number => {
@@ -66,15 +55,10 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
     return /^\d{1,15}$/.test(order) ? Number(order) : -1;
   };
   const epoch = (deadline: number): number => Math.round(clock.now() + deadline - clock.monotonic());
-  const at = (entry: JobEntry, state: ListedState, key: string | null = null): Seen => ({
-    entry,
-    state,
-    key,
-    until: state === "delayed" || state === "leased" ? epoch(entry.deadline) : null,
-  });
 
-  const describe = ({ entry, state, until, key }: Seen, { id, body }: StoredBody): ListedJob => {
-    const { attempts, enqueuedAt } = entry;
+  const describe = ({ entry, state, key }: Seen, { id, body }: StoredBody): ListedJob => {
+    const { attempts, deadline, enqueuedAt } = entry;
+    const until = state === "delayed" || state === "leased" ? epoch(deadline) : null;
     return { ref: refOf(entry), state, id, attempts, enqueuedAt, until, key, body };
   };
 
@@ -91,14 +75,36 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
   const locate = (orders: ReadonlySet<number>): Map<number, Seen> => {
     const found = new Map<number, Seen>();
     const note = (entries: Iterable<JobEntry>, state: ListedState, key: string | null = null): void => {
-      for (const entry of entries) if (orders.has(entry.order)) found.set(entry.order, at(entry, state, key));
+      for (const entry of entries) if (orders.has(entry.order)) found.set(entry.order, { entry, state, key });
     };
+    const isAll = (): boolean => found.size === orders.size;
     note(leases.values(), "leased");
-    for (const line of waiting.lines()) note(line.pick(orders, false), "ready");
     for (const [key, line] of waiting.parkedLines()) note(line.pick(orders, false), "parked", key);
-    for (const heap of waiting.heaps()) note(heap.pick(orders, false), "delayed");
+    for (const line of waiting.lines()) if (!isAll()) note(line.pick(orders, false), "ready");
+    for (const heap of waiting.heaps()) if (!isAll()) note(heap.pick(orders, false), "delayed");
     return found;
   };
+
+  /**
+   * All jobs, but of a place that holds more than twice as many only so many at either end: then "cut" is among the parts. Each place is gone
+   * through from its back, because what leaves at its front meanwhile moves the others up; the leases come last, where such jobs are.
+   */
+  function* lookedAt(most: number): Generator<readonly JobEntry[] | "cut"> {
+    for (const place of [...waiting.lines(), ...waiting.parkedLines().values(), ...waiting.heaps()]) {
+      const isCut = place.size > 2 * most;
+      if (isCut) yield "cut";
+      const ends = isCut ? [place.size - most, 0] : [0];
+      let high = place.size;
+      for (const end of ends) {
+        if (end === 0 && isCut) high = most;
+        for (; high > end; high -= idsAtATime) {
+          const low = Math.max(end, high - idsAtATime);
+          yield place.slice(low, high - low);
+        }
+      }
+    }
+    yield [...leases.values()];
+  }
 
   const ordersOf = (refs: readonly string[]): Set<number> =>
     new Set(refs.map(orderOf).filter((one) => one >= 0));
@@ -111,101 +117,35 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
     return refs.map((ref) => byRef.get(ref) ?? null);
   };
 
-  /** Up to `count` jobs of a state behind a mark, each with the mark that a page goes on behind it with. */
-  const pageOf = ({ state, cursor, key }: ListPageRequest, count: number): Marked[] => {
-    const after = cursor === null ? null : readCursor(cursor, run, state);
-    if (state === "delayed" || state === "leased") return timedPage(state, after, count);
-    const lines: [string, JobLine][] =
-      state === "ready"
-        ? waiting.lines().map((line, index) => [String(index), line])
-        : [...waiting.parkedLines()].filter(([one]) => key === undefined || key === one).sort(byText);
-    const marked: Marked[] = [];
-    for (const [name, line] of lines) {
-      if (marked.length === count) break;
-      if (after !== null && name < after.name) continue;
-      const from = after !== null && after.name === name ? placeBehind(line, after) : 0;
-      const shown: number[] = [];
-      for (const [index, entry] of line.slice(from, count - marked.length).entries()) {
-        shown.push(entry.order);
-        const orders = [...shown.slice(1 - mostAnchors).reverse(), shown[0] as number];
-        const cursorBehind = writeCursor(run, state, { name, place: from + index, orders });
-        marked.push({ seen: at(entry, state, state === "parked" ? name : null), cursor: cursorBehind });
-      }
-    }
-    return marked;
-  };
-
-  const timedPage = (state: "delayed" | "leased", after: CursorMark | null, count: number): Marked[] => {
-    const behind: TimePlace | null =
-      after === null ? null : { deadline: after.place, order: after.orders[0] ?? 0 };
-    const entries =
-      state === "delayed"
-        ? waiting.heaps().flatMap((heap) => heap.behind(behind, count))
-        : leasedBehind([...leases.values()], behind, count);
-    return entries
-      .sort((a, b) => a.deadline - b.deadline || a.order - b.order)
-      .slice(0, count)
-      .map((entry) => ({
-        seen: at(entry, state),
-        cursor: writeCursor(run, state, { name: "", place: entry.deadline, orders: [entry.order] }),
-      }));
-  };
-
   return {
     read,
 
-    async page(request) {
-      const { limit, maxBytes, judge } = request;
-      const items: ListedJob[] = [];
-      let bytes = 0;
-      let passedOver = 0;
-      /** Behind the last job that was looked at. */
-      let { cursor } = request;
-      for (;;) {
-        options.promote();
-        // One more than is shown: a page that ends with the last job says so.
-        const count = Math.max(limit - items.length + 1, passedOver > 0 ? readAtATime : 0);
-        const marked = pageOf({ ...request, cursor }, count);
-        const jobs = await load(marked.map(({ seen }) => seen));
-        for (const [index, job] of jobs.entries()) {
-          if (job !== null) {
-            const size = bodyBytes(job.body);
-            const isTooMuch = bytes + size > maxBytes && items.length + passedOver > 0;
-            const isFull = isTooMuch || passedOver === mostPassedOver || items.length === limit;
-            const verdict = isFull ? "full" : judge === undefined ? "take" : await judge(job);
-            if (verdict === "full") return { items, cursor };
-            bytes += size;
-            if (verdict === "take") items.push(job);
-            else passedOver += 1;
-          }
-          ({ cursor } = marked[index] as Marked);
-        }
-        if (marked.length < count) return { items, cursor: null };
-      }
-    },
+    page: createListedPages({
+      ...options,
+      sizeOf: (entry) => keeper.bodySize(entry),
+      load,
+    }),
 
     async find(ids) {
       options.promote();
       const most = options.mostLookedAt;
-      let complete = true;
-      const entries: JobEntry[] = [...leases.values()];
-      for (const place of [...waiting.lines(), ...waiting.parkedLines().values(), ...waiting.heaps()]) {
-        if (place.size <= 2 * most) entries.push(...place.slice(0, place.size));
-        else {
-          complete = false;
-          entries.push(...place.slice(0, most), ...place.slice(place.size - most, most));
-        }
-      }
       const wanted = createIdTest(ids);
       const refs: string[] = [];
-      // In one step where ids are at hand: an entry may be gone in the next.
-      let left: readonly JobEntry[] = entries;
-      while (left.length > 0) {
-        const some = left.slice(0, readAtATime);
-        left = left.slice(readAtATime);
-        const stored = keeper.lookAtIds(some);
-        const found = stored instanceof Promise ? await stored : stored;
-        for (const [index, id] of found.entries()) if (wanted(id)) refs.push(refOf(some[index] as JobEntry));
+      const test = (entries: readonly JobEntry[], found: readonly string[]): void => {
+        for (const [index, id] of found.entries())
+          if (wanted(id)) refs.push(refOf(entries[index] as JobEntry));
+      };
+      const pace = createPacer();
+      let complete = true;
+      for (const part of lookedAt(most)) {
+        if (part === "cut") {
+          complete = false;
+          continue;
+        }
+        // In the step in which they were found: an entry may be gone in the next.
+        const found = keeper.lookAtIds(part);
+        test(part, found instanceof Promise ? await found : found);
+        await pace();
       }
       const jobs = await read(refs);
       return { jobs: jobs.filter((job) => job !== null), complete };
@@ -248,28 +188,8 @@ export function createListedJobs(options: ListedJobsOptions): ListedJobs {
   }
 }
 
-/** A job of a page, and the cursor that goes on behind it. */
-interface Marked {
-  readonly seen: Seen;
-  readonly cursor: string;
-}
-
-function leasedBehind(entries: readonly JobEntry[], after: TimePlace | null, count: number): JobEntry[] {
-  const columns = {
-    size: entries.length,
-    deadlineAt: (index: number) => (entries[index] as JobEntry).deadline,
-    orderAt: (index: number) => (entries[index] as JobEntry).order,
-  };
-  return nearestBehind(columns, after, count).map((index) => entries[index] as JobEntry);
-}
-
 /** Whether a stored id is one of these, or that of a delivery of theirs: the id, `_`, 8 hex. */
 export function createIdTest(ids: readonly string[]): (stored: string) => boolean {
   const wanted = new Set(ids);
   return (stored) => wanted.has(stored) || (stored.at(-9) === "_" && wanted.has(stored.slice(0, -9)));
-}
-
-/** In the order of their first members. */
-function byText([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -166,7 +166,7 @@ export function createMemoryQueue(
   const run = randomBytes(6).toString("hex");
   const lists = createListedJobs({
     mark: run,
-    mostLookedAt: 100_000,
+    mostLookedAt: 50_000,
     ...options.listing,
     run,
     waiting,

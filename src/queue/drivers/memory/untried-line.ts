@@ -67,7 +67,12 @@ export function createUntriedLine(): JobLine {
           picked.push(entryAt(index));
           if (takes) continue;
         }
-        if (kept < index) ring.copyWithin(((head + kept) & (capacity - 1)) * width, from, from + width);
+        if (kept < index) {
+          const to = ((head + kept) & (capacity - 1)) * width;
+          ring[to] = ring[from] as number;
+          ring[to + 1] = ring[from + 1] as number;
+          ring[to + 2] = ring[from + 2] as number;
+        }
         kept += 1;
       }
       size = kept;
