@@ -1,7 +1,6 @@
-import { UsageError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { cell, listCommand } from "./list-command.ts";
 import { createInputReader } from "./secret-source.ts";
 import {
   askServer,
@@ -11,19 +10,8 @@ import {
   serverFlags,
   type ServerAnswer,
 } from "./server.ts";
-import { formatTable } from "./table.ts";
-
-const subcommands: Readonly<Record<string, RunCommand>> = { ls, get, put, rm, reencrypt };
-
-/** `hookline apps ls|get|put|rm|reencrypt`: the apps of a server, over the admin API. */
-export const apps: RunCommand = (args, io) => {
-  const [word, ...rest] = args;
-  const names = Object.keys(subcommands);
-  if (word === undefined) throw new UsageError(`apps: a subcommand is missing, one of ${names.join(", ")}`);
-  const run = names.includes(word) ? subcommands[word] : undefined;
-  if (run === undefined) throw new UsageError(`apps: no subcommand "${word}"${didYouMean(word, names)}`);
-  return run(rest, io);
-};
+import { showCommand } from "./show-command.ts";
+import { withSubcommands } from "./subcommand-runner.ts";
 
 const pathOf = (id: string): string => `/v1/apps/${encodeURIComponent(id)}`;
 
@@ -33,42 +21,17 @@ interface ShownApp {
   readonly webhooks?: readonly unknown[];
 }
 
-/** All of them, page after page; under --json one object in the form of one page. */
-async function ls(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, switches } = parseArguments(args, { values: serverFlags, switches: ["json"] });
-  const server = await findServer(values, io);
-  const found: ShownApp[] = [];
-  for (let cursor: string | null = null; ;) {
-    const query: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const answer = await askServer(server, { path: `/v1/apps?limit=1000${query}` });
-    if (answer.status !== 200) return refused(answer, io);
-    const page = requireMember(server, answer, "apps") as { apps: ShownApp[]; cursor: string | null };
-    found.push(...page.apps);
-    cursor = page.cursor;
-    if (cursor === null) break;
-  }
-  if (switches.has("json")) {
-    io.stdout.writeLine(JSON.stringify({ apps: found, cursor: null, complete: true }));
-    return 0;
-  }
-  const rows = found.map(({ id, source, webhooks = [] }) => [id, source, String(webhooks.length)]);
-  io.stdout.write(formatTable([["ID", "SOURCE", "WEBHOOKS"], ...rows]));
-  return 0;
-}
+const ls = listCommand<ShownApp>({
+  member: "apps",
+  path: () => "/v1/apps",
+  head: ["ID", "SOURCE", "WEBHOOKS"],
+  rowOf: ({ id, source, webhooks = [] }) => [id, source, cell(webhooks.length)],
+  none: "no apps",
+  partial: "the server has more",
+});
 
 /** The app as JSON, secrets masked. */
-async function get(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, positionals } = parseArguments(args, {
-    values: serverFlags,
-    switches: ["json"],
-    positionals: ["ID"],
-    required: 1,
-  });
-  const answer = await askServer(await findServer(values, io), { path: pathOf(positionals[0] ?? "") });
-  if (answer.status !== 200) return refused(answer, io);
-  io.stdout.write(`${JSON.stringify(answer.body, null, 2)}\n`);
-  return 0;
-}
+const get = showCommand({ positional: "ID", path: pathOf, member: "id" });
 
 async function put(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches, positionals } = parseArguments(args, {
@@ -133,3 +96,6 @@ function refused(answer: ServerAnswer, io: Pick<CommandIo, "reportError">): numb
   reportRefusal(answer, io);
   return 1;
 }
+
+/** `hookline apps ls|get|put|rm|reencrypt`: the apps of a server, over the admin API. */
+export const apps: RunCommand = withSubcommands("apps", { ls, get, put, rm, reencrypt });

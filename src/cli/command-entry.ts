@@ -11,8 +11,11 @@ export interface CommandEntry {
   readonly example: string;
   /** The text of `hookline help NAME`, after the synopsis. */
   readonly details: string;
-  /** Set for what tells about the program itself: the overview names these on one line. */
-  readonly isAboutItself?: true;
+  /** Set for commands that are alike: the overview names all of one text on one line, with it. */
+  readonly sharesLine?:
+    | "what a server has; pause, test, store"
+    | "about the program itself"
+    | "keys and signatures, for receivers";
   /** Loads the code only when the command runs: `hookline health` must not wait for the AWS SDK. */
   readonly load: () => Promise<RunCommand>;
 }

@@ -97,14 +97,57 @@ of each job, one a line. Exit code 1 when any job was refused; the others are en
     load: async () => (await import("./enqueue.ts")).enqueue,
   },
   {
+    name: "queues",
+    sharesLine: "what a server has; pause, test, store",
+    synopsis: "[ls|show|pause|resume] [QUEUE...] [--url URL] [--json]",
+    summary: "the queues; pause, resume them",
+    example: "hookline queues",
+    details: `${serverFlags}
+
+Lists the queues with their counts; - stands for what the backend cannot tell. On redis a pause holds for all processes.
+Exit code 1 when the server refused one that was named.`,
+    load: async () => (await import("./queues.ts")).queues,
+  },
+  {
+    name: "endpoints",
+    sharesLine: "what a server has; pause, test, store",
+    synopsis: "[ls|show|pause|resume|disable|enable|test] [ENDPOINT...] [--url URL] [--json]",
+    summary: "the receivers; pause, test them",
+    example: "hookline endpoints test shop/orders",
+    details: `  --sort ORDER     ls: attention puts those first that need somebody; default: name
+${serverFlags}
+
+ENDPOINT is a label: app/name, or the name of a named endpoint. Lists mode and breaker of each, its attempts in flight and
+the jobs that wait for it. disable makes dead letters of its jobs, pause keeps them. test sends one signed delivery now;
+exit code 1 when it was not accepted.`,
+    load: async () => (await import("./endpoints.ts")).endpoints,
+  },
+  {
+    name: "jobs",
+    synopsis: "ls|show|run|cancel [QUEUE] [ID...] [FILTER]... [--url URL] [--json]",
+    summary: "find, run, cancel waiting jobs",
+    example: "hookline jobs ls webhooks --state parked",
+    details: `  --state STATE    ready (the default of ls), delayed, leased or parked
+  --refs           run, cancel: the names that follow are refs, as ls lists them, and not ids
+  --all            run, cancel: everything that waits when it starts
+${serverFlags}
+
+Filters, all of which must fit: --app ID, --endpoint LABEL, --event NAME, --job-id ID, --since TIME and --until TIME of its
+enqueue (ISO 8601, epoch ms; of time ago as --since=-15m). show says where a job is, by its id or its delivery's; --queue NAME
+looks in one queue. run makes delayed and parked jobs ready now; cancel removes what waits. An id stands for all deliveries
+of its job; a leased job is left alone. Exit code 1 when one that was named was left as it was.`,
+    load: async () => (await import("./jobs.ts")).jobs,
+  },
+  {
     name: "dead",
-    synopsis: "ls|redrive|rm QUEUE [ID...] [--all] [--url URL] [--json]",
+    synopsis: "ls|redrive|rm QUEUE [ID...] [FILTER]... [--all] [--url URL] [--json]",
     summary: "list, redrive, remove dead letters",
     example: "hookline dead redrive webhooks --all",
     details: `${serverFlags}
 
-redrive makes them ready again with their attempts reset. A job's id stands for all its deliveries; --all takes as
-many as there are when it starts. Exit code 1 when an id was not there.`,
+Filters of ls, all of which must fit: --app ID, --endpoint LABEL, --event NAME, --reason REASON, --status STATUS
+(404, 5xx), --job-id ID, --since TIME and --until TIME. redrive makes them ready again with their attempts reset. A job's id stands for all its deliveries; --all
+takes as many as there are when it starts. Exit code 1 when an id was not there.`,
     load: async () => (await import("./dead.ts")).dead,
   },
   {
@@ -115,13 +158,14 @@ many as there are when it starts. Exit code 1 when an id was not there.`,
     details: `${serverFlags}
 
 Filters, all of which must fit: --queue NAME, --app ID, --endpoint LABEL, --event NAME, --job-id ID, --reason REASON,
---outcome OUTCOME and --status STATUS (404, 5xx) of the last attempt, --state STATE (delivered, retrying, dead, released),
+--outcome OUTCOME and --status STATUS (404, 5xx) of the last attempt, --state STATE (delivered, retrying, dead, released, cancelled),
 --since TIME and --until TIME (ISO 8601, epoch ms; of time ago as --since=-15m). The server remembers its last deliveries
 only. resend prints the ids of the new jobs; with filters, how many. Exit code 1 when any was refused.`,
     load: async () => (await import("./deliveries.ts")).deliveries,
   },
   {
     name: "apps",
+    sharesLine: "what a server has; pause, test, store",
     synopsis: "ls|get|put|rm|reencrypt [ID...] [FILE|-] [--url URL] [--json]",
     summary: "list, store, remove a server's apps",
     example: "hookline apps put shop shop.json",
@@ -169,7 +213,7 @@ same webhook-id.`,
   ...receiverCommands,
   {
     name: "completion",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "bash|zsh|fish",
     summary: "print a completion for your shell",
     example: "hookline completion bash",
@@ -180,7 +224,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "man",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "",
     summary: "print the manual page",
     example: "hookline man | man -l -",
@@ -189,7 +233,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "licenses",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "",
     summary: "print the licences of what is inside",
     example: "hookline licenses",
@@ -198,7 +242,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "openapi",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "",
     summary: "print what the HTTP API takes and answers",
     example: "hookline openapi > openapi.json",
@@ -207,7 +251,7 @@ fish: hookline completion fish > ~/.config/fish/completions/hookline.fish`,
   },
   {
     name: "version",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "[--json]",
     summary: "print the version and its commit",
     example: "hookline version",
@@ -219,7 +263,7 @@ was committed, and the platform of the release.`,
   },
   {
     name: "help",
-    isAboutItself: true,
+    sharesLine: "about the program itself",
     synopsis: "[COMMAND [SUBCOMMAND] | [page] TOPIC]",
     summary: "this text, a command's, or a page",
     example: "hookline help serve",

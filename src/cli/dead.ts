@@ -1,7 +1,7 @@
 import { parseArguments, parseCount } from "./arguments.ts";
 import { UsageError } from "../errors.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
-import { ls } from "./dead-ls.ts";
+import { cell, listCommand } from "./list-command.ts";
 import {
   askServer,
   describeRefusal,
@@ -11,19 +11,35 @@ import {
   serverFlags,
 } from "./server.ts";
 import type { Server, ServerAnswer } from "./server.ts";
-import { didYouMean } from "../suggest.ts";
+import { withSubcommands } from "./subcommand-runner.ts";
 
-const subcommands: Readonly<Record<string, RunCommand>> = { ls, redrive, rm };
+/** One dead letter as the API lists it. */
+interface Item {
+  readonly id: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly failed_at: string | number | null;
+  readonly endpoint: string | null;
+}
 
-/** `hookline dead ls|redrive|rm`: a queue's dead letters, over the admin API. */
-export const dead: RunCommand = (args, io) => {
-  const [word, ...rest] = args;
-  if (word === undefined) throw new UsageError("dead: a subcommand is missing, one of ls, redrive, rm");
-  const names = Object.keys(subcommands);
-  const run = names.includes(word) ? subcommands[word] : undefined;
-  if (run === undefined) throw new UsageError(`dead: no subcommand "${word}"${didYouMean(word, names)}`);
-  return run(rest, io);
-};
+/** The filters of the API, as flags. */
+const filters = ["app", "endpoint", "event", "reason", "status", "job-id", "since", "until"] as const;
+
+const ls = listCommand<Item>({
+  positionals: ["QUEUE"],
+  filters,
+  path: ([queue = ""]) => deadPath(queue),
+  head: ["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"],
+  rowOf: ({ id, reason, attempts, failed_at: failedAt, endpoint }) => [
+    id,
+    reason,
+    cell(attempts),
+    typeof failedAt === "number" ? new Date(failedAt).toISOString() : cell(failedAt),
+    cell(endpoint),
+  ],
+  none: "no dead letters",
+  partial: "this is a sample: the backend cannot list all of them",
+});
 
 async function redrive(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches, positionals } = parseArguments(args, {
@@ -88,3 +104,6 @@ function reportAnswer(answer: ServerAnswer, io: CommandIo, asJson: boolean): boo
   reportRefusal(answer, io);
   return false;
 }
+
+/** `hookline dead ls|redrive|rm`: a queue's dead letters, over the admin API. */
+export const dead: RunCommand = withSubcommands("dead", { ls, redrive, rm });

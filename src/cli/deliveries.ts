@@ -1,11 +1,10 @@
 import { UsageError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
-import { printPages } from "./paged-list.ts";
+import { cell, listCommand, queryOf } from "./list-command.ts";
 import { askServer, findServer, reportRefusal, requireMember, serverFlags } from "./server.ts";
-
-const subcommands: Readonly<Record<string, RunCommand>> = { ls, show, resend };
+import { showCommand } from "./show-command.ts";
+import { withSubcommands } from "./subcommand-runner.ts";
 
 /** The filters of the API, as flags. */
 const filterFlags = [
@@ -21,77 +20,38 @@ const filterFlags = [
   "since",
   "until",
 ] as const;
-type FilterFlag = (typeof filterFlags)[number];
-
-/** `hookline deliveries ls|show|resend`: what a server delivered lately, over the admin API. */
-export const deliveries: RunCommand = (args, io) => {
-  const [word, ...rest] = args;
-  if (word === undefined)
-    throw new UsageError("deliveries: a subcommand is missing, one of ls, show, resend");
-  const names = Object.keys(subcommands);
-  const run = names.includes(word) ? subcommands[word] : undefined;
-  if (run === undefined)
-    throw new UsageError(`deliveries: no subcommand "${word}"${didYouMean(word, names)}`);
-  return run(rest, io);
-};
-
 /** One delivery as the API lists it. */
 interface Item {
   readonly id: string;
   readonly state: string;
-  readonly endpoint: string;
+  readonly endpoint: string | null;
   readonly job_id: string;
   readonly started_at: string | null;
   readonly attempts: readonly { readonly detail: string }[];
 }
 
-async function ls(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, switches } = parseArguments(args, {
-    values: [...serverFlags, ...filterFlags, "limit", "cursor"],
-    switches: ["json"],
-  });
-  const server = await findServer(values, io);
-  return printPages<Item>(
-    {
-      path: "/v1/deliveries",
-      query: filterOf(values),
-      head: ["ID", "STARTED AT", "STATE", "ATTEMPTS", "ENDPOINT", "JOB", "LAST ATTEMPT"],
-      rowOf: ({ id, state, endpoint, job_id: jobId, started_at: startedAt, attempts }) => [
-        id,
-        startedAt ?? "-",
-        state,
-        String(attempts.length),
-        endpoint,
-        jobId,
-        attempts.at(-1)?.detail ?? "-",
-      ],
-      none: "no deliveries",
-      partial: "the server has more",
-    },
-    server,
-    { limit: values.limit, cursor: values.cursor, asJson: switches.has("json") },
-    io,
-  );
-}
+const ls = listCommand<Item>({
+  path: () => "/v1/deliveries",
+  filters: filterFlags,
+  head: ["ID", "STARTED AT", "STATE", "ATTEMPTS", "ENDPOINT", "JOB", "LAST ATTEMPT"],
+  rowOf: ({ id, state, endpoint, job_id: jobId, started_at: startedAt, attempts }) => [
+    id,
+    cell(startedAt),
+    state,
+    cell(attempts.length),
+    cell(endpoint),
+    jobId,
+    cell(attempts.at(-1)?.detail),
+  ],
+  none: "no deliveries",
+  partial: "the server has more",
+});
 
-/** Always JSON: a body has no place in a table. */
-async function show(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, switches, positionals } = parseArguments(args, {
-    values: serverFlags,
-    switches: ["json"],
-    positionals: ["ID"],
-    required: 1,
-  });
-  const server = await findServer(values, io);
-  const answer = await askServer(server, { path: `/v1/deliveries/${encodeURIComponent(positionals[0]!)}` });
-  if (answer.status !== 200) {
-    reportRefusal(answer, io, positionals[0]);
-    return 1;
-  }
-  requireMember(server, answer, "attempts");
-  io.stdout.write(`${JSON.stringify(answer.body, null, switches.has("json") ? 0 : 2)}\n`);
-  return 0;
-}
+const show = showCommand({
+  positional: "ID",
+  path: (id) => `/v1/deliveries/${encodeURIComponent(id)}`,
+  member: "attempts",
+});
 
 /** What the server says of many deliveries: how many fit, how many go again, and why others do not. */
 interface BulkAnswer {
@@ -113,7 +73,7 @@ async function resend(args: readonly string[], io: CommandIo): Promise<number> {
     switches: ["json", "all", "new-id", "dry-run"],
     positionals: ["ID..."],
   });
-  const filter = filterOf(values);
+  const filter = queryOf(values, filterFlags);
   const ways = [ids.length > 0, Object.keys(filter).length > 0, switches.has("all")].filter(Boolean).length;
   if (ways !== 1) throw new UsageError("deliveries resend: give ids, or filters as --endpoint, or --all");
   const isNew = switches.has("new-id");
@@ -166,12 +126,5 @@ async function resend(args: readonly string[], io: CommandIo): Promise<number> {
   return code;
 }
 
-/** The filters that are given, under the names of the API. */
-function filterOf(values: Readonly<Partial<Record<FilterFlag, string>>>): Record<string, string> {
-  return Object.fromEntries(
-    filterFlags.flatMap((flag) => {
-      const value = values[flag];
-      return value === undefined ? [] : [[flag.replace("-", "_"), value] as const];
-    }),
-  );
-}
+/** `hookline deliveries ls|show|resend`: what a server delivered lately, over the admin API. */
+export const deliveries: RunCommand = withSubcommands("deliveries", { ls, show, resend });

@@ -10,18 +10,26 @@ import { wrapped } from "../docs/wrapped.ts";
 import { printPage } from "./help-page.ts";
 
 /**
- * The overview, on a screen of 24 lines and 80 columns: every command as an example that can be typed, but those about
- * the program itself, which share a line.
+ * The overview, on a screen of 24 lines and 80 columns: every command as an example that can be typed, but those that
+ * share a line.
  */
 export function overview(): string {
-  const shown = commands.filter(({ isAboutItself }) => isAboutItself !== true);
-  const others = commands.filter(({ isAboutItself, name }) => isAboutItself === true && name !== "help");
-  const width = Math.max(...shown.map(({ example }) => example.length));
+  const shown = commands.filter(({ sharesLine }) => sharesLine === undefined);
+  const shared = Map.groupBy(
+    commands.filter(({ sharesLine, name }) => sharesLine !== undefined && name !== "help"),
+    ({ sharesLine }) => sharesLine as string,
+  );
+  const rows = [
+    ...shown.map(({ example, summary }) => [example, summary] as const),
+    ...[...shared].map(
+      ([text, some]) => [`hookline ${some.map(({ name }) => name).join("|")}`, text] as const,
+    ),
+  ];
+  const width = Math.max(...rows.map(([example]) => example.length));
   return [
     `hookline ${version}: a webhook queue in one executable`,
     "",
-    ...shown.map(({ example, summary }) => `  ${example.padEnd(width)}  ${summary}`),
-    `  ${`hookline ${others.map(({ name }) => name).join("|")}`.padEnd(width)}  about the program itself`,
+    ...rows.map(([example, text]) => `  ${example.padEnd(width)}  ${text}`),
     "",
     "hookline help COMMAND says what else a command takes. help also prints a page:",
     ...topicLines(),

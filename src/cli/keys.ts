@@ -5,22 +5,10 @@ import {
   parseSigningKey,
 } from "../delivery/signing-keys.ts";
 import { UsageError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
 import { createInputReader, readSecret, secretFlags } from "./secret-source.ts";
-
-const subcommands: Readonly<Record<string, RunCommand>> = { generate, public: showPublic };
-
-/** `hookline keys generate|public`: keys of Standard Webhooks. */
-export const keys: RunCommand = async (args, io) => {
-  const [word, ...rest] = args;
-  const names = Object.keys(subcommands);
-  if (word === undefined) throw new UsageError("keys: a subcommand is missing, one of generate, public");
-  const run = names.includes(word) ? subcommands[word] : undefined;
-  if (run === undefined) throw new UsageError(`keys: no subcommand "${word}"${didYouMean(word, names)}`);
-  return run(rest, io);
-};
+import { withSubcommands } from "./subcommand-runner.ts";
 
 /** Without a flag the kind that every receiver's library can verify. */
 async function generate(args: readonly string[], io: CommandIo): Promise<number> {
@@ -55,3 +43,6 @@ async function showPublic(args: readonly string[], io: CommandIo): Promise<numbe
   }
   return 0;
 }
+
+/** `hookline keys generate|public`: keys of Standard Webhooks. */
+export const keys: RunCommand = withSubcommands("keys", { generate, public: showPublic });

@@ -1,6 +1,6 @@
 import { parseCount } from "./arguments.ts";
 import type { CommandIo } from "./command.ts";
-import { askServer, reportRefusal, requireMember, type Server } from "./server.ts";
+import { askServer, reportRefusal, requireMember, type Server, type ServerAnswer } from "./server.ts";
 import { formatTable } from "./table.ts";
 
 /** The most that the server gives at a time. */
@@ -9,9 +9,11 @@ const largestPage = 1_000;
 /** How long the reader may take for a page before the next is asked for: text that waits too long is dropped. */
 const pageFlushMs = 60_000;
 
-/** A list of the server that comes in pages of `{items, cursor, complete}`. */
+/** A list of the server that comes in pages: `{items: […], cursor, complete}`, or under another name than `items`. */
 export interface PagedList<Item> {
   readonly path: string;
+  /** The member of an answer that is the list. */
+  readonly member?: string;
   /** Filters, beside `limit` and `cursor`. */
   readonly query?: Readonly<Record<string, string>>;
   readonly head: readonly string[];
@@ -26,6 +28,17 @@ interface Page {
   readonly items: readonly unknown[];
   readonly cursor: string | null;
   readonly complete: boolean;
+}
+
+/** The page in an answer; of a list that is hardly ever longer than a page the last one has neither cursor nor `complete`. */
+function readPage(server: Server, answer: ServerAnswer, member: string): Page {
+  const body = requireMember(server, answer, member);
+  const cursor = typeof body["cursor"] === "string" ? body["cursor"] : null;
+  return {
+    items: body[member] as readonly unknown[],
+    cursor,
+    complete: body["complete"] !== false && cursor === null,
+  };
 }
 
 /**
@@ -44,7 +57,8 @@ export async function printPages<Item>(
 ): Promise<number> {
   const { asJson } = given;
   const limit = given.limit === undefined ? Infinity : parseCount("--limit", given.limit, 1);
-  const print = asJson ? createJsonPrinter(io) : createTablePrinter(list as PagedList<unknown>, io);
+  const { member = "items" } = list;
+  const print = asJson ? createJsonPrinter(member, io) : createTablePrinter(list as PagedList<unknown>, io);
   let cursor = given.cursor ?? null;
   let count = 0;
   do {
@@ -57,7 +71,7 @@ export async function printPages<Item>(
       reportRefusal(answer, io);
       return 1;
     }
-    const page = requireMember(server, answer, "items") as unknown as Page;
+    const page = readPage(server, answer, member);
     print.page(page.items);
     await io.stdout.flush(pageFlushMs);
     count += page.items.length;
@@ -95,8 +109,8 @@ function createTablePrinter(list: PagedList<unknown>, io: CommandIo): Printer {
   };
 }
 
-function createJsonPrinter(io: CommandIo): Printer {
-  let before = '{"items":[';
+function createJsonPrinter(member: string, io: CommandIo): Printer {
+  let before = `{${JSON.stringify(member)}:[`;
   return {
     page(items) {
       for (const item of items) {

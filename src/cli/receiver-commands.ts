@@ -10,6 +10,7 @@ const keyFlags = `  --key-file FILE  keys (whsec_, whsk_, whpk_), separated by s
 export const receiverCommands: readonly CommandEntry[] = [
   {
     name: "keys",
+    sharesLine: "keys and signatures, for receivers",
     synopsis: "generate [--hmac|--ed25519] | public [KEY|-]",
     summary: "make signing keys, show public ones",
     example: "hookline keys generate",
@@ -22,6 +23,7 @@ a running server, as JWKS at /.well-known/hookline-keys.`,
   },
   {
     name: "sign",
+    sharesLine: "keys and signatures, for receivers",
     synopsis: "--key-file FILE [--id ID] [--timestamp T] [FILE|-]",
     summary: "sign a body, as deliveries are",
     example: "hookline sign --key-file key body.json",
@@ -34,6 +36,7 @@ Prints the headers of a delivery whose body is exactly the file's bytes, as curl
   },
   {
     name: "verify",
+    sharesLine: "keys and signatures, for receivers",
     synopsis: "--key-file FILE [--headers FILE] [--at TIME] [FILE|-]",
     summary: "check the signature of a saved one",
     example: "hookline verify --key-file key saved.txt",

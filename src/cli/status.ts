@@ -1,5 +1,6 @@
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { queueHead, queueRow, type ListedQueue } from "./queues.ts";
 import { askServer, findServer, reportRefusal, requireMember, serverFlags, type Server } from "./server.ts";
 import { formatTable } from "./table.ts";
 
@@ -12,18 +13,6 @@ interface ListedProblem {
   readonly since: string;
   readonly detail: string;
   readonly remedy: string;
-}
-
-/** A queue as GET /v1/queues lists it; null is what the backend cannot tell. */
-interface ListedQueue {
-  readonly name: string;
-  readonly ready: number | null;
-  readonly delayed: number | null;
-  readonly leased: number | null;
-  readonly parked: number | null;
-  readonly dead: number | null;
-  readonly oldest_ready_age_ms: number | null;
-  readonly paused: boolean;
 }
 
 /** What the server answered to one question; null when it refused, which stderr says then. */
@@ -104,26 +93,5 @@ function printProblems({ list, total }: AskedProblems, io: CommandIo): void {
 }
 
 function queueTable(queues: readonly ListedQueue[]): string {
-  const count = (value: number | null | undefined): string =>
-    value === null || value === undefined ? "-" : String(value);
-  const rows = queues.map((queue) => [
-    queue.name,
-    count(queue.ready),
-    count(queue.delayed),
-    count(queue.leased),
-    count(queue.parked),
-    count(queue.dead),
-    queue.oldest_ready_age_ms === null ? "-" : ageText(queue.oldest_ready_age_ms),
-    queue.paused ? "paused" : "",
-  ]);
-  return formatTable([["QUEUE", "READY", "DELAYED", "LEASED", "PARKED", "DEAD", "OLDEST", ""], ...rows]);
-}
-
-/** An age in its largest unit, as `4 m`. */
-function ageText(ageMs: number): string {
-  const seconds = Math.floor(ageMs / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} m`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  return formatTable([queueHead, ...queues.map(queueRow)]);
 }

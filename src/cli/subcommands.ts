@@ -15,8 +15,44 @@ export const subcommands: Readonly<Record<string, Readonly<Record<string, Subcom
     },
     schema: { synopsis: "", summary: "JSON Schema of the configuration file, for editors" },
   },
+  queues: {
+    ls: { synopsis: "[--limit N] [--cursor CURSOR]", summary: "list them (what it does without a word)" },
+    show: { synopsis: "QUEUE", summary: "one as JSON" },
+    pause: { synopsis: "QUEUE...", summary: "take nothing more of it" },
+    resume: { synopsis: "QUEUE...", summary: "go on" },
+  },
+  endpoints: {
+    ls: {
+      synopsis: "[--sort ORDER] [--limit N] [--cursor CURSOR]",
+      summary: "list them (what it does without a word)",
+    },
+    show: { synopsis: "ENDPOINT", summary: "one as JSON, secrets masked" },
+    pause: { synopsis: "ENDPOINT...", summary: "keep its jobs until it is resumed" },
+    resume: { synopsis: "ENDPOINT...", summary: "deliver again" },
+    disable: { synopsis: "ENDPOINT...", summary: "make dead letters of its jobs" },
+    enable: { synopsis: "ENDPOINT...", summary: "deliver again, and forget its breaker" },
+    test: { synopsis: "ENDPOINT...", summary: "send one signed delivery now" },
+  },
+  jobs: {
+    ls: {
+      synopsis: "QUEUE [--state STATE] [FILTER]... [--limit N] [--cursor CURSOR]",
+      summary: "list what waits, in order",
+    },
+    show: { synopsis: "ID [--queue NAME]", summary: "where a job is, as JSON" },
+    run: {
+      synopsis: "QUEUE ID... | --refs REF... | FILTER... | --all",
+      summary: "make delayed and parked ones ready now",
+    },
+    cancel: {
+      synopsis: "QUEUE ID... | --refs REF... | FILTER... | --all",
+      summary: "remove what waits, but what is leased",
+    },
+  },
   dead: {
-    ls: { synopsis: "QUEUE [--limit N] [--cursor CURSOR]", summary: "list them, the newest first" },
+    ls: {
+      synopsis: "QUEUE [FILTER]... [--limit N] [--cursor CURSOR]",
+      summary: "list them, the newest first",
+    },
     redrive: { synopsis: "QUEUE ID... | --max N | --all", summary: "make them ready again" },
     rm: { synopsis: "QUEUE ID...", summary: "remove them for good (needs a token)" },
   },
@@ -29,7 +65,10 @@ export const subcommands: Readonly<Record<string, Readonly<Record<string, Subcom
     },
   },
   apps: {
-    ls: { synopsis: "", summary: "those of the configuration, and those that are stored" },
+    ls: {
+      synopsis: "[--limit N] [--cursor CURSOR]",
+      summary: "those of the configuration, and those that are stored",
+    },
     get: { synopsis: "ID", summary: "one as JSON, secrets masked" },
     put: { synopsis: "ID [FILE|-] [--dry-run]", summary: "store it (needs a token)" },
     rm: { synopsis: "ID...", summary: "remove them (needs a token)" },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createLineWriter } from "../../src/cli/line-writer.ts";
-import { ls } from "../../src/cli/dead-ls.ts";
+import { dead } from "../../src/cli/dead.ts";
 import { HooklineError } from "../../src/errors.ts";
 import type { DeadLetter } from "../../src/queue/driver.ts";
 import { startAdmin, type Admin } from "../admin/start-admin.ts";
@@ -110,6 +110,6 @@ test("no more is asked for once the reader has gone", async () => {
     cwd: "/",
     readStdin: () => Promise.reject(new Error("none")),
   };
-  expect(await ls(["webhooks", "--url", admin.url], { ...io, reportError: () => undefined })).toBe(0);
+  expect(await dead(["ls", "webhooks", "--url", admin.url], { ...io, reportError: () => undefined })).toBe(0);
   expect(asked).toBeLessThan(20);
 });

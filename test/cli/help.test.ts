@@ -11,7 +11,7 @@ test("the overview fits a screen of 24 lines and 80 columns, the prompt included
 test("every command is in the overview with an example that runs it", () => {
   for (const entry of commands) {
     expect(entry.example.startsWith(`hookline ${entry.name}`)).toBe(true);
-    if (entry.isAboutItself === true) {
+    if (entry.sharesLine !== undefined) {
       expect(overview()).toMatch(new RegExp(`^.*hookline (\\S+\\|)?${entry.name}\\b`, "m"));
       continue;
     }
