@@ -13,7 +13,7 @@ export interface CommandEntry {
   readonly details: string;
   /** Set for commands that are alike: the overview names all of one text on one line, with it. */
   readonly sharesLine?:
-    | "what a server has; pause, test, store"
+    | "list, pause, test what a server has"
     | "about the program itself"
     | "keys and signatures, for receivers";
   /** Loads the code only when the command runs: `hookline health` must not wait for the AWS SDK. */

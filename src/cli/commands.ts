@@ -98,7 +98,7 @@ of each job, one a line. Exit code 1 when any job was refused; the others are en
   },
   {
     name: "queues",
-    sharesLine: "what a server has; pause, test, store",
+    sharesLine: "list, pause, test what a server has",
     synopsis: "[ls|show|pause|resume] [QUEUE...] [--url URL] [--json]",
     summary: "the queues; pause, resume them",
     example: "hookline queues",
@@ -110,7 +110,7 @@ Exit code 1 when the server refused one that was named.`,
   },
   {
     name: "endpoints",
-    sharesLine: "what a server has; pause, test, store",
+    sharesLine: "list, pause, test what a server has",
     synopsis: "[ls|show|pause|resume|disable|enable|test] [ENDPOINT...] [--url URL] [--json]",
     summary: "the receivers; pause, test them",
     example: "hookline endpoints test shop/orders",
@@ -165,7 +165,7 @@ only. resend prints the ids of the new jobs; with filters, how many. Exit code 1
   },
   {
     name: "apps",
-    sharesLine: "what a server has; pause, test, store",
+    sharesLine: "list, pause, test what a server has",
     synopsis: "ls|get|put|rm|reencrypt [ID...] [FILE|-] [--url URL] [--json]",
     summary: "list, store, remove a server's apps",
     example: "hookline apps put shop shop.json",

@@ -25,7 +25,7 @@ export function overview(): string {
       ([text, some]) => [`hookline ${some.map(({ name }) => name).join("|")}`, text] as const,
     ),
   ];
-  const width = Math.max(...rows.map(([example]) => example.length));
+  const width = Math.max(...shown.map(({ example }) => example.length));
   return [
     `hookline ${version}: a webhook queue in one executable`,
     "",
