@@ -9,6 +9,7 @@ import type { Directory } from "./delivery/endpoint.ts";
 import { createLive, findByLabel, hasEndpointNamed, type Live } from "./delivery/live.ts";
 import { createTransports, transportIssues } from "./delivery/transports.ts";
 import { DriverUnavailableError } from "./errors.ts";
+import { createFileHistory } from "./history/file/history.ts";
 import { createHistory } from "./history/history.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createLossLog } from "./loss-log.ts";
@@ -198,7 +199,11 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   const certificates = createCertificateWatch({ clock, log });
   const attempts = createAttemptLog({ now: () => clock.now() });
   const rates = createRateCounts(() => clock.now());
-  const history = createHistory({ settings: () => live.config.history, now: () => clock.now() });
+  const historyOptions = { settings: () => live.config.history, clock, now: () => clock.now(), log, metrics };
+  const history =
+    config.history.path === null
+      ? createHistory(historyOptions)
+      : createFileHistory({ ...historyOptions, path: config.history.path });
   const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,
@@ -322,6 +327,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       () => deaths.findings(),
       () => queueWatch.findings(),
       () => stored.findings(),
+      () => history.findings(),
     ]),
   });
   let server: AdminServer | null = null;
@@ -384,6 +390,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       stored.close();
       gates.close();
       writes.close();
+      await orAborted(history.close(hard.signal), hard.signal);
       losses.flush();
       const closed = Promise.allSettled([
         transports.close(),
@@ -406,6 +413,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     failed,
     async start() {
       for (const warning of loaded.warnings) log.warn(warning);
+      await history.open();
       server = await startAdminServer({
         app: admin,
         host: config.server.host,

@@ -52,6 +52,7 @@ export function startCounters(metrics: Metrics, { queues, driver, endpoints }: C
     for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });
     for (const code of refusals) metrics.rejected.labels({ queue, code });
   }
+  for (const kind of ["delivered", "failed"]) metrics.historyDropped.labels({ kind });
   for (const result of ["reloaded", "unchanged", "refused"]) metrics.reloads.labels({ result });
   for (const endpoint of endpoints) startEndpointCounters(metrics, endpoint);
   metrics.httpRequests.labels({ route: "/metrics", status: "200" });

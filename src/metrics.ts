@@ -197,6 +197,10 @@ export function createMetrics(registry: MetricsRegistry = createMetricsRegistry(
       "hookline_jobs_evicted_total",
       "Jobs dropped because the memory queue was full, by queue.",
     ),
+    historyDropped: registry.counter(
+      "hookline_history_dropped_total",
+      "Attempts left out of the history on disk because it could not be written as fast, by kind.",
+    ),
     trimmed: registry.counter(
       "hookline_dead_letters_trimmed_total",
       "Dead letters dropped by failed_retention, by queue.",

@@ -14,7 +14,8 @@ const root = resolve(import.meta.dir, "..", "..");
 
 /** What every bundle of src/main.ts has in common, compiled or not. */
 const bundling = {
-  entrypoints: [resolve(root, "src", "main.ts")],
+  // The second one is the thread that history/file/thread.ts starts.
+  entrypoints: [resolve(root, "src", "main.ts"), resolve(root, "src", "history-worker.ts")],
   target: "bun",
   format: "esm",
   // Commands are loaded when they run: one bundle would make each of them parse the AWS SDK.

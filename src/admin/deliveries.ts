@@ -40,7 +40,7 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
             { items: [deliveryExample], cursor: null, complete: true, scope: "process" },
           ),
         },
-        errors: ["history_off"],
+        errors: ["history_off", "history_unavailable"],
         example: { query: { status: "4xx", since: "-15m", limit: "10" } },
       }),
       async handle({ caller }, { query: { limit, cursor, ...filter } }) {
@@ -84,7 +84,7 @@ export function deliveryRoutes(deps: AdminDeps): Route[] {
         summary: "Show one delivery, with its attempts and its body",
         parameters: { id: "Id of the delivery, as GET /v1/deliveries lists it." },
         answers: { 200: answer("The delivery.", deliveryAnswer(), deliveryExample) },
-        errors: ["unknown_delivery", "history_off"],
+        errors: ["unknown_delivery", "history_off", "history_unavailable"],
         example: { path: { id: "d8k2-17" } },
       }),
       handle: async (request) =>
@@ -108,7 +108,7 @@ export async function deliveryParameter(
   if (entry === null || !maySee(request.caller, entry)) {
     throw new RequestError(
       "unknown_delivery",
-      "the history of this process has no delivery of this id: it holds the last ones only, and begins anew with the process; GET /v1/deliveries lists them",
+      "the history of this process has no delivery of this id: it holds the last ones only, and without history.path begins anew with the process; GET /v1/deliveries lists them",
     );
   }
   return entry;

@@ -67,6 +67,7 @@ const problems = {
   headers_too_large: [431, "The headers are too large"],
   stored_unreadable: [503, "What is stored cannot be read here"],
   internal: [500, "Internal error"],
+  history_unavailable: [503, "The history cannot be read"],
   storage_full: [503, "The disk has no room"],
   queue_full: [503, "The queue is full"],
   driver_unavailable: [503, "The backend does not answer"],

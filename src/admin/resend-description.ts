@@ -61,6 +61,7 @@ export const aboutResend = () =>
     errors: [
       "unknown_delivery",
       "history_off",
+      "history_unavailable",
       "body_not_kept",
       ["unknown_endpoint", 422],
       "endpoint_disabled",
@@ -94,6 +95,6 @@ export const aboutResendMany = () =>
         note: sameIdNote,
       }),
     },
-    errors: ["empty_filter", "history_off", "unsupported_by_driver", ...intakeCodes],
+    errors: ["empty_filter", "history_off", "history_unavailable", "unsupported_by_driver", ...intakeCodes],
     example: { body: { filter: { endpoint: "shop/orders", since: "-1d" }, dry_run: true } },
   }) satisfies RouteDescription;

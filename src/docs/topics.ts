@@ -38,6 +38,11 @@ export const topics: readonly Topic[] = [
     () => import("../../docs/api.md", { with: { type: "text" } }),
   ),
   topic(
+    "history",
+    "how deliveries are remembered, and read with sqlite3",
+    () => import("../../docs/history.md", { with: { type: "text" } }),
+  ),
+  topic(
     "receivers",
     "how to verify a webhook, in six languages",
     () => import("../../docs/receivers.md", { with: { type: "text" } }),

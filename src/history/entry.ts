@@ -6,7 +6,8 @@ import type { BoundEvents, DecodedJob, JobBody, JobEvent } from "../jobs/job.ts"
 
 /** What the history takes of a delivery that was attempted; the worker's own fits it. */
 export interface AttemptedDelivery {
-  readonly endpoint: Pick<Endpoint, "name" | "label">;
+  /** Its configured headers are secret: a history that leaves the process hides them. */
+  readonly endpoint: Pick<Endpoint, "name" | "label"> & Partial<Pick<Endpoint, "headers">>;
   /** The webhook-id. */
   readonly id: string;
   readonly jobId: string;

@@ -1,7 +1,8 @@
 import type { Outcome } from "../delivery/outcome.ts";
-import type { JobEvent } from "../jobs/job.ts";
 import type { AttemptedDelivery, CancelledDelivery, DeliveryState, HistoryEntry, KeptBody } from "./entry.ts";
+import type { Finding } from "../problems/finding.ts";
 import { createEntryIds, type EntryIds } from "./entry-id.ts";
+import { eventsOf } from "./events.ts";
 import type { HistoryFilter } from "./filter.ts";
 import { createShelf, type Shelf } from "./shelf.ts";
 
@@ -40,6 +41,11 @@ export interface History {
   /** The entry of this number; null where there is none, or no longer. */
   find(number: number): Promise<HistoryEntry | null>;
   readonly ids: EntryIds;
+  /** Takes what it needs for this process; resolves when it remembers. */
+  open(): Promise<void>;
+  findings(): Finding[];
+  /** Keeps what it can until the signal aborts, and lets go. */
+  close(signal: AbortSignal): Promise<void>;
 }
 
 /** The history in memory. */
@@ -200,6 +206,9 @@ export function createHistory(options: HistoryOptions): MemoryHistory {
         next[at] = (walks[at] as IterableIterator<HistoryEntry>).next();
       }
     },
+    open: () => Promise.resolve(),
+    findings: () => [],
+    close: () => Promise.resolve(),
     find: (number) => Promise.resolve(failures.find(number) ?? successes.find(number)),
   };
 }
@@ -208,7 +217,8 @@ function keyOf(queue: string, webhookId: string): string {
   return `${queue} ${webhookId}`;
 }
 
-function stateAfter({ verb }: AttemptEnd): DeliveryState {
+/** What a delivery comes to by the end of its lease. */
+export function stateAfter({ verb }: AttemptEnd): DeliveryState {
   if (verb === "ack" || verb === "replace") return "delivered";
   if (verb === "dead") return "dead";
   return verb === "retry" ? "retrying" : "released";
@@ -223,12 +233,4 @@ function bytesOf(body: KeptBody | null): number {
   const { job, content } = body;
   const source = job.kind === "pusher" ? job.payload : job.kind === "generic" ? job.data : job.content;
   return (source === content ? 0 : content.length) + source.length;
-}
-
-/** Those that the delivery consists of. */
-function eventsOf({ job, boundEvents }: Pick<AttemptedDelivery, "job" | "boundEvents">): readonly JobEvent[] {
-  if (job.kind === "raw") return [];
-  if (job.kind === "generic") return [{ name: job.type, channel: null }];
-  if (boundEvents === null || boundEvents === "all") return job.events;
-  return boundEvents.map((place) => job.events[place] as JobEvent);
 }

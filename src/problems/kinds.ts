@@ -187,6 +187,13 @@ export const problemKinds = {
     summary: "the configuration defines apps that are stored too",
     remedy: "take them out of the configuration, or leave it: what is stored has no effect meanwhile",
   },
+  history_not_written: {
+    severity: "warning",
+    object: "process",
+    summary: "the history on disk is not written, or not as fast as deliveries are made",
+    remedy:
+      "see that the disk of history.path has room and answers; above 5,000 deliveries a second set history.keep to failed; deliveries go on meanwhile",
+  },
   loop_restarting: {
     severity: "warning",
     object: "loop",

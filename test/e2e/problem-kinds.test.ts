@@ -206,6 +206,7 @@ const elsewhere: Partial<Record<ProblemKind, string>> = {
   queue_paused: "e2e/visible-states.test.ts",
   encryption_key_missing: "e2e/apps.test.ts",
   stored_apps_shadowed: "stored/receivers.test.ts",
+  history_not_written: "e2e/history-file.test.ts",
   process_behind: "e2e/ranks.test.ts",
   config_refused: "e2e/reload.test.ts",
 };

@@ -26,6 +26,7 @@ const words: Readonly<Record<string, string>> = {
   config_refused: "the last reload was refused",
   config_needs_restart: "changes need a restart",
   process_behind: "this process is behind",
+  history_not_written: "the history is not written",
 };
 
 /** What stands wrong, each with what can be done about it. */
