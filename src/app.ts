@@ -30,6 +30,7 @@ import { createRateCounts } from "./rates.ts";
 import { createReloader, type ReloadedBy } from "./reload/reloader.ts";
 import { createFileWatch } from "./reload/watch.ts";
 import { childKind } from "./supervisor/child.ts";
+import { collectGarbage } from "./runtime.ts";
 import { createStoredReceivers } from "./stored/receivers.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
 import { deadlineIn } from "./supervisor/shutdown.ts";
@@ -76,6 +77,9 @@ export interface Hookline {
 
 /** Age of the oldest ready job from which on a queue lags, where operator_events says nothing shorter. */
 const defaultLagMs = 300_000;
+
+/** From so many endpoints on, the garbage of a start is worth a collection of its own. */
+const manyEndpoints = 1_000;
 
 /** Parts of the shutdown time: attempts end by the first, giving back by the second, closing by the end. */
 const shutdownShares = { attempts: 0.8, settling: 0.93 } as const;
@@ -232,10 +236,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   startCounters(metrics, {
     queues: queueNames,
     driver: driver.name,
-    endpoints: gates
-      .all()
-      .slice(0, config.metrics.endpoint_series)
-      .map(({ endpoint }) => endpoint.label),
+    endpoints: live.directory.endpoints.slice(0, config.metrics.endpoint_series).map(({ label }) => label),
   });
   const faults = createBackendFaults(log, clock);
   const consumption = createConsumption({
@@ -303,6 +304,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       gates,
       waiting: () => consumption.waiting(),
       endpoints: () => live.directory.size,
+      isEndpoint: (label) => findByLabel(live.directory, label) !== null,
       mostEndpoints: () => live.config.metrics.endpoint_series,
     },
     clock,
@@ -338,6 +340,8 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     isConnected = true;
     await gates.load();
     await stored.load();
+    // What reading them left behind is a third of the process; nothing waits for it yet.
+    if (live.directory.size > manyEndpoints) collectGarbage();
     // Before anything is accepted: from then on it is routed by a configuration at least as new, wherever it is leased.
     if (live.config.queue.consume) await driver.ranks?.join(rankMarks(live.config));
     driverOpen = true;

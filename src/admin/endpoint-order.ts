@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import type { Endpoint } from "../delivery/endpoint.ts";
 import { endpointState } from "../endpoints/findings.ts";
-import type { EndpointGate } from "../endpoints/state.ts";
+import type { EndpointGates } from "../endpoints/registry.ts";
 import type { Backlog } from "./backlog.ts";
 
 /** The query parameter `sort` of a list of endpoints. */
@@ -16,10 +17,14 @@ export const endpointOrder = v.optional(
 
 /** Those first that somebody should look at. */
 export function attentionFirst(
-  gates: readonly EndpointGate[],
+  endpoints: readonly Endpoint[],
+  gates: Pick<EndpointGates, "known">,
   backlogs: ReadonlyMap<string, Backlog> | null,
-): EndpointGate[] {
-  const waiting = (gate: EndpointGate): number => backlogs?.get(gate.endpoint.label)?.count ?? 0;
-  const isWell = (gate: EndpointGate): number => (endpointState(gate) === "closed" ? 1 : 0);
-  return gates.toSorted((a, b) => isWell(a) - isWell(b) || waiting(b) - waiting(a));
+): Endpoint[] {
+  const waiting = ({ label }: Endpoint): number => backlogs?.get(label)?.count ?? 0;
+  const isWell = (endpoint: Endpoint): number => {
+    const gate = gates.known(endpoint);
+    return gate === undefined || endpointState(gate) === "closed" ? 1 : 0;
+  };
+  return endpoints.toSorted((a, b) => isWell(a) - isWell(b) || waiting(b) - waiting(a));
 }

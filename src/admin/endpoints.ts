@@ -86,13 +86,13 @@ export function endpointRoutes(deps: AdminDeps): Route[] {
       }),
       async handle({ caller }, { query }) {
         const backlogs = await readBacklogs(deps);
-        const all = deps.gates.all().filter(({ endpoint }) => mayNameApp(caller, appIdOf(endpoint) ?? "-"));
+        const all = deps.live.directory.endpoints.filter((one) => mayNameApp(caller, appIdOf(one) ?? "-"));
         return pageReply(
           {
             name: "endpoints",
-            entries: query.sort === "attention" ? attentionFirst(all, backlogs) : all,
-            keyOf: ({ endpoint }) => JSON.stringify([appIdOf(endpoint), endpoint.name]),
-            describe: ({ endpoint }) => describeEndpoint(deps, appIdOf(endpoint), endpoint, backlogs),
+            entries: query.sort === "attention" ? attentionFirst(all, deps.gates, backlogs) : all,
+            keyOf: (endpoint) => JSON.stringify([appIdOf(endpoint), endpoint.name]),
+            describe: (endpoint) => describeEndpoint(deps, appIdOf(endpoint), endpoint, backlogs),
           },
           query,
         );

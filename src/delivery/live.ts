@@ -102,12 +102,17 @@ function otherEndpoints(one: Directory, other: Directory): Endpoint[] {
 
 /** The endpoint in force that has this label; null when there is none. */
 export function findByLabel(directory: Directory, label: string): Endpoint | null {
+  const endpoint = findByAnyLabel(directory, label);
+  // A former name leads to an endpoint of another label.
+  return endpoint?.label === label ? endpoint : null;
+}
+
+/** As findByLabel, and by the label that 0.1 gave an endpoint. */
+export function findByAnyLabel(directory: Directory, label: string): Endpoint | null {
   const slash = label.indexOf("/");
   const app = slash === -1 ? null : directory.findApp(label.slice(0, slash), null);
   if (slash !== -1 && app === null) return null;
-  const endpoint = directory.findEndpoint(app, label.slice(slash + 1));
-  // A former name leads to an endpoint of another label.
-  return endpoint?.label === label ? endpoint : null;
+  return directory.findEndpoint(app, label.slice(slash + 1));
 }
 
 /** Made at first use: it is asked only about a text that is also somebody's key or header. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Endpoint } from "../delivery/endpoint.ts";
-import { findByLabel, type Live } from "../delivery/live.ts";
+import { findByAnyLabel, findByLabel, type Live } from "../delivery/live.ts";
 import { describeOutcome } from "../delivery/outcome.ts";
 import type { Logger } from "../log.ts";
 import type { Finding } from "../problems/finding.ts";
@@ -12,6 +12,8 @@ import { createSharedModes, type KnownEndpoint, type SharedModes } from "./modes
 /** The gates of all endpoints in this process: what the lanes ask and the admin API shows. */
 export interface EndpointGates {
   of(endpoint: Endpoint): EndpointGate;
+  /** The gate if somebody has asked for it; an endpoint without one is enabled, closed, and has nothing in flight. */
+  known(endpoint: Endpoint): EndpointGate | undefined;
   /** Every endpoint in force, in the configuration's order; makes the gates that are not there yet. */
   all(): readonly EndpointGate[];
   /** The gates that somebody has asked for; the other endpoints are enabled, closed, and have nothing in flight. */
@@ -40,6 +42,9 @@ export interface EndpointGatesOptions {
   /** Who sees what is kept there; "cluster" when not given. */
   readonly scope?: "cluster" | "process";
 }
+
+/** Up to so many are made at the start, so that metrics have their series from then on; a gate has 8 KB. */
+const mostAtStart = 500;
 
 /** The labels that an endpoint's mode is stored under: its own, and the one of 0.1 where that was another. */
 function knownAs({ label, name, formerName }: Endpoint): KnownEndpoint {
@@ -86,12 +91,12 @@ export function createEndpointGates({
   };
   /** In the configuration's order; made at first use. */
   let inOrder: readonly EndpointGate[] | null = null;
-  for (const endpoint of live.directory.endpoints) add(endpoint);
+  if (live.directory.size <= mostAtStart) for (const endpoint of live.directory.endpoints) add(endpoint);
 
   const gateOf = (endpoint: Endpoint): EndpointGate => {
     const known = byLabel.get(endpoint.label);
     if (known !== undefined) return known;
-    // Of thousands of stored apps few are busy: the gate of one is made at first use.
+    // Of thousands of apps few are busy: the gate of one is made at first use.
     if (findByLabel(live.directory, endpoint.label) !== endpoint) {
       throw new Error(`endpoint ${endpoint.label} is not in the directory`);
     }
@@ -115,7 +120,7 @@ export function createEndpointGates({
           shared,
           endpoints: () => [...byLabel.values()].map(({ endpoint }) => knownAs(endpoint)),
           meet: (label) => {
-            const endpoint = findByLabel(live.directory, label);
+            const endpoint = findByAnyLabel(live.directory, label);
             if (endpoint !== null) gateOf(endpoint);
           },
           apply: applyShared,
@@ -128,15 +133,16 @@ export function createEndpointGates({
       byLabel.get(endpoint.label)?.close();
       byLabel.delete(endpoint.label);
     }
-    for (const endpoint of added) add(endpoint);
+    if (live.directory.size <= mostAtStart) for (const endpoint of added) add(endpoint);
     for (const { after } of changed) byLabel.get(after.label)?.configure(after);
     // Before anything is planned for them: an endpoint that comes back may have been paused or disabled.
-    modes?.apply(added.map(knownAs));
+    modes?.apply(added.filter(({ label }) => byLabel.has(label)).map(knownAs));
     modes?.meet();
   });
 
   return {
     of: gateOf,
+    known: ({ label }) => byLabel.get(label),
     all,
     made: () => byLabel.values(),
     scope: modes === null ? "process" : scope,

@@ -12,6 +12,8 @@ export interface EndpointMetricsOptions {
   readonly gates: { made(): Iterable<EndpointGate> };
   /** How many endpoints there are. */
   readonly endpoints: () => number;
+  /** Whether an endpoint in force has this label. */
+  readonly isEndpoint: (label: string) => boolean;
   /** What waits in this process. */
   readonly waiting: () => readonly WaitingHere[];
   /** Endpoints with series of their own (metrics.endpoint_series). */
@@ -81,6 +83,10 @@ export function setEndpointMetrics(
     counts.set(state, (counts.get(state) ?? 0) + 1);
     return { label: gate.endpoint.label, state, backlog: backlogs.get(gate.endpoint.label) ?? nothing };
   });
+  const seen = new Set(rows.map(({ label }) => label));
+  const parkedOnly = [...backlogs].filter(([label]) => !seen.has(label) && options.isEndpoint(label));
+  for (const [label, backlog] of parkedOnly) rows.push({ label, state: "closed", backlog });
+  counts.set("closed", (counts.get("closed") ?? 0) + parkedOnly.length);
   // The others have never had to do anything here.
   counts.set("closed", (counts.get("closed") ?? 0) + Math.max(0, options.endpoints() - rows.length));
   for (const [state, count] of counts) metrics.endpoints.labels({ state }).set(count);

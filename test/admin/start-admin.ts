@@ -137,6 +137,7 @@ export async function startAdmin(setup: AdminSetup = {}) {
       gates,
       waiting: () => [],
       endpoints: () => live.directory.size,
+      isEndpoint: () => true,
       mostEndpoints: () => config.metrics.endpoint_series,
     },
     clock,

@@ -221,3 +221,54 @@ describe("modes that 0.1 stored under the name of a URL", () => {
     expect(one.gates.of(one.main).mode).toBe("enabled");
   });
 });
+
+// Issue "The house, one floor simpler": 10,000 apps with three webhooks. A gate for each took 100 MB.
+describe("thousands of endpoints", () => {
+  const many = v.parse(configSchema, {
+    endpoints: Object.fromEntries(
+      Array.from({ length: 600 }, (_, n) => [`receiver-${n}`, { url: `http://127.0.0.1:1/${n}` }]),
+    ),
+  });
+  const start = (store: SharedStore) => {
+    const directory = createDirectory(many);
+    const live = createLive({ config: many, directory });
+    const gates = createEndpointGates({
+      live,
+      clock: systemClock,
+      log: silentLogger,
+      shared: store.connect(),
+    });
+    return { gates, live, directory, [Symbol.dispose]: () => gates.close() };
+  };
+
+  test("have no gate until somebody asks for it, but those that are paused or disabled", async () => {
+    const store = createSharedStore();
+    store.values.set("endpoint:receiver-7", "paused");
+    store.values.set("endpoint:receiver-599", "disabled");
+    using one = start(store);
+    expect([...one.gates.made()]).toEqual([]);
+    await one.gates.load();
+    expect([...one.gates.made()].map(({ endpoint, mode }) => `${endpoint.name} ${mode}`).toSorted()).toEqual([
+      "receiver-599 disabled",
+      "receiver-7 paused",
+    ]);
+    expect(one.gates.problems().map(({ object }) => object)).toEqual(["receiver-7", "receiver-599"]);
+    const [first] = one.directory.endpoints;
+    expect(one.gates.known(first!)).toBeUndefined();
+    expect(one.gates.of(first!).ask()).toBe("open");
+    expect(one.gates.known(first!)).toBe(one.gates.of(first!));
+  });
+
+  test("that a new configuration brings are paused where that is stored", () => {
+    const store = createSharedStore();
+    using one = start(store);
+    store.values.set("endpoint:late", "paused");
+    store.announce();
+    const config = { ...many, endpoints: { ...many.endpoints, late: many.endpoints["receiver-1"]! } };
+    one.live.replace({ config, directory: createDirectory(config, one.directory) });
+    expect([...one.gates.made()].map(({ endpoint, mode }) => [endpoint.name, mode])).toEqual([
+      ["late", "paused"],
+    ]);
+    expect(one.gates.of(one.live.directory.findEndpoint(null, "receiver-3")!).ask()).toBe("open");
+  });
+});

@@ -22,6 +22,7 @@ function optionsOf(modes: Readonly<Record<string, EndpointMode | "open">>, mostE
     clock: { now: () => now, monotonic: () => now },
     gates: { made: () => gates },
     endpoints: () => gates.length,
+    isEndpoint: (label) => label !== "gone",
     waiting: () => [
       { key: "a", count: 2, oldestEnqueuedAt: now - 4_000 },
       { key: "a", count: 1, oldestEnqueuedAt: null },
@@ -101,4 +102,15 @@ test("a scrape of 2,000 endpoints takes a moment", async () => {
     expect(text.length).toBeGreaterThan(500_000);
   }
   expect(best).toBeLessThan(50);
+});
+
+test("an endpoint that nothing was sent to here, and for which the backend has jobs put aside, has series", async () => {
+  const { metrics, options } = optionsOf({ a: "enabled" });
+  const parked = ["z", "gone"].map((key) => ({ key, count: 7, oldestEnqueuedAt: now - 9_000 }));
+  setEndpointMetrics({ ...options, endpoints: () => 30_000 }, parked);
+  const lines = await linesOf(metrics);
+  expect(lines).toContain('hookline_endpoint_backlog{endpoint="z"} 7');
+  expect(lines).toContain('hookline_endpoint_oldest_age_seconds{endpoint="z"} 9');
+  expect(lines).toContain('hookline_endpoints{state="closed"} 30000');
+  expect(lines.join("\n")).not.toContain('endpoint="gone"');
 });
