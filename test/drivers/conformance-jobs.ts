@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { Buffer } from "node:buffer";
 import type { ListedJob, ListedState, RefOutcome } from "../../src/queue/job-lists.ts";
 import type { JobLists } from "../../src/queue/job-lists.ts";
 import type { Bench, Claim } from "./conformance-bench.ts";
@@ -377,6 +378,28 @@ export const jobListClaims: readonly Claim[] = [
       expect(left.map((lease) => lease.job.body)).toEqual([sockudo, "same"]);
       expect(statuses(await lists.cancel(bench.queue, [found.jobs[0]!.ref]))).toEqual(["leased"]);
       expect((await lists.find(bench.queue, ["theirs-1"])).jobs).toMatchObject([{ state: "leased" }]);
+    },
+  },
+  {
+    name: "refs and cursors tell nothing of a job's bytes",
+    needs: ["jobs"],
+    async run(bench) {
+      const secret = "KEYabcdefghijklmnopqrstuvwxyz0123456789";
+      const { take, settle, put, queue } = bench;
+      await put(...Array.from({ length: 10 }, () => job(secret)));
+      await settle({ verb: "retry", delayMs: 600_000 }, await take(), await take());
+      await settle({ verb: "release" }, await take(), await take());
+      await settle({ verb: "park", key: lane }, await take(), await take());
+      await bench.collect(2, closed);
+      const told: string[] = [];
+      for (const state of ["ready", "delayed", "leased", "parked"] as const) {
+        const page = await listsOf(bench).page(queue, { ...noCursor, state, limit: 1 });
+        expect(page.items).toHaveLength(1);
+        told.push(page.items[0]!.ref, page.cursor ?? "");
+      }
+      for (const text of told.flatMap((one) => one.split("~"))) {
+        expect(text + Buffer.from(text, "base64url").toString("latin1")).not.toMatch(/KEY|abcd/);
+      }
     },
   },
   {

@@ -3,7 +3,7 @@ import { script } from "./script.ts";
 
 /**
  * Reads, runs or cancels single jobs that a list has named. ARGV: "read", "run" or "cancel", a text that no job is, then for each job: place,
- * key, where it stood, its length and SHA-1, its first 64 bytes. Where it stood is an index, a score, or for a lease nothing: its key is the
+ * key, where it stood, its length and SHA-1, how it begins. Where it stood is an index, a score, or for a lease nothing: its key is the
  * token.
  *
  * Answers {failure, now, for each job: outcome, number, bytes}. Outcomes: "1" done; "l" leased; "0" not there; "~" not at this index or up to

@@ -1,10 +1,10 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { DriverUnavailableError } from "../../../errors.ts";
 import type { ListedJob, RefOutcome } from "../../job-lists.ts";
 import { changeScript } from "./change-script.ts";
 import { replyText } from "./evaluate.ts";
 import type { ScriptArgument } from "./evaluate.ts";
-import { listedJob, readRef, type JobPlace } from "./job-place.ts";
+import { listedJob, placePrefix, readRef, type JobPlace } from "./job-place.ts";
 import { randomName } from "./lease-call.ts";
 import { chunk } from "./limits.ts";
 import type { Operation } from "./operation.ts";
@@ -116,10 +116,5 @@ function* callsOf(asked: readonly Asked[]): Generator<Asked[]> {
 }
 
 function readJob(place: JobPlace, bytes: Buffer, until: string, now: number): ListedJob {
-  return listedJob(
-    { ...place, size: bytes.length, prefix: Buffer.from(bytes.subarray(0, 64)) },
-    bytes,
-    until,
-    now,
-  );
+  return listedJob({ ...place, size: bytes.length, prefix: placePrefix(bytes) }, bytes, until, now);
 }

@@ -4,7 +4,7 @@ import type { FoundJobs, ListedJob } from "../../job-lists.ts";
 import { idOfName, nameOfId, readDeadLetter } from "./dead-record.ts";
 import { replyList, replyText } from "./evaluate.ts";
 import { parkedKeys } from "./job-lists.ts";
-import { listedJob } from "./job-place.ts";
+import { listedJob, placePrefix } from "./job-place.ts";
 import { deadFindScript, parkedFindScript } from "./list-scripts.ts";
 import { readWindow, type Mark, type Section, type WindowRequest } from "./list-windows.ts";
 import type { QueueLink } from "./queue-link.ts";
@@ -118,7 +118,7 @@ async function findParked(
         at: String(index),
         size: bytes.length,
         sha: replyText(sha),
-        prefix: bytes.subarray(0, 64),
+        prefix: placePrefix(bytes),
       } as const;
       jobs.push(listedJob(place, bytes, "0", 0));
     }

@@ -3,7 +3,7 @@ import { HooklineError } from "../../../errors.ts";
 import { mostPassedOver } from "../../job-lists.ts";
 import type { ListedJob, ListPage, ListPageRequest, ListedState } from "../../job-lists.ts";
 import { replyList, replyText } from "./evaluate.ts";
-import { isScore, type JobPlace } from "./job-place.ts";
+import { behindPrefix, isScore, type JobPlace } from "./job-place.ts";
 import { parkedKeysScript } from "./list-scripts.ts";
 import { readWindow, type ListMark, type Mark, type Section } from "./list-windows.ts";
 import type { QueueLink } from "./queue-link.ts";
@@ -92,7 +92,7 @@ export async function listJobs(
 /** Behind the last of these jobs of one section. */
 function markOf(shown: readonly JobPlace[]): Mark {
   const last = shown.at(-1) as JobPlace;
-  if (last.place === "delayed") return { score: last.at, prefix: last.prefix };
+  if (last.place === "delayed") return { score: last.at, prefix: behindPrefix(last.prefix) };
   if (last.place === "leases") return { score: last.at, prefix: Buffer.from(last.key).subarray(0, 64) };
   const entries = [...shown.slice(-(mostAnchors - 1)).reverse(), shown[0] as JobPlace];
   return { index: Number(last.at), entries: entries.map(({ size, sha }) => ({ size, sha })) };

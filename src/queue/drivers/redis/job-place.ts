@@ -28,8 +28,23 @@ export interface JobPlace {
   readonly size: number;
   /** SHA-1 of what is stored, in hex. */
   readonly sha: string;
-  /** The first 64 bytes of what is stored. */
+  /** How what is stored begins, as far as a ref may tell: see `placePrefix`. */
   readonly prefix: Buffer;
+}
+
+/**
+ * How a member of a sorted set begins, so that it is found among those of its score: a record's UID and the space behind it, which no other
+ * record has; of bytes that are none, the first four. Never more: refs and cursors go to whoever may read, and a job's own bytes may hold
+ * keys and secrets.
+ */
+export function placePrefix(bytes: Buffer): Buffer {
+  const uid = /^[\w-]{1,60} /.exec(bytes.toString("latin1", 0, 61))?.[0];
+  return Buffer.from(bytes.subarray(0, uid?.length ?? 4));
+}
+
+/** Behind all members that begin so. */
+export function behindPrefix(prefix: Buffer): Buffer {
+  return Buffer.concat([prefix, Buffer.of(0xff)]);
 }
 
 /** A ref: the parts of a place, the last two in base64url. */

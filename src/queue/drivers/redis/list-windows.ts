@@ -3,7 +3,7 @@ import { HooklineError } from "../../../errors.ts";
 import type { ListedJob } from "../../job-lists.ts";
 import { replyText } from "./evaluate.ts";
 import type { ScriptArgument, ScriptReply } from "./evaluate.ts";
-import { listedJob, type JobPlace, type PlaceName } from "./job-place.ts";
+import { listedJob, placePrefix, type JobPlace, type PlaceName } from "./job-place.ts";
 import { listWindowScript, sortedWindowScript } from "./list-scripts.ts";
 import type { QueueLink } from "./queue-link.ts";
 
@@ -135,7 +135,7 @@ function placed(
   until: string,
   now: number,
 ): { place: JobPlace; job: ListedJob } {
-  const prefix = bytes.subarray(0, 64);
+  const prefix = placePrefix(bytes);
   const place: JobPlace = { ...where, size: bytes.length, sha: replyText(sha), prefix };
   return { place, job: listedJob(place, bytes, until, now) };
 }
