@@ -87,6 +87,7 @@ test("docs/messages.md has each warning and error of the log, with its level", (
     ...[...text.matchAll(calls)].map(
       ([, level, plain, template]) => `${level} ${plain ?? template?.replaceAll(/\$\{[^}]*\}/g, "…")}`,
     ),
+    ...[...text.matchAll(/[?:] "(server\.token is not set[^"]+)"/g)].map((match) => `warn ${match[1]}`),
     ...[...text.matchAll(/\b(?:begin: |report\(\s*)"([^"]+)"/g)].map((match) => `warn ${match[1]}`),
   ]);
   const rows = [...page.text.matchAll(/^\| `([^`]+)` \| (\w+) \|/gm)];

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, openSync, closeSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readmeBlock } from "../packaging/release-files.ts";
+import { ensureExecutable } from "../support/executable.ts";
+import { until } from "../support/until.ts";
+import { root } from "./pages.ts";
+
+/** Two ports that are free now, and not the same. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ports.push((server.address() as AddressInfo).port);
+  }
+  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  return ports as [number, number];
+}
+
+test("README's one minute, as it stands there but for the ports, ends verified", async () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const folder = mkdtempSync(join(tmpdir(), "hookline-minute-"));
+  const [receiverPort, port] = await freePorts();
+  const block = (language: string, index: number): string =>
+    readmeBlock(readme, "One minute", language, index)
+      .replaceAll("8080", String(receiverPort))
+      .replaceAll("9640", String(port));
+  writeFileSync(join(folder, "receiver.mjs"), block("js", 0));
+  writeFileSync(join(folder, "hookline.json"), block("json", 0));
+  symlinkSync(await ensureExecutable(), join(folder, "hookline"));
+  const output = join(folder, "output");
+  const file = openSync(output, "w");
+  const shell = Bun.spawn(["bash", "-c", `${block("sh", 1)}\nwait`], {
+    cwd: folder,
+    env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}`, HOOKLINE_PORT: String(port) },
+    stdout: file,
+    stderr: file,
+    // A group of its own, which ends with all that the shell has started.
+    detached: true,
+  });
+  try {
+    await until(() => /^verified /m.test(readFileSync(output, "utf8")), {
+      what: "the receiver to verify",
+    });
+    expect(readFileSync(output, "utf8")).toContain('"status":"enqueued"');
+  } finally {
+    process.kill(-shell.pid, "SIGKILL");
+    await shell.exited;
+    closeSync(file);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 120_000);
