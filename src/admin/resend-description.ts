@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { count, text } from "./answer-kinds.ts";
+import { text } from "./answer-kinds.ts";
+import { operationAnswers } from "./operations/view.ts";
 import { answer, type RouteDescription } from "./description.ts";
 import { intakeCodes } from "./enqueue.ts";
 
@@ -15,28 +16,6 @@ const resentAnswer = () =>
     endpoint: text("Label of the endpoint."),
     webhook_id: text("What the receiver will see."),
     resend_of: text("Id of the delivery."),
-    note: v.optional(text("What a receiver that keeps ids makes of it.")),
-  });
-
-const resentManyAnswer = () =>
-  v.object({
-    dry_run: v.boolean(),
-    matched: count("Deliveries that fit the filter."),
-    skipped: v.pipe(v.record(v.string(), v.number()), v.description("How many are left out, by why.")),
-    resendable: v.optional(count("Of a dry run: how many would be sent again.")),
-    resent: v.optional(count("New jobs.")),
-    failed: v.optional(
-      v.pipe(
-        v.record(v.string(), v.number()),
-        v.description("How many could not be enqueued, by error code."),
-      ),
-    ),
-    jobs: v.optional(
-      v.pipe(
-        v.array(v.object({ resend_of: v.string(), job_id: v.string() })),
-        v.description("The first 1000 of them."),
-      ),
-    ),
     note: v.optional(text("What a receiver that keeps ids makes of it.")),
   });
 
@@ -77,24 +56,21 @@ export const aboutResendMany = () =>
     id: "resendDeliveries",
     summary: "Send all deliveries again that fit a filter",
     details:
-      "Each `webhook-id` once, in the order in which they were sent first; those still to be tried only where `state` asks for them. A dry run needs scope `read` only.",
-    answers: {
-      200: answer("A dry run, or nothing was to be sent.", resentManyAnswer(), {
-        dry_run: true,
-        matched: 20,
-        skipped: { body_not_kept: 2 },
-        resendable: 18,
-      }),
-      202: answer("The backend has the new jobs.", resentManyAnswer(), {
-        dry_run: false,
-        matched: 1,
-        skipped: {},
-        resent: 1,
-        failed: {},
-        jobs: [{ resend_of: "d8k2-17", job_id: "0b9c1f4e8d7a" }],
-        note: sameIdNote,
-      }),
-    },
-    errors: ["empty_filter", "history_off", "history_unavailable", "unsupported_by_driver", ...intakeCodes],
+      "Each `webhook-id` once, in the order in which they were sent first; those still to be tried only where `state` asks for them. The answer is an operation, as that of a redrive. A dry run needs scope `read` only.",
+    answers: operationAnswers({
+      kind: "resend",
+      queue: null,
+      request: { filter: { endpoint: "shop/orders", since: "-1d" } },
+      total: null,
+      looked: 4000,
+      skipped: { body_not_kept: 2 },
+      matched: 3,
+      done: 1,
+      redriven: undefined,
+      resent: 1,
+      jobs: [{ resend_of: "d8k2-17", job_id: "0b9c1f4e8d7a" }],
+      note: sameIdNote,
+    }),
+    errors: ["empty_filter", "history_off", "history_unavailable", "too_many_operations", ...intakeCodes],
     example: { body: { filter: { endpoint: "shop/orders", since: "-1d" }, dry_run: true } },
   }) satisfies RouteDescription;

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { createMatcher, type HistoryFilter } from "../history/filter.ts";
 import { createResend, type ResentDelivery } from "../jobs/resend.ts";
+import type { NewJob } from "../queue/driver.ts";
 import { createPacer } from "../pacer.ts";
 import { maskId } from "../secrets/mask-id.ts";
 import { noteDryRun } from "./audit.ts";
@@ -9,6 +10,9 @@ import { deliveryParameter, requireHistory } from "./deliveries.ts";
 import { bodyFilterSchemas, deliveryFilter } from "./delivery-filter.ts";
 import type { AdminDeps } from "./deps.ts";
 import { requiredRevision, requireIntake, writeJobs } from "./enqueue.ts";
+import type { OperationWork } from "./operations/operation.ts";
+import type { Operations } from "./operations/registry.ts";
+import { startedReply } from "./operations/view.ts";
 import { publicError } from "./problem.ts";
 import { jsonReply } from "./reply.ts";
 import { RequestError } from "./request-error.ts";
@@ -41,8 +45,8 @@ const together = 100;
 const mostNamed = 1000;
 
 /** POST /v1/deliveries/{id}/resend, and in bulk /v1/deliveries/resend. */
-export function resendRoutes(deps: AdminDeps): Route[] {
-  const { clock, driver, log, mask } = deps;
+export function resendRoutes(deps: AdminDeps, operations: Operations): Route[] {
+  const { clock, mask } = deps;
   const check = createResendCheck(deps);
   return [
     route({
@@ -102,66 +106,66 @@ export function resendRoutes(deps: AdminDeps): Route[] {
         requireHistory(deps);
         if (!isDry) requireIntake(deps);
         const wanted = deliveryFilter(filter, request.caller, clock.now());
-        const chosen = await choose(deps, wanted, check, filter.state !== undefined);
-        const answer = { dry_run: isDry, matched: chosen.matched, skipped: chosen.skipped };
-        if (isDry) return jsonReply({ ...answer, resendable: chosen.deliveries.length });
-
-        // Delayed in the backend, so that the pace outlives this process and the request need not wait.
-        const gapMs = perSecond === undefined ? 0 : 1000 / perSecond;
-        const longestMs = Math.round(gapMs * Math.max(0, chosen.deliveries.length - 1));
-        if (longestMs > driver.capabilities.maxDelayMs) {
-          throw new RequestError(
-            "unsupported_by_driver",
-            `per_second: the last of ${chosen.deliveries.length} would wait ${longestMs} ms, and this backend delays a job by at most ${driver.capabilities.maxDelayMs} ms; raise it, or narrow the filter`,
-          );
-        }
-        const apiRevision = requiredRevision(deps);
-        const jobs: { resend_of: string; job_id: string }[] = [];
-        const failed: Record<string, number> = {};
-        let resent = 0;
-        for (const [queue, batch] of batchesOf(chosen.deliveries)) {
-          const made = batch.map(({ delivery, at }) =>
-            createResend(delivery, { isNew, delayMs: Math.round(at * gapMs), apiRevision }),
-          );
-          let verdicts: Awaited<ReturnType<typeof writeJobs>>;
-          try {
-            verdicts = await writeJobs(
-              deps,
-              queue,
-              made.map(({ job }) => job),
-            );
-          } catch (error) {
-            // What was written before stays written, and the answer must say how much that is.
-            if (resent === 0) throw error;
-            const { code } = publicError(deps, error);
-            const told = Object.values(failed).reduce((sum, count) => sum + count, resent);
-            failed[code] = (failed[code] ?? 0) + (chosen.deliveries.length - told);
-            break;
-          }
-          for (const [index, verdict] of verdicts.entries()) {
-            if (verdict.status === "failed" || verdict.status === "refused") {
-              const { code } = publicError(deps, verdict.error);
-              failed[code] = (failed[code] ?? 0) + 1;
-              continue;
-            }
-            resent += 1;
-            if (jobs.length === mostNamed) continue;
-            jobs.push({ resend_of: batch[index]!.delivery.id, job_id: made[index]!.job.id });
-          }
-        }
-        log.info("deliveries sent again", { resent, matched: chosen.matched });
-        const note = isNew || resent === 0 ? {} : { note: sameIdNote };
-        return jsonReply({ ...answer, resent, failed, jobs, ...note }, resent > 0 ? 202 : 200);
+        const takesAnyState = filter.state !== undefined;
+        const started = await operations.start({
+          kind: "resend",
+          queue: filter.queue ?? null,
+          isDry,
+          caller: request.caller,
+          body: given,
+          perSecond,
+          async work(work) {
+            const chosen = await choose(deps, wanted, check, takesAnyState, work);
+            if (isDry) work.progress.extra = { resendable: chosen.length };
+            else await sendAgain(deps, chosen, isNew, work);
+          },
+        });
+        return startedReply(deps, started);
       },
     }),
   ];
 }
 
-interface Chosen {
-  readonly matched: number;
-  /** How many are left out, by why. */
-  readonly skipped: Readonly<Record<string, number>>;
-  readonly deliveries: readonly { readonly queue: string; readonly delivery: ResentDelivery }[];
+type Chosen = readonly { readonly queue: string; readonly delivery: ResentDelivery }[];
+
+/** Enqueues the jobs that send deliveries again, a batch a step. */
+async function sendAgain(
+  deps: AdminDeps,
+  chosen: Chosen,
+  isNew: boolean,
+  work: OperationWork,
+): Promise<void> {
+  const { progress } = work;
+  const apiRevision = requiredRevision(deps);
+  const jobs: { resend_of: string; job_id: string }[] = [];
+  const note = isNew ? {} : { note: sameIdNote };
+  progress.extra = { jobs };
+  for (const [queue, batch] of batchesOf(chosen, Math.min(together, work.mostAtOnce))) {
+    const made = batch.map((delivery) => createResend(delivery, { isNew, delayMs: 0, apiRevision }));
+    const write = () =>
+      writeJobs(
+        deps,
+        queue,
+        made.map(({ job }) => (deps.driver.capabilities.dedup ? repeatable(job) : job)),
+      );
+    const verdicts = await work.step(write);
+    if (verdicts === null) return;
+    for (const [index, verdict] of verdicts.entries()) {
+      if (verdict.status === "failed" || verdict.status === "refused") {
+        const { code } = publicError(deps, verdict.error);
+        progress.failed[code] = (progress.failed[code] ?? 0) + 1;
+        continue;
+      }
+      progress.done += 1;
+      if (jobs.length < mostNamed) jobs.push({ resend_of: batch[index]!.id, job_id: made[index]!.job.id });
+    }
+    if (progress.done > 0) progress.extra = { jobs, ...note };
+  }
+}
+
+/** A job whose write may be repeated when its answer was lost: it is there once. */
+function repeatable(job: NewJob): NewJob {
+  return { ...job, dedup: { key: `resend:${job.id}`, fingerprint: job.id } };
 }
 
 /**
@@ -173,20 +177,20 @@ async function choose(
   wanted: HistoryFilter,
   check: ReturnType<typeof createResendCheck>,
   takesAnyState: boolean,
+  { progress, signal }: Pick<OperationWork, "progress" | "signal">,
 ): Promise<Chosen> {
   const matches = createMatcher(wanted);
-  const skipped: Record<string, number> = {};
+  const { skipped } = progress;
   const deliveries: { queue: string; delivery: ResentDelivery }[] = [];
   const seen = new Set<string>();
   const pace = createPacer();
   const skip = (why: string): void => void (skipped[why] = (skipped[why] ?? 0) + 1);
-  let matched = 0;
-  let passed = 0;
   for await (const entry of history.list({ filter: wanted })) {
-    passed += 1;
-    if (passed % together === 0) await pace();
+    progress.looked += 1;
+    if (progress.looked % together === 0) await pace();
+    if (signal.aborted) return [];
     if (!matches(entry)) continue;
-    matched += 1;
+    progress.matched += 1;
     const key = `${entry.queue} ${entry.webhookId}`;
     if (seen.has(key)) {
       skip("same_webhook_id");
@@ -206,22 +210,23 @@ async function choose(
     else deliveries.push({ queue: entry.queue, delivery: found.delivery });
   }
   // In the order in which they were sent first.
-  return { matched, skipped, deliveries: deliveries.reverse() };
+  return deliveries.reverse();
 }
 
-/** Deliveries of one queue each, in order, with their places among all. */
+/** Deliveries of one queue each, in order. */
 function* batchesOf(
-  deliveries: Chosen["deliveries"],
-): Generator<[queue: string, batch: { readonly delivery: ResentDelivery; readonly at: number }[]]> {
-  let batch: { delivery: ResentDelivery; at: number }[] = [];
+  deliveries: Chosen,
+  most: number,
+): Generator<[queue: string, batch: readonly ResentDelivery[]]> {
+  let batch: ResentDelivery[] = [];
   let queue = "";
-  for (const [at, one] of deliveries.entries()) {
-    if (batch.length > 0 && (one.queue !== queue || batch.length === together)) {
+  for (const one of deliveries) {
+    if (batch.length > 0 && (one.queue !== queue || batch.length === most)) {
       yield [queue, batch];
       batch = [];
     }
     ({ queue } = one);
-    batch.push({ delivery: one.delivery, at });
+    batch.push(one.delivery);
   }
   if (batch.length > 0) yield [queue, batch];
 }

@@ -1,15 +1,9 @@
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { printOperation } from "./operation-end.ts";
 import { cell, listCommand } from "./list-command.ts";
 import { createInputReader } from "./secret-source.ts";
-import {
-  askServer,
-  findServer,
-  reportRefusal,
-  requireMember,
-  serverFlags,
-  type ServerAnswer,
-} from "./server.ts";
+import { askServer, findServer, reportRefusal, serverFlags, type ServerAnswer } from "./server.ts";
 import { showCommand } from "./show-command.ts";
 import { withSubcommands } from "./subcommand-runner.ts";
 
@@ -69,27 +63,12 @@ async function rm(args: readonly string[], io: CommandIo): Promise<number> {
   return removed.length === positionals.length ? 0 : 1;
 }
 
-/** Asks again until nothing is left; what is written meanwhile is encrypted with the current key anyway. */
+/** What is written meanwhile is encrypted with the current key anyway. */
 async function reencrypt(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches } = parseArguments(args, { values: serverFlags, switches: ["json"] });
   const server = await findServer(values, io);
-  let total = 0;
-  let left = 0;
-  for (;;) {
-    const answer = await askServer(server, { method: "POST", path: "/v1/encryption/reencrypt" });
-    if (answer.status !== 200) return refused(answer, io);
-    const step = requireMember(server, answer, "reencrypted") as { reencrypted: number; left: number };
-    total += step.reencrypted;
-    left = step.left;
-    // What is left and cannot be encrypted anew needs a key that is missing.
-    if (left === 0 || step.reencrypted === 0) break;
-  }
-  io.stdout.writeLine(
-    switches.has("json")
-      ? JSON.stringify({ reencrypted: total, left })
-      : `${total} encrypted anew${left === 0 ? "" : `, ${left} left whose key is not configured`}`,
-  );
-  return left === 0 ? 0 : 1;
+  const request = { path: "/v1/encryption/reencrypt", body: {} };
+  return printOperation(server, request, { asJson: switches.has("json") }, io);
 }
 
 function refused(answer: ServerAnswer, io: Pick<CommandIo, "reportError">): number {

@@ -140,15 +140,33 @@ of its job; a leased job is left alone. Exit code 1 when one that was named was 
   },
   {
     name: "dead",
-    synopsis: "ls|redrive|rm QUEUE [ID...] [FILTER]... [--all] [--url URL] [--json]",
+    synopsis: "ls|summary|redrive|rm QUEUE [ID...] [FILTER]... [--all] [--url URL] [--json]",
     summary: "list, redrive, remove dead letters",
     example: "hookline dead redrive webhooks --all",
+    details: `  --all            redrive, rm: all that are there when it starts
+  --max N          at most so many, the oldest
+  --dry-run        redrive, rm: only say how many
+  --per-second N   redrive, rm: at most so many in a second
+  --to ENDPOINT    redrive: to another endpoint of the same app, or -/NAME for a named one
+${serverFlags}
+
+Filters, all of which must fit: --app ID, --endpoint LABEL, --event NAME, --reason REASON, --status STATUS (404, 5xx),
+--job-id ID, --since TIME and --until TIME (ISO 8601, epoch ms; of time ago as -15m). summary counts by endpoint and
+reason. redrive makes them ready again with their attempts reset. A job's id stands for all its deliveries. Interrupted, it goes
+on in the server: see hookline operations. Exit code 1 when an id was not there.`,
+    load: async () => (await import("./dead.ts")).dead,
+  },
+  {
+    name: "operations",
+    sharesLine: "list, pause, test what a server has",
+    synopsis: "ls|show|stop [ID] [--url URL] [--json]",
+    summary: "bulk requests that run, or ran",
+    example: "hookline operations ls",
     details: `${serverFlags}
 
-Filters of ls, all of which must fit: --app ID, --endpoint LABEL, --event NAME, --reason REASON, --status STATUS
-(404, 5xx), --job-id ID, --since TIME and --until TIME. redrive makes them ready again with their attempts reset. A job's id stands for all its deliveries; --all
-takes as many as there are when it starts. Exit code 1 when an id was not there.`,
-    load: async () => (await import("./dead.ts")).dead,
+Lists the redrives, removals, resends and re-encryptions that the server runs, and the last 100 that ran. stop ends one after
+the step it is at; what was done stays done, and the same request again does the rest.`,
+    load: async () => (await import("./operations.ts")).operations,
   },
   {
     name: "deliveries",

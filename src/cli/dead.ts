@@ -1,17 +1,10 @@
-import { parseArguments, parseCount } from "./arguments.ts";
-import { UsageError } from "../errors.ts";
+import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
-import { cell, listCommand } from "./list-command.ts";
-import {
-  askServer,
-  describeRefusal,
-  findServer,
-  reportRefusal,
-  requireMember,
-  serverFlags,
-} from "./server.ts";
-import type { Server, ServerAnswer } from "./server.ts";
+import { deadChange, deadFilters, deadPath } from "./dead-changes.ts";
+import { cell, listCommand, queryOf } from "./list-command.ts";
+import { askServer, findServer, reportRefusal, requireMember, serverFlags } from "./server.ts";
 import { withSubcommands } from "./subcommand-runner.ts";
+import { formatTable } from "./table.ts";
 
 /** One dead letter as the API lists it. */
 interface Item {
@@ -22,12 +15,11 @@ interface Item {
   readonly endpoint: string | null;
 }
 
-/** The filters of the API, as flags. */
-const filters = ["app", "endpoint", "event", "reason", "status", "job-id", "since", "until"] as const;
+const summaryFilters = ["app", "endpoint", "reason"] as const;
 
 const ls = listCommand<Item>({
   positionals: ["QUEUE"],
-  filters,
+  filters: deadFilters,
   path: ([queue = ""]) => deadPath(queue),
   head: ["ID", "REASON", "ATTEMPTS", "FAILED AT", "ENDPOINT"],
   rowOf: ({ id, reason, attempts, failed_at: failedAt, endpoint }) => [
@@ -41,69 +33,48 @@ const ls = listCommand<Item>({
   partial: "this is a sample: the backend cannot list all of them",
 });
 
-async function redrive(args: readonly string[], io: CommandIo): Promise<number> {
+/** One group of dead letters as the API counts it. */
+interface Group {
+  readonly endpoint: string | null;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** `hookline dead summary QUEUE`: how many there are by endpoint and reason. */
+async function summary(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, switches, positionals } = parseArguments(args, {
-    values: [...serverFlags, "max"],
-    switches: ["json", "all"],
-    positionals: ["QUEUE", "ID..."],
+    values: [...serverFlags, ...summaryFilters, "limit"],
+    switches: ["json"],
+    positionals: ["QUEUE"],
     required: 1,
   });
   const server = await findServer(values, io);
-  const [queue = "", ...ids] = positionals;
-  const ways = [ids.length > 0, values.max !== undefined, switches.has("all")].filter(Boolean).length;
-  if (ways !== 1) throw new UsageError("dead redrive: give ids, or --max N, or --all");
-  const selection = ids.length > 0 ? { ids } : { max: await howMany(server, queue, values.max) };
-  const body = JSON.stringify(selection);
-  const answer = await askServer(server, { method: "POST", path: `${deadPath(queue)}/redrive`, body });
-  if (!reportAnswer(answer, io, switches.has("json"))) return 1;
-  const { redriven, not_found: missing = [] } = requireMember(server, answer, "redriven") as {
-    redriven: number;
-    not_found?: readonly string[];
-  };
-  if (!switches.has("json")) io.stdout.writeLine(`${redriven} redriven`);
-  for (const id of missing) io.reportError(`${id}: not there`, { code: "not_found" });
-  return missing.length === 0 ? 0 : 1;
-}
-
-/** As many as are there now: with no bound, one that dies again at once would be redriven for ever. */
-async function howMany(server: Server, queue: string, max: string | undefined): Promise<number> {
-  if (max !== undefined) return parseCount("--max", max, 1);
-  const answer = await askServer(server, { path: `/v1/queues/${encodeURIComponent(queue)}` });
-  if (answer.status !== 200) throw new Error(describeRefusal(answer));
-  return Math.max(1, (requireMember(server, answer, "dead") as { dead: number | null }).dead ?? 1_000);
-}
-
-async function rm(args: readonly string[], io: CommandIo): Promise<number> {
-  const { values, switches, positionals } = parseArguments(args, {
-    values: serverFlags,
-    switches: ["json"],
-    positionals: ["QUEUE", "ID..."],
-    required: 2,
-  });
-  const server = await findServer(values, io);
-  const [queue = "", ...ids] = positionals;
-  const removed: string[] = [];
-  for (const id of ids) {
-    const path = `${deadPath(queue)}/${encodeURIComponent(id)}`;
-    const answer = await askServer(server, { method: "DELETE", path });
-    if (answer.status === 204) removed.push(id);
-    else reportRefusal(answer, io, id);
+  const query = new URLSearchParams(queryOf(values, [...summaryFilters, "limit"])).toString();
+  const path = `${deadPath(positionals[0] ?? "")}/summary`;
+  const answer = await askServer(server, { path: query === "" ? path : `${path}?${query}` });
+  if (switches.has("json")) io.stdout.write(`${answer.text.trimEnd()}\n`);
+  if (answer.status !== 200) {
+    reportRefusal(answer, io);
+    return 1;
   }
-  io.stdout.writeLine(switches.has("json") ? JSON.stringify({ removed }) : `${removed.length} removed`);
-  return removed.length === ids.length ? 0 : 1;
+  if (switches.has("json")) return 0;
+  const told = requireMember(server, answer, "groups") as unknown as {
+    readonly groups: readonly Group[];
+    readonly more_groups: number;
+    readonly complete: boolean;
+  };
+  const rows = told.groups.map(({ endpoint, reason, count }) => [cell(endpoint), reason, cell(count)]);
+  if (rows.length > 0) io.stdout.write(formatTable([["ENDPOINT", "REASON", "COUNT"], ...rows]));
+  else io.stderr.writeLine("no dead letters");
+  if (told.more_groups > 0) io.stderr.writeLine(`${told.more_groups} more: --limit N shows up to 1000`);
+  if (!told.complete) io.stderr.writeLine("letters of an older version are still being counted");
+  return 0;
 }
 
-function deadPath(queue: string): string {
-  return `/v1/queues/${encodeURIComponent(queue)}/dead`;
-}
-
-/** Prints the server's answer under --json and its refusal on stderr; false when it refused. */
-function reportAnswer(answer: ServerAnswer, io: CommandIo, asJson: boolean): boolean {
-  if (asJson) io.stdout.write(`${answer.text.trimEnd()}\n`);
-  if (answer.status === 200) return true;
-  reportRefusal(answer, io);
-  return false;
-}
-
-/** `hookline dead ls|redrive|rm`: a queue's dead letters, over the admin API. */
-export const dead: RunCommand = withSubcommands("dead", { ls, redrive, rm });
+/** `hookline dead ls|summary|redrive|rm`: a queue's dead letters, over the admin API. */
+export const dead: RunCommand = withSubcommands("dead", {
+  ls,
+  summary,
+  redrive: deadChange("redrive"),
+  rm: deadChange("remove"),
+});

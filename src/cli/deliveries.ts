@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandIo, RunCommand } from "./command.ts";
+import { printOperation } from "./operation-end.ts";
 import { cell, listCommand, queryOf } from "./list-command.ts";
 import { askServer, findServer, reportRefusal, requireMember, serverFlags } from "./server.ts";
 import { showCommand } from "./show-command.ts";
@@ -53,16 +54,6 @@ const show = showCommand({
   member: "attempts",
 });
 
-/** What the server says of many deliveries: how many fit, how many go again, and why others do not. */
-interface BulkAnswer {
-  readonly dry_run: boolean;
-  readonly matched: number;
-  readonly resendable?: number;
-  readonly resent?: number;
-  readonly skipped: Readonly<Record<string, number>>;
-  readonly failed?: Readonly<Record<string, number>>;
-}
-
 async function resend(args: readonly string[], io: CommandIo): Promise<number> {
   const {
     values,
@@ -89,27 +80,13 @@ async function resend(args: readonly string[], io: CommandIo): Promise<number> {
     askServer(server, { method: "POST", path, body: JSON.stringify(body) });
   const asJson = switches.has("json");
   if (ids.length === 0) {
-    const answer = await post("/v1/deliveries/resend", {
+    const body = {
       ...(switches.has("all") ? { all: true } : { filter }),
       new_id: isNew,
       dry_run: switches.has("dry-run"),
       ...(perSecond === undefined ? {} : { per_second: Number(perSecond) }),
-    });
-    if (asJson) io.stdout.write(`${answer.text.trimEnd()}\n`);
-    if (answer.status !== 200 && answer.status !== 202) {
-      reportRefusal(answer, io);
-      return 1;
-    }
-    const told = requireMember(server, answer, "matched") as unknown as BulkAnswer;
-    const failed = Object.entries(told.failed ?? {});
-    if (!asJson) {
-      const done = told.dry_run ? `${told.resendable ?? 0} can be resent` : `${told.resent ?? 0} resent`;
-      io.stdout.writeLine(`${done} of ${told.matched}`);
-      for (const [why, count] of Object.entries(told.skipped))
-        io.stdout.writeLine(`left out, ${why}: ${count}`);
-    }
-    for (const [code, count] of failed) io.reportError(`${count} failed: ${code}`, { code });
-    return failed.length === 0 ? 0 : 1;
+    };
+    return printOperation(server, { path: "/v1/deliveries/resend", body }, { asJson }, io);
   }
   let code = 0;
   for (const id of ids) {

@@ -53,8 +53,23 @@ export const subcommands: Readonly<Record<string, Readonly<Record<string, Subcom
       synopsis: "QUEUE [FILTER]... [--limit N] [--cursor CURSOR]",
       summary: "list them, the newest first",
     },
-    redrive: { synopsis: "QUEUE ID... | --max N | --all", summary: "make them ready again" },
-    rm: { synopsis: "QUEUE ID...", summary: "remove them for good (needs a token)" },
+    summary: {
+      synopsis: "QUEUE [--app ID] [--endpoint LABEL] [--reason REASON] [--limit N]",
+      summary: "count them by endpoint and reason",
+    },
+    redrive: {
+      synopsis: "QUEUE ID... | FILTER... | --all | --max N [--to ENDPOINT] [--dry-run] [--per-second N]",
+      summary: "make them ready again",
+    },
+    rm: {
+      synopsis: "QUEUE ID... | FILTER... | --all [--max N] [--dry-run] [--per-second N]",
+      summary: "remove them for good (needs a token)",
+    },
+  },
+  operations: {
+    ls: { synopsis: "[--limit N] [--cursor CURSOR]", summary: "list them, the newest first" },
+    show: { synopsis: "ID", summary: "one as JSON" },
+    stop: { synopsis: "ID", summary: "end it after its step (needs a token)" },
   },
   deliveries: {
     ls: { synopsis: "[FILTER]... [--limit N] [--cursor CURSOR]", summary: "list them, the newest first" },

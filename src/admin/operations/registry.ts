@@ -101,7 +101,8 @@ export function createOperations({ clock, log, mask }: OperationsOptions): Opera
     }
     const fields = { operation: id, kind, queue, dry_run: isDry, matched: progress.matched };
     const more = { done: progress.done, token: operation.caller.name };
-    if (state === "failed") log.warn("an operation failed", { ...fields, ...more, error });
+    if (operation.refusal !== null) log.info("an operation was refused", { ...fields, ...more, error });
+    else if (state === "failed") log.warn("an operation failed", { ...fields, ...more, error });
     else
       log.info(state === "done" ? "an operation is done" : "an operation was stopped", {
         ...fields,
