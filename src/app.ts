@@ -8,7 +8,7 @@ import { createDirectory } from "./delivery/directory.ts";
 import type { Directory } from "./delivery/endpoint.ts";
 import { createLive, findByLabel, hasEndpointNamed, type Live } from "./delivery/live.ts";
 import { createTransports, transportIssues } from "./delivery/transports.ts";
-import { DriverUnavailableError } from "./errors.ts";
+import { DriverUnavailableError, formatConfigIssue } from "./errors.ts";
 import { createFileHistory } from "./history/file/history.ts";
 import { createHistory } from "./history/history.ts";
 import { createLogger, type Logger } from "./log.ts";
@@ -18,6 +18,8 @@ import { createMemo } from "./memo.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { startCounters, startEndpointCounters } from "./metric-series.ts";
 import type { Finding } from "./problems/finding.ts";
+import { createOperatorEvents, type OperatorEvent } from "./worker/operator-events.ts";
+import { createProblemNews } from "./worker/problem-news.ts";
 import { createProblemList } from "./problems/list.ts";
 import { createQueueWatch } from "./worker/queue-watch.ts";
 import { createRecentDeaths, type Death } from "./problems/recent-deaths.ts";
@@ -150,6 +152,16 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     clock,
     log,
     metrics,
+    onReport({ status, changed, issues }, by) {
+      const some = { by, count: status === "refused" ? issues.length : changed.length };
+      if (status === "reloaded") {
+        tell({ type: "config.reloaded", object: "", data: { ...some, changed: changed.slice(0, 50) } });
+      }
+      if (status === "refused") {
+        const data = { ...some, issues: issues.slice(0, 50).map(formatConfigIssue) };
+        tell({ type: "config.refused", object: "", data });
+      }
+    },
   });
   const watch = createFileWatch({
     files: () => reloader.loaded.files,
@@ -166,8 +178,13 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
 
   const deaths = createRecentDeaths(clock);
+  /** `events` is made below, of what is made between. */
+  const tell = (event: OperatorEvent): void => events.tell(event);
   const onDead = (death: Death): void => {
     deaths.add(death);
+    const { queue, jobId, reason, endpoint } = death;
+    const data = { queue, endpoint, reason, job_id: jobId };
+    tell({ type: "job.dead", object: `${endpoint ?? queue} ${reason}`, data });
   };
   const losses = createLossLog(log, metrics, onDead);
   const driver = await createDriver(config, {
@@ -182,7 +199,10 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     ...restartPolicy(config),
     clock,
     log,
-    onRestart: (id) => metrics.restarts.labels({ child: childKind(id) }).inc(),
+    onRestart(id) {
+      metrics.restarts.labels({ child: childKind(id) }).inc();
+      tell({ type: "loop.restarted", object: childKind(id), data: { child: id } });
+    },
   });
   const stored = createStoredReceivers({
     store: driver.records,
@@ -198,6 +218,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     log,
     shared: driver.shared,
     scope: driver.capabilities.pauseScope,
+    onNews: (object, type, data) => tell({ type, object, data: { ...data, endpoint: object } }),
   });
   const transports = createTransports({ config, mask });
   const certificates = createCertificateWatch({ clock, log });
@@ -272,6 +293,16 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     log,
   });
   const writes = createWriteWatch({ driver, queues: queueNames, faults, clock, isOpen: () => driverOpen });
+  const events = createOperatorEvents({
+    receivers: () => live.config.operator_events,
+    firstQueue: queueNames[0] ?? "",
+    enqueue: (queue, jobs) => writes.enqueue(queue, jobs),
+    isOpen: () => driverOpen && stopping === null && driver.capabilities.discards !== true,
+    deduplicates: driver.capabilities.dedup,
+    mask,
+    clock,
+    log,
+  });
   let driverOpen = false;
   /** Why the driver could not be opened at the last try; empty when it could. */
   let openFault: readonly Finding[] = [];
@@ -279,6 +310,21 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   const hurry = new AbortController();
   const closing = new AbortController();
 
+  const problems = createProblemList([
+    () => openFault,
+    () => reloader.findings(),
+    () => driver.problems?.() ?? [],
+    () => faults.findings(),
+    () => loopFindings(supervisor.children()),
+    () => gates.problems(),
+    () => certificates.findings(),
+    () => deaths.findings(),
+    () => queueWatch.findings(),
+    () => stored.findings(),
+    () => history.findings(),
+  ]);
+  const news = createProblemNews({ problems, events, refresh: () => driver.ping(closing.signal) });
+  live.onReplace(({ next }) => news.setOn(driverOpen && next.config.operator_events.length > 0));
   const admin: AdminApp = createAdminApp({
     live,
     tokens,
@@ -318,19 +364,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
       draining: stopping !== null,
       driverOpen,
     }),
-    problems: createProblemList([
-      () => openFault,
-      () => reloader.findings(),
-      () => driver.problems?.() ?? [],
-      () => faults.findings(),
-      () => loopFindings(supervisor.children()),
-      () => gates.problems(),
-      () => certificates.findings(),
-      () => deaths.findings(),
-      () => queueWatch.findings(),
-      () => stored.findings(),
-      () => history.findings(),
-    ]),
+    problems,
   });
   let server: AdminServer | null = null;
 
@@ -349,6 +383,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
     if (closing.signal.aborted) return;
     consumption.start();
     void queueWatch.run(closing.signal);
+    news.setOn(live.config.operator_events.length > 0);
   };
   /** What is accepted from now on is routed by a configuration at least as new, wherever it is leased. */
   const moveRanks = async (): Promise<void> => {
@@ -377,6 +412,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
 
   const stop = async (): Promise<DrainReport> => {
     watch.close();
+    news.setOn(false);
     driver.ranks?.leave();
     const totalMs = live.config.queue.reliability.shutdown_timeout_ms;
     const end = deadlineIn(totalMs, hurry.signal);

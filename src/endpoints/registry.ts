@@ -33,7 +33,15 @@ export interface EndpointGates {
   close(): void;
 }
 
+/** What becomes of an endpoint, for those who are to be told of it. */
+export type EndpointNews = (
+  label: string,
+  what: "endpoint.disabled" | "endpoint.recovered" | "breaker.opened" | "breaker.closed",
+  data: Readonly<Record<string, unknown>>,
+) => void;
+
 export interface EndpointGatesOptions {
+  readonly onNews?: EndpointNews;
   readonly live: Live;
   readonly clock: Clock;
   readonly log: Logger;
@@ -61,16 +69,19 @@ export function createEndpointGates({
   log,
   shared,
   scope = "cluster",
+  onNews = () => undefined,
 }: EndpointGatesOptions): EndpointGates {
   const onGone = ({ label }: Endpoint): void => {
     log.warn("the endpoint answers 410 again and again and is disabled; its jobs go to the dead letters", {
       endpoint: label,
     });
+    onNews(label, "endpoint.disabled", { reason: "it answers 410 again and again" });
     modes?.keep(label, "disabled");
   };
   const onBreaker = ({ label: endpoint, limits }: Endpoint, trip: EndpointTrip | null): void => {
     if (trip === null) {
       log.info("the endpoint's breaker closed: attempts are made as before", { endpoint });
+      onNews(endpoint, "breaker.closed", {});
       return;
     }
     const { failures, attempts, last } = trip;
@@ -81,6 +92,7 @@ export function createEndpointGates({
       open_ms: limits.breaker.openMs,
       detail: describeOutcome(last),
     });
+    onNews(endpoint, "breaker.opened", { failures, attempts, detail: describeOutcome(last) });
   };
   const byLabel = new Map<string, EndpointGate>();
   const add = (endpoint: Endpoint): EndpointGate => {
@@ -105,11 +117,20 @@ export function createEndpointGates({
     return made;
   };
   const all = (): readonly EndpointGate[] => (inOrder ??= live.directory.endpoints.map(gateOf));
+  const changeMode = (gate: EndpointGate, mode: EndpointMode): void => {
+    const before = gate.mode;
+    gate.setMode(mode);
+    const { label } = gate.endpoint;
+    if (mode === "disabled" && before !== mode) {
+      onNews(label, "endpoint.disabled", { reason: "an operator disabled it" });
+    }
+    if (mode === "enabled" && before === "disabled") onNews(label, "endpoint.recovered", {});
+  };
   const applyShared = (label: string, mode: EndpointMode): void => {
     const gate = byLabel.get(label);
     // Setting the mode it has would close its breaker at every change of another endpoint.
     if (gate === undefined || gate.mode === mode) return;
-    gate.setMode(mode);
+    changeMode(gate, mode);
     // As loud as an operator's request here: it was made elsewhere, or the backend has lost what it kept.
     log.warn("the endpoint's mode was changed for all processes", { endpoint: label, mode });
   };
@@ -149,7 +170,7 @@ export function createEndpointGates({
     load: async () => modes?.load(),
     async setMode(endpoint, mode) {
       await modes?.save(endpoint.label, mode);
-      gateOf(endpoint).setMode(mode);
+      changeMode(gateOf(endpoint), mode);
     },
     problems: () => [...byLabel.values()].flatMap(endpointFindings),
     close() {

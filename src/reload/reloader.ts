@@ -50,6 +50,8 @@ export interface ReloaderOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "reloads" | "lastReload">;
+  /** Told how each reload ended. */
+  readonly onReport?: (report: ReloadReport, by: ReloadedBy) => void;
 }
 
 /** Most paths or issues in one log line. */
@@ -124,7 +126,9 @@ export function createReloader(options: ReloaderOptions): Reloader {
     reload(by, partial) {
       const report = last.then(() => run(by, partial));
       last = report.then(
-        ({ status }) => {
+        (ended) => {
+          const { status } = ended;
+          options.onReport?.(ended, by);
           metrics.reloads.labels({ result: status }).inc();
           metrics.lastReload
             .labels({ result: status === "refused" ? "refused" : "accepted" })
