@@ -228,7 +228,7 @@ export async function createHookline({ loaded, load, write }: HooklineOptions): 
   const history =
     config.history.path === null
       ? createHistory(historyOptions)
-      : createFileHistory({ ...historyOptions, path: config.history.path });
+      : createFileHistory({ ...historyOptions, path: config.history.path, mask });
   const attempter = createAttempter({
     transportOf: ({ endpoint }) => transports.of(endpoint),
     clock,

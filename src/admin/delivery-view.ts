@@ -31,7 +31,12 @@ export const deliveryAnswer = () =>
     started_at: time("When the first attempt began."),
     ended_at: time("When the last attempt ended."),
     attempts: v.array(
-      v.object({ attempt: count("Counted from 1."), at: time("When it began."), ...outcomeAnswer() }),
+      v.object({
+        attempt: count("Counted from 1."),
+        at: time("When it began."),
+        ...outcomeAnswer(),
+        answer: v.nullable(text("The beginning of the answer's body, `history.response_bytes` of it.")),
+      }),
     ),
     attempts_left_out: v.optional(count("Older ones that are no longer remembered.")),
     request_headers: v.nullable(v.record(v.string(), v.string())),
@@ -54,7 +59,7 @@ export const deliveryExample: v.InferInput<ReturnType<typeof deliveryAnswer>> = 
   outcome: "http_status",
   started_at: "2026-12-01T12:00:00.000Z",
   ended_at: "2026-12-01T12:00:00.012Z",
-  attempts: [{ attempt: 1, at: "2026-12-01T12:00:00.000Z", ...outcomeExample }],
+  attempts: [{ attempt: 1, at: "2026-12-01T12:00:00.000Z", ...outcomeExample, answer: "no such order" }],
   request_headers: { "content-type": "application/json", "webhook-id": "order-17_0f3a9c21" },
   body_kept: true,
   body: '{"time_ms":1796126399000,"events":[{"name":"order_paid","channel":"orders"}]}',
@@ -66,11 +71,11 @@ export const deliveryExample: v.InferInput<ReturnType<typeof deliveryAnswer>> = 
  * @param bodyBytes Most bytes of its body.
  */
 export function describeDelivery(
-  deps: Pick<AdminDeps, "mask" | "history">,
+  deps: Pick<AdminDeps, "mask" | "history" | "live">,
   entry: HistoryEntry,
   bodyBytes: number,
 ): Record<string, unknown> {
-  const { mask, history } = deps;
+  const { mask, history, live } = deps;
   const { attempts, body, headers } = entry;
   const names = new Set(entry.events.map(({ name }) => name));
   const last = attempts.at(-1);
@@ -89,10 +94,11 @@ export function describeDelivery(
     outcome: last?.outcome.kind ?? null,
     started_at: isoTime(attempts[0]?.at ?? null),
     ended_at: last === undefined ? null : isoTime(last.at + last.outcome.durationMs),
-    attempts: attempts.map(({ attempt, at, outcome }) => ({
+    attempts: attempts.map(({ answer, attempt, at, outcome }) => ({
       attempt,
       at: isoTime(at),
       ...outcomeMembers(deps, outcome),
+      answer: answer === null ? null : maskedStart(mask, answer, live.config.history.response_bytes),
     })),
     ...(entry.attemptsLeftOut === 0 ? {} : { attempts_left_out: entry.attemptsLeftOut }),
     request_headers:

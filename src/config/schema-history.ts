@@ -24,6 +24,10 @@ export const historySchema = v.strictObject({
     default: "all",
   }),
   body: setting(flag("Remember bodies too, to show them and to send them again."), { default: true }),
+  response_bytes: setting(
+    integer({ min: 0, max: 65_536 }, "Bytes of each answer that are remembered; 0: none."),
+    { default: 1024 },
+  ),
   max_age_ms: setting(
     longMilliseconds(1000, "How long the file remembers a delivery after its last attempt."),
     {

@@ -48,6 +48,8 @@ export interface Answer {
   readonly status: number;
   readonly retryAfter: string | null;
   readonly location: string | null;
+  /** The beginning of its body, as many bytes of it as the exchange was made to keep; null where none are kept. */
+  readonly body: string | null;
 }
 
 /** Bytes of an answer that are read for the sake of reusing the connection; the rest is cut off. */

@@ -77,6 +77,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     for (;;) {
       try {
         const answer = await exchange.post({ destination, address, proxy, headers, body, cut });
+        noteAnswer(request, answer);
         if (others !== null) prefer(addresses, address);
         if (answer.status === 407 && proxy !== null) return { kind: "connect", code: "proxy: 407" };
         return verdictOf(answer, destination, options);
@@ -133,15 +134,18 @@ class QuickAttempt implements ExchangeRequest, AnswerTaker {
   readonly cut: Cut;
   readonly outcome: Promise<Outcome>;
   readonly #addresses: string[];
+  readonly #request: AttemptRequest;
   readonly #options: HttpTransportOptions;
   #settle: (outcome: Outcome) => void = () => undefined;
 
   constructor(
-    { headers, body, cut }: AttemptRequest,
+    request: AttemptRequest,
     destination: Destination,
     addresses: string[],
     options: HttpTransportOptions,
   ) {
+    const { headers, body, cut } = request;
+    this.#request = request;
     this.destination = destination;
     this.address = addresses[0] as string;
     this.headers = headers;
@@ -156,6 +160,7 @@ class QuickAttempt implements ExchangeRequest, AnswerTaker {
 
   answered(answer: Answer): void {
     const durationMs = this.#options.deadlines.end(this.cut);
+    noteAnswer(this.#request, answer);
     const { status } = answer;
     if (status >= 200 && status <= 299) return this.#settle({ kind: "delivered", status, durationMs });
     try {
@@ -175,6 +180,10 @@ class QuickAttempt implements ExchangeRequest, AnswerTaker {
     // Never "connect", which would go on with the next address: the connection was there.
     this.#settle({ ...classify(error), durationMs });
   }
+}
+
+function noteAnswer({ trace }: AttemptRequest, { body }: Answer): void {
+  if (trace !== undefined && trace !== null) trace.answer = body;
 }
 
 function createRoute({ target, headers, tls, proxy: own }: Endpoint, options: HttpTransportOptions): Route {

@@ -50,6 +50,7 @@ export function sendSigned(transport: Transport, request: SignedRequest): Promis
     body,
     timeoutMs: endpoint.requestTimeoutMs,
     cut: request.cut,
+    trace,
   });
 }
 

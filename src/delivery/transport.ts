@@ -3,6 +3,7 @@ import type { Cut } from "./cut.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HeaderEntry } from "./headers.ts";
 import type { Outcome } from "./outcome.ts";
+import type { AttemptTrace } from "./trace.ts";
 
 /** Carries attempts to receivers. */
 export interface Transport {
@@ -33,4 +34,6 @@ export interface AttemptRequest {
    * deadline; so it is for this attempt only.
    */
   readonly cut: Cut;
+  /** Where to note the answer; absent or null: nowhere. */
+  readonly trace?: AttemptTrace | null;
 }

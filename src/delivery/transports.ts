@@ -10,9 +10,10 @@ import { createHttp1Exchange } from "./http1/exchange.ts";
 import { createLambdaTransport } from "./lambda.ts";
 import { mapLambdaOptions } from "./lambda-options.ts";
 import { createResolver } from "./dns/resolver.ts";
+import { keptAnswerBytes } from "./trace.ts";
 import type { Transport } from "./transport.ts";
 
-type TransportConfig = Pick<Config, "apps" | "endpoints" | "egress" | "webhooks">;
+type TransportConfig = Pick<Config, "apps" | "endpoints" | "egress" | "history" | "webhooks">;
 
 export interface TransportsOptions {
   readonly config: TransportConfig;
@@ -47,7 +48,10 @@ export function createTransports({ config: first, mask }: TransportsOptions): Tr
     clock: systemClock,
     deadlines,
     resolver: createResolver({ clock: systemClock }),
-    exchange: createHttp1Exchange(() => config.webhooks.max_in_flight),
+    exchange: createHttp1Exchange(
+      () => config.webhooks.max_in_flight,
+      () => (config.history.enabled ? keptAnswerBytes(config.history.response_bytes) : 0),
+    ),
     get egress() {
       return egress;
     },

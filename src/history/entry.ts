@@ -28,6 +28,8 @@ export interface RecordedAttempt {
   /** Epoch ms of its beginning. */
   readonly at: number;
   readonly outcome: Outcome;
+  /** The beginning of what was answered, longer than what is shown of it; null where nothing came or is kept. */
+  readonly answer: string | null;
 }
 
 /**

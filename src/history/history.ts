@@ -171,10 +171,13 @@ export function createHistory(options: HistoryOptions): MemoryHistory {
       }
       if (entry.attempts.length === mostAttempts) {
         // The first one tells when it began, the later ones how it is going.
-        entry.attempts.splice(1, 1);
+        const [gone] = entry.attempts.splice(1, 1);
+        grow(entry, -(gone?.answer?.length ?? 0));
         entry.attemptsLeftOut += 1;
       } else if (entry.attempts.length > 0) grow(entry, attemptBytes);
-      entry.attempts.push({ attempt: delivery.attempt, at: now() - outcome.durationMs, outcome });
+      const answer = delivery.trace?.answer ?? null;
+      if (answer !== null && answer !== "") grow(entry, answer.length);
+      entry.attempts.push({ attempt: delivery.attempt, at: now() - outcome.durationMs, outcome, answer });
       entry.headers = delivery.trace?.headers ?? null;
       entry.state = stateAfter(end);
       entry.deadReason = end.verb === "dead" ? end.reason : null;

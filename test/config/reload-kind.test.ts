@@ -51,6 +51,7 @@ test("each key has an answer: these are live, all others need a restart", () => 
     "history.memory_entries",
     "history.keep",
     "history.body",
+    "history.response_bytes",
     "history.max_age_ms",
     "history.max_bytes",
     "operator_events",

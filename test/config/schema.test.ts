@@ -119,6 +119,7 @@ test("the defaults are those of contract §2", async () => {
       memory_entries: 10_000,
       keep: "all",
       body: true,
+      response_bytes: 1024,
       max_age_ms: 604_800_000,
       max_bytes: 1_073_741_824,
     },

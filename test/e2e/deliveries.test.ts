@@ -200,6 +200,17 @@ describe("GET /v1/deliveries", () => {
   });
 });
 
+test("shows the beginning of what the receiver answered, secrets masked", async () => {
+  const said = `no such order for ${headerSecret}`;
+  receiver.behave(answer(404, { body: said + "x".repeat(2_000) }));
+  await server.enqueue("webhooks", jobNumber(18, "said"));
+  const [item] = await listed("?job_id=said-18", 1);
+  receiver.behave(answer(200));
+  const [attempt] = (item as Item)["attempts"] as { answer: string }[];
+  expect(attempt?.answer).toStartWith("no such order for ***xxx");
+  expect(attempt?.answer.length).toBeWithin(900, 1025);
+});
+
 test("history.enabled: false remembers nothing and says so", async () => {
   await using off = await startExecutable(
     configFor([{ url: receiver.url }], { history: { enabled: false } }),

@@ -23,7 +23,7 @@ export function deliveryOf(id: string, attempt = 1, data = '{"n":1}'): Attempted
     },
     boundEvents: null,
     content: `{"data":${data}}`,
-    trace: { headers: [["webhook-id", id]] },
+    trace: { headers: [["webhook-id", id]], answer: "taken" },
   };
 }
 
@@ -58,6 +58,6 @@ export function rawDeliveryOf(id: string, content: JobBody): AttemptedDelivery {
     ...deliveryOf(id),
     job: { kind: "raw", source: "raw", id, content, endpoint: null, deliveryId: null, attributes: {} },
     content,
-    trace: { headers: [] },
+    trace: { headers: [], answer: null },
   };
 }

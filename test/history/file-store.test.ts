@@ -48,7 +48,7 @@ function attemptOf(delivery: ReturnType<typeof deliveryOf>, made: Made = {}): Hi
   const { outcome = delivered, state = "delivered", reason = null, at = 1_000_000 } = made;
   return attemptRecord(delivery, {
     mode: "add",
-    attempt: { attempt: delivery.attempt, at, outcome },
+    attempt: { attempt: delivery.attempt, at, outcome, answer: delivery.trace?.answer ?? null },
     state,
     reason,
     keepsBody: true,
@@ -101,7 +101,7 @@ describe("a history file", () => {
     expect(again.sound({ do: "open", bounds }).run).toBe(run);
     const [, b, a] = entries;
     expect(b).toMatchObject({ state: "dead", deadReason: "attempts_exhausted", isFailure: true });
-    expect(b?.attempts).toEqual([{ attempt: 1, at: 1_000_000, outcome: failed }]);
+    expect(b?.attempts).toEqual([{ attempt: 1, at: 1_000_000, outcome: failed, answer: "taken" }]);
     const sent = pusherDeliveryOf("b");
     expect(b?.body).toEqual({
       job: { ...sent.job, appKey: null } as typeof sent.job,
@@ -164,6 +164,7 @@ describe("a history file", () => {
           ["authorization", "Bearer hidden"],
           ["x-pusher-key", "hidden-key"],
         ] as const,
+        answer: null,
       },
     };
     file.append([attemptOf(delivery), attemptOf(rawDeliveryOf("raw", '{"app_secret":"hidden-too"}'))]);
@@ -344,8 +345,8 @@ describe("a history file that is not as it should be", () => {
     other.exec("BEGIN IMMEDIATE");
     expect(file.append([attemptOf(deliveryOf("b"))]).error).toContain("locked");
     other.exec("COMMIT");
-    expect(other.prepare("SELECT job_id, outcome, attempt FROM attempts").all()).toEqual([
-      { job_id: "a", outcome: "delivered", attempt: 1 },
+    expect(other.prepare("SELECT job_id, outcome, attempt, answer FROM attempts").all()).toEqual([
+      { job_id: "a", outcome: "delivered", attempt: 1, answer: "taken" },
     ] as never);
     other.close();
     expect(file.append([attemptOf(deliveryOf("b"))]).error).toBeNull();

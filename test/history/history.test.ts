@@ -31,7 +31,7 @@ function delivery(id: string, attempt = 1, data = '{"n":1}'): AttemptedDelivery 
     },
     boundEvents: null,
     content: `{"data":${data}}`,
-    trace: { headers: [["webhook-id", id]] },
+    trace: { headers: [["webhook-id", id]], answer: "taken" },
   };
 }
 

@@ -1,6 +1,6 @@
 import { malformedAnswer } from "./answer-head.ts";
 
-/** Follows a chunked body (RFC 9112 §7.1) to its end and drops what it holds. */
+/** Follows a chunked body (RFC 9112 §7.1) to its end. */
 export interface ChunkedBody {
   /**
    * Takes the bytes of `part` from `at` on. Returns where the body ended in it, or -1 while it goes on.
@@ -15,7 +15,8 @@ const maxLineBytes = 16_384;
 const lf = 0x0a;
 const cr = 0x0d;
 
-export function createChunkedBody(): ChunkedBody {
+/** @param taken Gets what the body holds, part by part; absent: it is dropped. */
+export function createChunkedBody(taken?: (part: Uint8Array, from: number, to: number) => void): ChunkedBody {
   let state: "size" | "extension" | "data" | "data_end" | "trailer" = "size";
   /** The byte before was a carriage return: a line feed must follow where two readers could disagree. */
   let isReturned = false;
@@ -37,9 +38,10 @@ export function createChunkedBody(): ChunkedBody {
       let at = from;
       while (at < part.length) {
         if (state === "data") {
-          const taken = Math.min(size, part.length - at);
-          size -= taken;
-          at += taken;
+          const bytes = Math.min(size, part.length - at);
+          taken?.(part, at, at + bytes);
+          size -= bytes;
+          at += bytes;
           if (size === 0) state = "data_end";
           continue;
         }

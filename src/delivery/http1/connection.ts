@@ -23,9 +23,13 @@ export interface Connection {
   close(): void;
 }
 
-/** The connection over a socket that is connected, and secure where it has to be (dial.ts). */
-export function createConnection(socket: Socket): Connection {
-  const reader: AnswerReader = createAnswerReader();
+/**
+ * The connection over a socket that is connected, and secure where it has to be (dial.ts).
+ *
+ * @param keptBytes How much is kept of an answer's body.
+ */
+export function createConnection(socket: Socket, keptBytes?: () => number): Connection {
+  const reader: AnswerReader = createAnswerReader(keptBytes);
   let isOpen = true;
   let current: AnswerWaiter | null = null;
   let currentCut: Cut | null = null;

@@ -73,8 +73,12 @@ const defaultMaxIdle = 1024;
  * Connections are shared by what leads to the same address, port, server name, TLS settings and proxy.
  *
  * @param maxIdle Most connections that are kept open while nothing is in flight on them.
+ * @param keptBytes How much is kept of the beginning of an answer's body; 0 = nothing.
  */
-export function createHttp1Exchange(maxIdle: () => number = () => defaultMaxIdle): Exchange {
+export function createHttp1Exchange(
+  maxIdle: () => number = () => defaultMaxIdle,
+  keptBytes: () => number = () => 0,
+): Exchange {
   const idle = createIdleConnections<Channel>(maxIdle);
   const lines = new WeakMap<Destination, Line>();
   /** Long texts (certificates) of `sharing`, each under a short one. */
@@ -95,7 +99,7 @@ export function createHttp1Exchange(maxIdle: () => number = () => defaultMaxIdle
       socket = await dial({ address, port: destination.port, tls }, cut);
     } else if (destination.secure) socket = await openTunnel(destination, proxy, address, cut);
     else socket = await dial({ address, port: proxy.port, tls: proxyTls(proxy) }, cut);
-    return createConnection(socket);
+    return createConnection(socket, keptBytes);
   };
 
   /** Where connections to this address by this line wait. */

@@ -4,6 +4,7 @@ import { ConfigError, HooklineError } from "../../errors.ts";
 import { lockFile, type FileLock } from "../../file-lock.ts";
 import type { Logger } from "../../log.ts";
 import type { Metrics } from "../../metrics.ts";
+import { maskedStart } from "../../secrets/masked-start.ts";
 import { orAborted, orLate, sleep } from "../../wait.ts";
 import { createEntryIds } from "../entry-id.ts";
 import { stateAfter, type History, type HistorySettings } from "../history.ts";
@@ -18,6 +19,7 @@ import { startHistoryThread, type HistoryThread } from "./thread.ts";
 export interface FileHistorySettings extends Pick<HistorySettings, "enabled" | "keep" | "body"> {
   readonly max_age_ms: number;
   readonly max_bytes: number;
+  readonly response_bytes: number;
 }
 
 /** A history in a SQLite file. */
@@ -38,6 +40,8 @@ export interface FileHistoryOptions {
   readonly clock: Pick<Clock, "now">;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "historyDropped">;
+  /** Replaces every secret in a text: a receiver may send back what it was sent. */
+  readonly mask: (text: string) => string;
 }
 
 /** What gathers in this time is one batch: SIGKILL loses so much. */
@@ -84,6 +88,17 @@ export function createFileHistory(options: FileHistoryOptions): FileHistory {
   const dropped = {
     delivered: metrics.historyDropped.labels({ kind: "delivered" }),
     failed: metrics.historyDropped.labels({ kind: "failed" }),
+  };
+
+  /** Receivers say the same again and again. */
+  let said: { readonly answer: string; readonly bytes: number; readonly shown: string } | null = null;
+  const shownAnswer = (answer: string | null): string | null => {
+    if (answer === null || answer === "") return answer;
+    const bytes = settings().response_bytes;
+    if (said?.answer !== answer || said.bytes !== bytes) {
+      said = { answer, bytes, shown: maskedStart(options.mask, answer, bytes) };
+    }
+    return said.shown;
   };
 
   const bounds = () => ({ maxAgeMs: settings().max_age_ms, maxBytes: settings().max_bytes });
@@ -220,7 +235,8 @@ export function createFileHistory(options: FileHistoryOptions): FileHistory {
       const isFresh = delivery.attempt === 1 && isDelivered;
       const mode = isDelivered && keep === "failed" ? "continue" : "add";
       if (mode === "continue" && isFresh && open === 0 && !isBehind()) return;
-      const attempt = { attempt: delivery.attempt, at: clock.now() - outcome.durationMs, outcome };
+      const answer = shownAnswer(delivery.trace?.answer ?? null);
+      const attempt = { attempt: delivery.attempt, at: clock.now() - outcome.durationMs, outcome, answer };
       const state = stateAfter(end);
       const reason = end.verb === "dead" ? end.reason : null;
       add(attemptRecord(delivery, { mode, attempt, state, reason, keepsBody: body }), isFresh);

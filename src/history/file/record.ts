@@ -133,11 +133,13 @@ function eventNames(delivery: Pick<AttemptedDelivery, "job" | "boundEvents">): s
   return JSON.stringify([...new Set(events.map(({ name }) => name))]);
 }
 
-function attemptJson({ attempt, at, outcome }: RecordedAttempt): string {
+function attemptJson({ answer, attempt, at, outcome }: RecordedAttempt): string {
   const duration = Math.round(outcome.durationMs * 1000) / 1000;
   const start = `{"attempt":${attempt},"at":${Math.round(at)},"duration_ms":${duration},"outcome":"${outcome.kind}"`;
-  if (outcome.kind === "delivered") return `${start},"status":${outcome.status}}`;
-  return `${start}${outcomeJson(outcome)}}`;
+  const end =
+    answer === null ? "}" : answer === "" ? ',"answer":""}' : `,"answer":${JSON.stringify(answer)}}`;
+  if (outcome.kind === "delivered") return `${start},"status":${outcome.status}${end}`;
+  return `${start}${outcomeJson(outcome)}${end}`;
 }
 
 function outcomeJson(outcome: Outcome): string {

@@ -30,6 +30,7 @@ export type WrittenAttempt = {
   readonly duration_ms: number;
   readonly outcome: Outcome["kind"];
   readonly status?: number;
+  readonly answer?: string;
   readonly [fact: string]: unknown;
 };
 
@@ -57,6 +58,14 @@ export function readRow(row: HistoryRow): HistoryEntry {
   };
 }
 
-function readAttempt({ attempt, at, duration_ms, outcome, ...rest }: WrittenAttempt): RecordedAttempt {
-  return { attempt, at, outcome: { ...rest, kind: outcome, durationMs: duration_ms } as unknown as Outcome };
+function readAttempt({
+  answer,
+  attempt,
+  at,
+  duration_ms,
+  outcome,
+  ...rest
+}: WrittenAttempt): RecordedAttempt {
+  const whole = { ...rest, kind: outcome, durationMs: duration_ms } as unknown as Outcome;
+  return { attempt, at, outcome: whole, answer: answer ?? null };
 }

@@ -109,7 +109,14 @@ test(`valid answers, one after the other on one connection, are each read to the
       const answers = parts.map((part) => reader.take(part));
       if (made.untilClose) answers.push(reader.end());
       const { status, retryAfter, isKept } = made;
-      const expected = { status, retryAfter, location: null, idleSeconds: null, isReusable: isKept };
+      const expected = {
+        status,
+        retryAfter,
+        location: null,
+        idleSeconds: null,
+        isReusable: isKept,
+        body: null,
+      };
       const shown = { i, n, text: made.text };
       expect({ ...shown, answer: answers.pop() }).toEqual({ ...shown, answer: expected });
       expect(answers.filter((answer) => answer !== null)).toEqual([]);

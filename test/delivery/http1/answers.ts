@@ -47,7 +47,15 @@ export function ok(headers: string, body = ""): string {
 
 /** An answer that says no more than its status, on a connection that lives on. */
 export function whole(status: number, more: Partial<WholeAnswer> = {}): Reading {
-  return { status, retryAfter: null, location: null, idleSeconds: null, isReusable: true, ...more };
+  return {
+    status,
+    retryAfter: null,
+    location: null,
+    idleSeconds: null,
+    isReusable: true,
+    body: null,
+    ...more,
+  };
 }
 
 /** As `whole`, on a connection that does not. */
