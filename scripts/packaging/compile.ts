@@ -7,7 +7,8 @@
  * name. RUNTIME is the Bun of the platform TARGET; without them the one that runs this goes in.
  */
 import { resolve } from "node:path";
-import { packagesOfPage, readPageFiles } from "../../src/dashboard/files.ts";
+import { packagesOfPage } from "../../src/dashboard/files.ts";
+import { bundlePage } from "./page.ts";
 import { bundledPackages, licenseText, readPackage, type BundledPackage } from "./licenses.ts";
 
 const root = resolve(import.meta.dir, "..", "..");
@@ -83,6 +84,6 @@ if (import.meta.main) {
       __dirname: '"/"',
       __filename: '"/"',
     },
-    plugins: [fillLicenses(licenseText(root, await findBundledPackages())), fillPage(readPageFiles())],
+    plugins: [fillLicenses(licenseText(root, await findBundledPackages())), fillPage(await bundlePage())],
   });
 }

@@ -19,6 +19,7 @@ export const buildInputs: readonly string[] = [
   "scripts/build.ts",
   "scripts/packaging/compile.ts",
   "scripts/packaging/licenses.ts",
+  "scripts/packaging/page.ts",
   "scripts/packaging/revision.ts",
   "scripts/packaging/runtime-notice.txt",
 ];

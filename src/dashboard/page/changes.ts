@@ -2,6 +2,7 @@ import { ask, type Done } from "./actions.ts";
 import { endpointPath } from "./address.ts";
 import { send } from "./fetching.ts";
 import { count, counted, duration } from "./format.ts";
+import { dryRun, operate } from "./operations.ts";
 import type { Endpoint, Queue } from "./types.ts";
 
 /** What of the page changes something; each is one call of the API. */
@@ -155,44 +156,119 @@ const newId = {
   hint: "A receiver that keeps ids takes the old one for a repeat and drops it.",
 } as const;
 
-interface BulkResent {
-  readonly matched: number;
-  readonly skipped: Readonly<Record<string, number>>;
-  readonly resendable?: number;
-  readonly resent?: number;
-}
-
 /** Asks how many fit, then says it and asks. */
 export async function resendMatching(filter: Readonly<Record<string, string>>): Promise<void> {
   const given = Object.keys(filter).length === 0 ? { all: true } : { filter };
-  const dry = await send<BulkResent>("POST", "v1/deliveries/resend", { ...given, dry_run: true });
-  const skipped = Object.entries(dry.skipped).map(
-    ([why, many]) => `${count(many)} ${why.replaceAll("_", " ")}`,
-  );
+  const { matched, skipped = {}, resendable = matched } = await dryRun("v1/deliveries/resend", given);
+  const left = Object.entries(skipped).map(([why, many]) => `${count(many)} ${why.replaceAll("_", " ")}`);
   ask({
-    title: `Send ${counted(dry.resendable ?? 0, "delivery", "deliveries")} again?`,
-    text: `${count(dry.matched)} match${skipped.length === 0 ? "" : `; left out: ${skipped.join(", ")}`}. Each becomes a new job for its endpoint.`,
+    title: `Send ${counted(resendable, "delivery", "deliveries")} again?`,
+    text: `${count(matched)} match${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}. Each becomes a new job for its endpoint.`,
     verb: "Send them again",
     fields: [newId, pace],
-    run: async (values) => {
-      const answer = await send<BulkResent>("POST", "v1/deliveries/resend", {
-        ...given,
-        new_id: values["new_id"] === "yes",
-        ...perSecond(values),
-      });
-      return { text: `${counted(answer.resent ?? 0, "delivery", "deliveries")} enqueued again.` };
+    run: (values) =>
+      operate("v1/deliveries/resend", { ...given, new_id: values["new_id"] === "yes", ...perSecond(values) }),
+  });
+}
+
+/** Dead letters that fit a filter, or all of a queue. */
+export interface DeadSelection {
+  readonly queue: string;
+  readonly filter: Readonly<Record<string, string>>;
+}
+
+const selected = ({ filter }: DeadSelection): object =>
+  Object.keys(filter).length === 0 ? { all: true } : { filter };
+
+const filterWords = ({ queue, filter }: DeadSelection): string => {
+  const { endpoint, reason, ...rest } = filter;
+  const more = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+  return [
+    `of the queue ${queue}`,
+    ...(endpoint === undefined ? [] : [`of ${endpoint}`]),
+    ...(reason === undefined ? [] : [`given up as ${reason.replaceAll("_", " ")}`]),
+    ...more,
+  ].join(", ");
+};
+
+/** Asks how many would be redriven, says it, and asks. */
+export async function redriveMatching(selection: DeadSelection): Promise<void> {
+  const path = `v1/queues/${encodeURIComponent(selection.queue)}/dead/redrive`;
+  const { matched } = await dryRun(path, selected(selection));
+  ask({
+    title: `Redrive ${counted(matched, "dead letter")}?`,
+    text: `Those ${filterWords(selection)}. They become ready again with all their attempts before them. What fails again comes back here.`,
+    verb: `Redrive ${count(matched)}`,
+    fields: [pace],
+    run: (values) => operate(path, { ...selected(selection), ...perSecond(values) }),
+  });
+}
+
+/** Asks how many would be removed for good, says it, and asks. */
+export async function removeMatching(selection: DeadSelection): Promise<void> {
+  const path = `v1/queues/${encodeURIComponent(selection.queue)}/dead/remove`;
+  const { matched } = await dryRun(path, selected(selection));
+  ask({
+    title: `Remove ${counted(matched, "dead letter")} for good?`,
+    text: `Those ${filterWords(selection)}. Their payloads are gone then: this cannot be undone.`,
+    verb: `Remove ${count(matched)}`,
+    isGrave: true,
+    run: () => operate(path, selected(selection)),
+  });
+}
+
+/** Redrives one dead letter. */
+export function redriveOne(queue: string, id: string): void {
+  ask({
+    title: "Redrive this dead letter?",
+    text: `It becomes ready in ${queue} again, with all its attempts before it.`,
+    verb: "Redrive",
+    run: async () => {
+      const path = `v1/queues/${encodeURIComponent(queue)}/dead/redrive`;
+      const { redriven } = await send<{ redriven: number }>("POST", path, { ids: [id] });
+      return { text: redriven === 0 ? "It is not among the dead letters any more." : "Redriven." };
     },
   });
 }
 
-export const pace = {
+interface Changed {
+  readonly done: number;
+  readonly leased: readonly string[];
+}
+
+/** Makes one waiting job ready now, or removes it. */
+export function changeJob(verb: "run" | "cancel", queue: string, ref: string, name: string): void {
+  const isRun = verb === "run";
+  ask({
+    title: isRun ? `Deliver ${name} now?` : `Cancel ${name}?`,
+    text: isRun
+      ? "It becomes ready ahead of others. An endpoint that is paused, or whose breaker is open, has it put aside again."
+      : "It is not delivered any more. It stands in the history as cancelled, and can be sent from there.",
+    verb: isRun ? "Deliver now" : "Cancel the job",
+    isGrave: !isRun,
+    run: async () => {
+      const answer = await send<Changed>("POST", `v1/queues/${encodeURIComponent(queue)}/jobs/${verb}`, {
+        refs: [ref],
+      });
+      if (answer.done > 0) return { text: isRun ? `${name} is ready.` : `${name} is cancelled.` };
+      return {
+        text:
+          answer.leased.length > 0
+            ? `${name} is being delivered just now and was left alone.`
+            : `${name} waits there no more.`,
+      };
+    },
+  });
+}
+
+const pace = {
   name: "per_second",
   kind: "number",
   label: "At most so many a second",
   hint: "Empty: as fast as the endpoint's limits let them.",
 } as const;
 
-export function perSecond(values: Readonly<Record<string, string>>): { per_second?: number } {
+function perSecond(values: Readonly<Record<string, string>>): { per_second?: number } {
   const given = Number(values["per_second"] ?? "");
   return given > 0 ? { per_second: given } : {};
 }

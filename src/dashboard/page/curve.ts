@@ -30,10 +30,11 @@ export function Curve({
       ? []
       : [`${(at * step).toFixed(1)} ${(height - 1 - (value / top) * (height - 3)).toFixed(1)}`],
   );
+  const isFlat = values.every((value) => value === null || value === 0);
   const from = (values.length - points.length) * step;
   const line = points.length === 0 ? "" : `M${points.join("L")}`;
   return html`<svg
-    class="curve ${tone}"
+    class="curve ${isFlat ? "flat" : tone}"
     viewBox="0 0 ${width} ${height}"
     preserveAspectRatio="none"
     role="img"

@@ -18,7 +18,11 @@ export interface Reading<T> {
   readonly data: T | null;
   /** Why the last try gave none; null when it did. */
   readonly error: ApiError | null;
+  /** Epoch ms of that answer, by this machine's clock; 0 before the first. */
+  readonly at: number;
 }
+
+const unread: Reading<never> = { data: null, error: null, at: 0 };
 
 interface Watched {
   /** How many parts of the page want it. */
@@ -87,7 +91,7 @@ export function setToken(next: string): void {
   }
   watched.forEach((one) => {
     one.text = "";
-    one.reading = { data: null, error: null };
+    one.reading = unread;
   });
   connection = { ...connection, access: "unknown", refusal: "" };
   changed();
@@ -173,7 +177,7 @@ export function useWatched<T>(path: string | null, every = 1): Reading<T> {
   useEffect(() => {
     if (path === null) return undefined;
     const known = watched.get(path);
-    const one = known ?? { readers: 0, every, text: "", reading: { data: null, error: null } };
+    const one = known ?? { readers: 0, every, text: "", reading: unread };
     one.every = every;
     one.readers += 1;
     // Last in the map is used last.
@@ -186,7 +190,7 @@ export function useWatched<T>(path: string | null, every = 1): Reading<T> {
     };
   }, [path, every]);
   const one = path === null ? undefined : watched.get(path);
-  return (one?.reading ?? { data: null, error: null }) as Reading<T>;
+  return (one?.reading ?? unread) as Reading<T>;
 }
 
 /** The last answer of a path is let go; the next who wants it asks. */
@@ -303,15 +307,18 @@ async function read(path: string, one: Watched): Promise<Result> {
     const text = await request("GET", path, undefined, under.signal);
     if (usedToken !== token) return "same";
     connection = { ...connection, answeredAt: Date.now(), lostSince: null };
-    if (text === one.text && one.reading.error === null) return "same";
+    if (text === one.text && one.reading.error === null) {
+      one.reading = { ...one.reading, at: Date.now() };
+      return "same";
+    }
     one.text = text;
-    one.reading = { data: JSON.parse(text), error: null };
+    one.reading = { data: JSON.parse(text), error: null, at: Date.now() };
     return "changed";
   } catch (error) {
     const fault =
       error instanceof ApiError ? error : new ApiError(0, "unreadable", "the answer cannot be read");
     if (fault.code === "aborted" || usedToken !== token) return "same";
-    one.reading = { data: one.reading.data, error: fault };
+    one.reading = { ...one.reading, error: fault };
     if (fault.status === 401) {
       refuse(fault.message);
       return "refused";

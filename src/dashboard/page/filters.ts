@@ -1,5 +1,7 @@
 import type { VNode } from "preact";
 import { type Address, go, to } from "./address.ts";
+import { refresh } from "./fetching.ts";
+import { timeOfDay } from "./format.ts";
 import { type Content, html } from "./html.ts";
 
 /** One filter of a list. */
@@ -16,10 +18,13 @@ export interface Filter {
 export function Filters({
   address,
   filters,
+  keeps = [],
   children,
 }: {
   address: Address;
   filters: readonly Filter[];
+  /** Parameters that are no filter: clearing leaves them. */
+  keeps?: readonly string[];
   children?: Content;
 }): VNode {
   const change = (event: Event): void => {
@@ -54,8 +59,27 @@ export function Filters({
           }
         </label>`,
     )}
-    ${isGiven && html`<a class="button" href=${to(address.path)}>Clear</a>`}${children}
+    ${isGiven && html`<a class="button" href=${to(address.path, given(address, keeps))}>Clear</a>`}${children}
   </form>`;
+}
+
+/** The times that lists can be limited to. */
+export const sinceOptions: Filter["options"] = [
+  ["", "any time"],
+  ["-15m", "15 minutes"],
+  ["-1h", "1 hour"],
+  ["-24h", "24 hours"],
+];
+
+/**
+ * When a list was asked for, and the button that asks again: by themselves rows would run away under the eyes of who
+ * reads them.
+ */
+export function AsOf({ at }: { at: number }): VNode {
+  return html`<span class="as-of">
+    <span class="soft small-text">${at === 0 ? "" : `as of ${timeOfDay(at)}`}</span>
+    <button type="button" onClick=${refresh}>Refresh</button>
+  </span>`;
 }
 
 /** The filters that are given, as query parameters of the API. */

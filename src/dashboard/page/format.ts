@@ -8,7 +8,7 @@ const day = 24 * hour;
 /** A span of time in one figure: `4 m`. */
 export function span(ms: number): string {
   const value = Math.max(0, ms);
-  if (value < second) return `${Math.round(value)} ms`;
+  if (value > 0 && value < second) return `${Math.round(value)} ms`;
   if (value < minute) return `${Math.floor(value / second)} s`;
   if (value < hour) return `${Math.floor(value / minute)} m`;
   if (value < 2 * day) return `${Math.floor(value / hour)} h`;
@@ -17,7 +17,8 @@ export function span(ms: number): string {
 
 /** The time since an ISO time, by the server's clock. */
 export function age(iso: string): string {
-  return span(serverNow() - Date.parse(iso));
+  const ms = serverNow() - Date.parse(iso);
+  return span(ms < second ? 0 : ms);
 }
 
 /** A duration of an attempt: `812 ms`, `3.2 s`. */

@@ -56,7 +56,7 @@ function Row({ problem, ...known }: Known & { problem: Problem }): VNode {
         <span class="soft"> since <${Ago} at=${since} />${waiting !== null && ` · ${waiting} waiting`}</span>
       </p>
       <p class="detail">
-        <${Foreign}>${sentence(withLocalTimes(detail))}</${Foreign}>
+        <${Foreign}>${sentence(withLocalTimes(detail))}</${Foreign}>${" "}
         <span class="soft">→ ${sentence(remedy)}</span>
       </p>
     </div>

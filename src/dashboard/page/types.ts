@@ -96,7 +96,7 @@ export interface LoggedAttempt extends Attempt {
   readonly dead_reason: string | null;
 }
 
-export type DeliveryState = "delivered" | "retrying" | "dead" | "released";
+export type DeliveryState = "delivered" | "retrying" | "dead" | "released" | "cancelled";
 
 export interface Delivery {
   readonly id: string;
@@ -169,4 +169,78 @@ export interface ConfigEntry {
   readonly path: string;
   readonly value: unknown;
   readonly source: string;
+}
+
+/** Dead letters counted by endpoint and reason. */
+export interface DeadSummary {
+  readonly count: number;
+  readonly bytes: number | null;
+  readonly complete: boolean;
+  readonly groups: readonly DeadGroup[];
+  readonly more_groups: number;
+}
+
+export interface DeadGroup {
+  readonly endpoint: string | null;
+  readonly app: string | null;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** A bulk run, under way or ended. */
+export interface Operation {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: "running" | "done" | "stopped" | "failed";
+  readonly queue: string | null;
+  readonly dry_run: boolean;
+  readonly started_at: string;
+  readonly total: number | null;
+  readonly looked: number;
+  readonly matched: number;
+  readonly done: number;
+  readonly skipped?: Readonly<Record<string, number>>;
+  readonly failed?: Readonly<Record<string, number>>;
+  readonly error?: { readonly code: string; readonly detail: string } | null;
+  readonly resendable?: number;
+}
+
+export type JobState = "ready" | "delayed" | "leased" | "parked" | "dead";
+
+/** A job as the backend has it. */
+export interface Job {
+  readonly ref?: string;
+  readonly queue?: string;
+  readonly state: JobState;
+  readonly id: string | null;
+  readonly job_id: string | null;
+  readonly attempts: number;
+  readonly enqueued_at: string | null;
+  readonly due_at: string | null;
+  readonly lease_ends_at: string | null;
+  readonly endpoint: string | null;
+  readonly events: readonly string[];
+  readonly delivery_id: string | null;
+  readonly malformed?: string;
+  /** Of a dead one. */
+  readonly reason?: string;
+  readonly detail?: string | null;
+  readonly failed_at?: string | null;
+  readonly body?: string;
+  readonly body_base64?: string;
+  readonly truncated?: boolean;
+  readonly body_bytes?: number;
+}
+
+/** Where a job is. */
+export interface JobStory {
+  readonly id: string;
+  readonly queue: string | null;
+  readonly state: JobState | "delivered" | "cancelled" | "unknown";
+  readonly endpoint: string | null;
+  readonly attempts: number | null;
+  readonly due_at: string | null;
+  readonly complete: boolean;
+  readonly jobs: readonly Job[];
+  readonly deliveries: readonly Delivery[];
 }

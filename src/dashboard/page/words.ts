@@ -1,4 +1,4 @@
-import { age, span } from "./format.ts";
+import { span } from "./format.ts";
 import { serverNow } from "./fetching.ts";
 import type { Tone } from "./parts.ts";
 import type { DeliveryState, Endpoint } from "./types.ts";
@@ -22,6 +22,7 @@ const states: Readonly<Record<DeliveryState, { readonly tone: Tone; readonly tex
   retrying: { tone: "warn", text: "to be tried again" },
   dead: { tone: "bad", text: "dead" },
   released: { tone: "held", text: "cut off" },
+  cancelled: { tone: "held", text: "cancelled" },
 };
 
 /** How a delivery stands. */
@@ -32,5 +33,17 @@ export function deliveryState(state: DeliveryState): { readonly tone: Tone; read
 /** `endpoint_disabled` as words. */
 export const inWords = (code: string): string => code.replaceAll("_", " ");
 
-/** `4 m ago`. */
-export const ago = (iso: string): string => `${age(iso)} ago`;
+const jobStates: Readonly<Record<string, { readonly tone: Tone; readonly text: string }>> = {
+  ready: { tone: "plain", text: "ready" },
+  delayed: { tone: "warn", text: "waits for its time" },
+  leased: { tone: "good", text: "being delivered" },
+  parked: { tone: "held", text: "put aside" },
+  dead: { tone: "bad", text: "dead" },
+  delivered: { tone: "good", text: "delivered" },
+  cancelled: { tone: "held", text: "cancelled" },
+};
+
+/** How a job stands. */
+export function jobState(state: string): { readonly tone: Tone; readonly text: string } {
+  return jobStates[state] ?? { tone: "plain", text: state };
+}

@@ -1,9 +1,9 @@
 import type { VNode } from "preact";
 import { to, toEndpoint } from "../address.ts";
 import { resendDelivery, resendMatching } from "../changes.ts";
-import { tell } from "../actions.ts";
+import { complain } from "../operations.ts";
 import { useWatched } from "../fetching.ts";
-import { Filters, given, Pages, withQuery, type Filter } from "../filters.ts";
+import { AsOf, Filters, given, Pages, sinceOptions, withQuery } from "../filters.ts";
 import { duration } from "../format.ts";
 import { html } from "../html.ts";
 import { At, Empty, Foreign, Id, Shell, Shown, State } from "../parts.ts";
@@ -26,29 +26,18 @@ const filterNames = [
   "until",
 ];
 
-/** The times that lists can be limited to. */
-export const sinceOptions: Filter["options"] = [
-  ["", "any time"],
-  ["-15m", "15 minutes"],
-  ["-1h", "1 hour"],
-  ["-24h", "24 hours"],
-];
-
 /** What was delivered, or tried, lately. */
 export function Deliveries({ address, can }: ScreenProps): VNode {
   const filter = given(address, filterNames);
   const { cursor } = address.query;
   const reading = useWatched<Page<Delivery>>(
     withQuery("v1/deliveries", { ...filter, limit: "50", cursor }),
-    // Rows must not run away under the eyes of who reads an older page.
-    cursor === undefined ? 2 : 0,
+    0,
   );
   const { data: queues } = useWatched<{ queues: readonly Queue[] }>("v1/queues");
   const { data: endpoints } = useWatched<{ endpoints: readonly Endpoint[] }>("v1/endpoints?limit=200", 0);
   const resend = (): void => {
-    resendMatching(filter).catch((error: unknown) =>
-      tell({ text: String(error instanceof Error ? error.message : error) }),
-    );
+    resendMatching(filter).catch(complain);
   };
   return html`<h1 tabindex="-1">Deliveries</h1>
     <${Filters}
@@ -81,6 +70,7 @@ export function Deliveries({ address, can }: ScreenProps): VNode {
       ]}
     >
       ${can.operate && (reading.data?.items.length ?? 0) > 0 && html`<button type="button" onClick=${resend}>Send all that match again …</button>`}
+      <${AsOf} at=${reading.at} />
     </${Filters}>
     <${Shown} reading=${reading}>
       ${(page: Page<Delivery>) =>

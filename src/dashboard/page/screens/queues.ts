@@ -47,7 +47,7 @@ export function QueueTable({ queues, can }: { queues: readonly Queue[]; can: Rig
       cell: ({ oldest_ready_age_ms: oldest }) => (oldest === null ? "–" : span(oldest)),
     },
     {
-      head: "A minute",
+      head: "Delivered",
       kind: "drawing",
       cell: ({ name, rates }) =>
         html`<span class="rate"
@@ -55,7 +55,7 @@ export function QueueTable({ queues, can }: { queues: readonly Queue[]; can: Rig
             values=${smoothed(rates.delivered)}
             label=${`Delivered of ${name} in the last five minutes`}
           />
-          <span>${count(perMinute(rates, rates.delivered))}</span></span
+          <span>${count(perMinute(rates, rates.delivered))}/min</span></span
         >`,
     },
   ];
