@@ -140,7 +140,7 @@ function Told(): VNode {
       html`<div>
         <span>${shown.text}</span>
         ${shown.undo !== undefined && html`<button type="button" onClick=${undo}>Undo</button>`}
-        <button type="button" onClick=${put} aria-label="Put this message away">Close</button>
+        <button type="button" onClick=${put}>Close</button>
       </div>`
     }
   </div>`;

@@ -55,6 +55,11 @@ const numbers = new Intl.NumberFormat("en-US");
 export const count = (value: number | null | undefined): string =>
   value === null || value === undefined ? "–" : numbers.format(value);
 
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+/** `1,204`, and from ten thousand on `12.4K`: where there is little room. */
+export const shortCount = (value: number): string =>
+  value < 10_000 ? numbers.format(value) : short.format(value);
+
 /** `3 jobs`. */
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;

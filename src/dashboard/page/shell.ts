@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Actions } from "./actions.ts";
 import { addressNow, to } from "./address.ts";
 import { type Connection, connectionNow, hasToken, setToken, useWatched } from "./fetching.ts";
-import { counted, count, timeOfDay } from "./format.ts";
+import { counted, shortCount, timeOfDay } from "./format.ts";
 import { type Content, html } from "./html.ts";
 import { State } from "./parts.ts";
 import { schemeNow, switchScheme } from "./scheme.ts";
@@ -68,7 +68,7 @@ function Frame({ connection }: { connection: Connection }): VNode {
               key=${one.path}
               href=${to(one.path === "" ? [] : [one.path])}
               aria-current=${isUnder(one, screen) ? "page" : null}
-              >${one.name}${one.path === "dead" && dead > 0 && html`<span class="soft">${count(dead)}</span>`}</a
+              >${one.name}${one.path === "dead" && dead > 0 && html`<span class="soft">${shortCount(dead)}</span>`}</a
             >`,
         )}
       </nav>

@@ -149,7 +149,7 @@ export function DeliveryTable({ deliveries, can }: { deliveries: readonly Delive
           type="button"
           class="small"
           onClick=${() => resendDelivery(id, endpoint)}
-          aria-label=${`Send ${id} again`}
+          aria-label=${`Resend ${id}`}
         >
           Resend
         </button>`,
