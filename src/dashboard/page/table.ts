@@ -5,8 +5,8 @@ import { type Content, html } from "./html.ts";
 export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => Content;
-  /** `number`: to the right, in tabular figures. `wide`: takes the room that is left. `act`: buttons, without a head. */
-  readonly kind?: "number" | "wide" | "act" | "drawing";
+  /** `number`: to the right, in tabular figures. `mode`: a state whose words change. `wide`: takes the room that is left. `act`: buttons, without a head. */
+  readonly kind?: "number" | "mode" | "wide" | "act" | "drawing";
   /** Left out on a narrow screen, where a table is a list. */
   readonly isMinor?: boolean;
 }

@@ -63,6 +63,7 @@ export function EndpointTable({ endpoints, can }: { endpoints: readonly Endpoint
     },
     {
       head: "State",
+      kind: "mode",
       cell: (endpoint) => {
         const { tone, text } = endpointState(endpoint);
         return html`<${State} tone=${tone}>${text}</${State}>`;

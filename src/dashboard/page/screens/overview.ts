@@ -115,10 +115,8 @@ function Figure({
 }): VNode {
   const shown = html`<span class="value ${tone}">${value}</span>`;
   return html`<div>
-    <dt>${name}</dt>
-    <dd>
-      ${href === undefined ? shown : html`<a href=${href}>${shown}</a>`}${unit !== "" && html`<span class="soft unit">${unit}</span>`}
-    </dd>
+    <dt>${name}${unit !== "" && ` ${unit}`}</dt>
+    <dd>${href === undefined ? shown : html`<a href=${href}>${shown}</a>`}</dd>
     <dd class="drawn">${curve}</dd>
   </div>`;
 }
