@@ -24,6 +24,8 @@ export interface Right {
   readonly access: Access;
   /** The route can be asked for a dry run, which is read: who may not operate gets to the handler, which refuses. */
   readonly dryRun?: boolean | undefined;
+  /** The request may come from any site: what it gets is in every hookline. */
+  readonly fromAnywhere?: boolean | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ export function createAuthorizer({
   return (right, headers, peer) => {
     const known = tokens.current();
     const holder = known.holderOf(headers.get("authorization") ?? "");
-    if (holder === null) requireOwnSite(right.access, headers);
+    if (holder === null && right.fromAnywhere !== true) requireOwnSite(right.access, headers);
     if (right.access === "open") return holder ?? nobody;
     if (holder !== null) {
       requireScope(right, holder);

@@ -58,6 +58,8 @@ export function dashboardRoutes(
       method: "GET",
       path,
       access: "open",
+      // A browser asks for a module with an Origin; a proxy in front may have sent another Host.
+      fromAnywhere: true,
       about: () => ({
         id,
         summary: path === "/" ? "The page for people" : "A file of the page",

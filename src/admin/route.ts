@@ -40,6 +40,8 @@ export interface RouteDeclaration<Query extends QuerySchemas, Body extends BodyS
    * what is none.
    */
   readonly dryRun?: boolean;
+  /** Only for what is in every hookline: requests of any site get it. */
+  readonly fromAnywhere?: boolean;
   /** What it covers beyond the app and queue of its path; absent: all, so that limited tokens are refused. */
   readonly reach?: Reach;
   /** The query parameters it takes; absent: none, and any is refused. */

@@ -1,5 +1,6 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 
 /** A reverse proxy that shows a server's `/` under a prefix, on a port of its own. */
 export interface PrefixProxy extends AsyncDisposable {
@@ -7,6 +8,8 @@ export interface PrefixProxy extends AsyncDisposable {
   readonly url: string;
 }
 
+/** The browser sees by itself that a connection ended. */
+const ignore = (): void => undefined;
 const prefix = "/deep/hooks/";
 
 /** Does what nginx does with `proxy_pass http://…/` alone: cuts the prefix, and sends the target's Host with no other header. */
@@ -17,13 +20,11 @@ export async function startPrefixProxy(target: string): Promise<PrefixProxy> {
     const headers = { ...incoming.headers, host: `${hostname}:${port}`, connection: "close" };
     const onward = request(
       { hostname, port, method: incoming.method, path: incoming.url.slice(prefix.length - 1), headers },
-      (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      },
+      (answer) =>
+        void pipeline(answer, outgoing.writeHead(answer.statusCode ?? 502, answer.headers)).catch(ignore),
     );
     onward.on("error", () => void outgoing.writeHead(502).end());
-    incoming.pipe(onward);
+    pipeline(incoming, onward).catch(ignore);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

@@ -67,7 +67,7 @@ describe("with a token", () => {
   test("the overview says what is wrong, since when, and what to press", async () => {
     const row = page.locator(".problems li", { hasText: "shop/orders" });
     await row.waitFor();
-    expect(await row.innerText()).toMatch(/shop\/orders\s+breaker open\s+since \d+ s/);
+    expect(await row.innerText()).toMatch(/shop\/orders\s+breaker open[^]*since \d+ [sm]/);
     expect(await row.innerText()).toContain("HTTP 503");
     await row.getByRole("button", { name: "Test shop/orders" }).waitFor();
     for (const text of ["retired", "mail"]) {
@@ -291,13 +291,15 @@ for (const [width, scheme] of [
     await page.locator("#token").waitFor();
     await tab.login(token);
     const found: string[] = [];
+    // Both layouts and both palettes are held against axe once; it takes half a second a screen.
+    const isHeld = (width === 1280) === (scheme === "light");
     const look = async (name: string): Promise<void> => {
       await untilShown(page);
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
       );
       if (wide > 0) found.push(`${name} is ${wide} px too wide`);
-      found.push(...(await violations(page)).map((one) => `${name}: ${one}`));
+      if (isHeld) found.push(...(await violations(page)).map((one) => `${name}: ${one}`));
       await tab.shot(name);
     };
     for (const [name, hash] of Object.entries(screens)) {

@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { useState } from "preact/hooks";
 import { to, toEndpoint } from "./address.ts";
 import { reloadConfiguration, resumeQueue, switchEndpoint, testEndpoint } from "./changes.ts";
 import { counted, withLocalTimes } from "./format.ts";
@@ -19,6 +20,7 @@ const words: Readonly<Record<string, string>> = {
   backend_refuses_writes: "the backend refuses writes",
   not_durable: "the backend may lose jobs",
   breaker_open: "breaker open",
+  dead_letters: "dead letters in the last hour",
   endpoint_disabled: "disabled",
   endpoint_paused: "paused",
   queue_paused: "paused",
@@ -29,51 +31,73 @@ const words: Readonly<Record<string, string>> = {
   history_not_written: "the history is not written",
 };
 
+/** Problems that are shown at first. */
+const shownAtFirst = 12;
+
 /** What stands wrong, each with what can be done about it. */
 export function ProblemList({ problems, ...known }: Known & { problems: readonly Problem[] }): VNode {
+  const [all, setAll] = useState(false);
   if (problems.length === 0) {
     return html`<p class="well">
-      <${State} tone="good">Nothing needs you.</${State}>
+      <${State} tone="good">Nothing needs you.</${State}>${" "}
       <span class="soft">What goes wrong is listed here, with what to do.</span>
     </p>`;
   }
+  const shown = all ? problems : problems.slice(0, shownAtFirst);
+  const more = problems.length - shown.length;
   return html`<ul class="problems">
-    ${problems.map((problem) => html`<li key=${problem.id}><${Row} problem=${problem} ...${known} /></li>`)}
-  </ul>`;
+      ${shown.map(
+        (problem, at) =>
+          html`<li key=${problem.id} class=${problem.severity}>
+            <${Row} problem=${problem} isRepeated=${shown[at - 1]?.kind === problem.kind} ...${known} />
+          </li>`,
+      )}
+    </ul>
+    ${more > 0 && html`<p class="pages"><button type="button" onClick=${() => setAll(true)}>Show ${more} more</button></p>`}`;
 }
 
-function Row({ problem, ...known }: Known & { problem: Problem }): VNode {
+/** One problem. A note takes a line, and what to do is said once for those of one kind that follow each other. */
+function Row({ problem, isRepeated, ...known }: Known & { problem: Problem; isRepeated: boolean }): VNode {
   const { kind, object, severity, since, detail, remedy } = problem;
   const where = placeOf(problem);
   const waiting = waitingOf(problem, known);
+  const name = html`<${Foreign}>${object}</${Foreign}>`;
+  const isNote = severity === "note";
+  const what = html`<${Foreign}>${sentence(withLocalTimes(detail))}</${Foreign}>`;
+  const todo = (!isNote || !isRepeated) && html`${" "}<span class="soft">→ ${sentence(remedy)}</span>`;
+  // What changes by itself stands in a column of its own, so that it moves nothing.
   return html`<div class="what">
       <p>
         <${State} tone=${tones[severity]}
-          ><span class="unseen">${severity}: </span>
-          ${object !== "" && (where === null ? html`<strong><${Foreign}>${object}</${Foreign}></strong> ` : html`<a class="object" href=${where}><${Foreign}>${object}</${Foreign}></a> `)}
-          <strong>${words[kind] ?? kind.replaceAll("_", " ")}</strong></${State}
+          ><span class="unseen">${severity}: </span
+          >${object !== "" && (where === null ? html`<strong>${name}</strong>${" "}` : html`<a class="object" href=${where}>${name}</a>${" "}`)}<strong
+            >${words[kind] ?? kind.replaceAll("_", " ")}</strong
+          ></${State}
         >
-        <span class="soft"> since <${Ago} at=${since} />${waiting !== null && ` · ${waiting} waiting`}</span>
+        ${isNote && html`${" · "}${what}${todo}`}
       </p>
-      <p class="detail">
-        <${Foreign}>${sentence(withLocalTimes(detail))}</${Foreign}>${" "}
-        <span class="soft">→ ${sentence(remedy)}</span>
-      </p>
+      ${!isNote && html`<p class="detail">${what}${todo}</p>`}
+    </div>
+    <div class="since soft">
+      <p>since <${Ago} at=${since} /></p>
+      ${waiting !== null && html`<p>${waiting} waiting</p>`}
     </div>
     <p class="buttons">${buttonsOf(problem, known)}</p>`;
 }
 
 /** What the words say already is not said twice. */
 function sentence(text: string): string {
-  const rest = text.replace(/^(?:disabled|paused): /, "");
+  const rest = text.replace(/^(?:disabled|paused|dead letters in the last hour): /i, "");
   return `${rest.charAt(0).toUpperCase()}${rest.slice(1)}${/[.!?]$/.test(rest) ? "" : "."}`;
 }
 
 /** Where more of it is seen. */
-function placeOf({ kind, object }: Problem): string | null {
+function placeOf({ kind, object, detail }: Problem): string | null {
   if (/^(?:breaker|endpoint)_|^certificate/.test(kind)) return toEndpoint(object);
-  if (kind.startsWith("dead_letters"))
-    return to(["dead"], object.includes("/") ? { endpoint: object } : { queue: object });
+  // An endpoint may have jobs in several queues: the detail names the one that it is about.
+  if (kind === "dead_letters")
+    return to(["dead"], { queue: /\(queue ([\w-]+)\)/.exec(detail)?.[1], endpoint: object });
+  if (/^dead_letters_|^retention/.test(kind)) return to(["dead"], { queue: object });
   if (kind === "loop_restarting" || kind === "process_behind") return to(["workers"]);
   if (kind.startsWith("config_")) return to(["configuration"]);
   if (object !== "" && /queue|undrained|unsettled|backend/.test(kind)) return to(["queues", object]);

@@ -173,7 +173,7 @@ function Letters({
   can: Rights;
 }): VNode {
   if (page.items.length === 0 && page.cursor === null) {
-    return html`<${Empty} title="No dead letter fits."
+    return html`<${Empty} title=${`No dead letter of the queue ${queue} fits.`}
       ><p><a href=${to(["dead"], { queue })}>Show all of this queue.</a></p></${Empty}
     >`;
   }

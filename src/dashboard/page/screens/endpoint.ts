@@ -141,14 +141,17 @@ function Settings({ endpoint: { limits, signing, scope } }: { endpoint: Endpoint
       facts=${[
         ["Signatures", signing.join(", ") || "none"],
         ["Its mode holds", scope === "cluster" ? "in all processes on this backend" : "in this process"],
-        ...shown.map(
-          ([name, value]) =>
-            [
-              inWords(name),
-              html`<code>${typeof value === "string" ? value : JSON.stringify(value)}</code>`,
-            ] as const,
-        ),
+        ...shown.map(([name, value]) => [inWords(name), html`<code>${settingText(value)}</code>`] as const),
       ]}
     />
   </section>`;
+}
+
+/** A setting as text; one of several parts with their names. */
+function settingText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return Object.entries(value)
+    .map(([name, part]) => `${inWords(name)} ${settingText(part)}`)
+    .join(", ");
 }
