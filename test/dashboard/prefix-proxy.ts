@@ -16,7 +16,10 @@ const prefix = "/deep/hooks/";
 export async function startPrefixProxy(target: string): Promise<PrefixProxy> {
   const { hostname, port } = new URL(target);
   const server = createServer((incoming, outgoing) => {
-    if (incoming.url?.startsWith(prefix) !== true) return void outgoing.writeHead(404).end();
+    if (incoming.url?.startsWith(prefix) !== true) {
+      outgoing.writeHead(404).end();
+      return;
+    }
     const headers = { ...incoming.headers, host: `${hostname}:${port}`, connection: "close" };
     const onward = request(
       { hostname, port, method: incoming.method, path: incoming.url.slice(prefix.length - 1), headers },

@@ -163,9 +163,8 @@ function endWords(job: Job): VNode | string {
       return job.lease_ends_at === null ? "now" : html`now; its lease ends at ${until(job.lease_ends_at)}`;
     case "parked":
       return "until its endpoint can take it";
-    case "dead":
-      return html`:
-        ${inWords(job.reason ?? "")}${job.detail && html`, <${Foreign}>${job.detail}</${Foreign}>`}<span
+    default:
+      return html` ${inWords(job.reason ?? "")}${job.detail && html`, <${Foreign}>${job.detail}</${Foreign}>`}<span
           class="soft"
           >${" at "}<${At} at=${job.failed_at ?? null}
         /></span>`;
