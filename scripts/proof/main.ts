@@ -2,6 +2,7 @@
  * Tries the promises of hookline by accident, power and malice, and counts.
  *
  * usage: scripts/prove [--faults N] [--seed S] [--driver NAME] [--minutes M] [--verbose] [--list] [--logs FOLDER]
+ *        scripts/prove --soak MINUTES [--driver NAME] [--jobs-per-second N]
  */
 import { parseArgs } from "node:util";
 import { keepLogsIn } from "./logs.ts";
@@ -9,6 +10,7 @@ import { planFaults } from "./plan.ts";
 import { createRandom, seedFor } from "./random.ts";
 import { reportOf } from "./report.ts";
 import { tryWorld } from "./run.ts";
+import { soak } from "./soak.ts";
 import type { RunResult } from "./run.ts";
 import { worlds } from "./worlds/all.ts";
 
@@ -21,6 +23,8 @@ const { values } = parseArgs({
     seed: { type: "string" },
     driver: { type: "string" },
     minutes: { type: "string", default: "60" },
+    soak: { type: "string" },
+    "jobs-per-second": { type: "string", default: "2000" },
     "every-ms": { type: "string", default: "250" },
     list: { type: "boolean", default: false },
     logs: { type: "string" },
@@ -30,18 +34,24 @@ const { values } = parseArgs({
 
 if (values.logs !== undefined) keepLogsIn(values.logs);
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
-const chosen = worlds.filter(({ name }) => values.driver === undefined || name === values.driver);
+const chosen = worlds.filter(
+  ({ name }) => name === (values.driver ?? (values.soak === undefined ? name : "redis")),
+);
 if (chosen.length === 0) {
   console.error(`--driver must be one of ${worlds.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
-const untilMs = Number(values.minutes) * 60_000;
-const everyMs = Number(values["every-ms"]);
+const soakMs = values.soak === undefined ? null : Number(values.soak) * 60_000;
+const untilMs = soakMs ?? Number(values.minutes) * 60_000;
+// A soak lives through a fault in half a minute.
+const everyMs = soakMs === null ? Number(values["every-ms"]) : 30_000;
+const wanted =
+  soakMs === null ? Number(values.faults) : chosen.length * Math.max(1, Math.round(soakMs / everyMs));
 const onLine = (line: string): void => {
   if (values.verbose) console.error(line);
 };
 
-const faultsOf = (index: number): number => Math.floor((Number(values.faults) + index) / chosen.length);
+const faultsOf = (index: number): number => Math.floor((wanted + index) / chosen.length);
 const runs = chosen.map(async ({ name, create }, index): Promise<RunResult | null> => {
   const [faults, ownSeed] = [
     faultsOf(index),
@@ -58,13 +68,16 @@ const runs = chosen.map(async ({ name, create }, index): Promise<RunResult | nul
       return null;
     }
     console.error(`==> ${name}: ${faults} faults`);
-    return await tryWorld(world, {
+    const run = {
       faults,
       seed: ownSeed,
       everyMs,
       untilMs,
-      onLine: (line) => onLine(`${name}  ${line}`),
-    });
+      onLine: (line: string) => onLine(`${name}  ${line}`),
+    };
+    return soakMs === null
+      ? await tryWorld(world, run)
+      : await soak(world, { ...run, jobsPerSecond: Number(values["jobs-per-second"]) });
   } finally {
     await world.close();
   }

@@ -7,7 +7,8 @@ import { now, pause } from "./weather.ts";
 /** A process that ended although nobody ended it. */
 export interface OwnEnd {
   readonly member: string;
-  /** Epoch ms. */
+  /** Epoch ms of its start and of its end. */
+  readonly startedAt: number;
   readonly at: number;
   /** It ended before it listened. */
   readonly isAtStart: boolean;
@@ -57,35 +58,38 @@ export function createMember(
     last = last.then(work, work);
     return last;
   };
-  const noteEnd = (isAtStart: boolean, output: string): void => {
-    ownEnds.push({ member: name, at: now(), isAtStart, output: output.slice(-2_000) });
+  const noteEnd = (startedAt: number, isAtStart: boolean, output: string): void => {
+    ownEnds.push({ member: name, startedAt, at: now(), isAtStart, output: output.slice(-2_000) });
   };
-  const watch = (started: Executable): void => {
+  const watch = (started: Executable, startedAt: number): void => {
     void started.exited.then((code) => {
       keepLog(name, started.output());
       if (server !== started || !isWanted) return;
       const output = started.output();
       // Until its backend can be used a process is still starting.
       const isAtStart = code === 78 || isWaiting(output);
-      noteEnd(isAtStart, `exit ${code}\n${output}`);
+      noteEnd(startedAt, isAtStart, `exit ${code}\n${output}`);
       server = null;
       // Whoever runs it starts it again, as a service manager does.
       void inTurn(launch);
     });
   };
   const launch = async (): Promise<void> => {
+    if (server !== null) return;
+    let startedAt = now();
     for (let attempt = 1; server === null; attempt += 1) {
       if (!isWanted) return;
+      startedAt = now();
       try {
         server = await startExecutable(config(), { waitReady: false, ...options });
       } catch (error) {
         // A start that takes too long on a busy machine is tried again, and is no end of its own.
-        if (/ended with/.test(String(error))) noteEnd(true, String(error));
+        if (/ended with/.test(String(error))) noteEnd(startedAt, true, String(error));
         if (attempt === 20) return;
         await pause(200);
       }
     }
-    watch(server);
+    watch(server, startedAt);
   };
 
   const member: Member = {

@@ -10,7 +10,7 @@ import { produce } from "./producers.ts";
 import { createRandom } from "./random.ts";
 import { doomed } from "./receivers.ts";
 import { judge } from "./verdict.ts";
-import type { Calm, Claim } from "./verdict.ts";
+import type { Calm, Claim, Stall } from "./verdict.ts";
 import { letLoose, now, pause } from "./weather.ts";
 import type { World } from "./world.ts";
 
@@ -40,8 +40,16 @@ export interface RunResult {
 /** How long everything may take to drain when nothing hinders it any more. */
 const drainMs = 120_000;
 
-/** Tries one world: calm, weather, a clear sky, the count. The world is closed by whoever made it. */
-export async function tryWorld(world: World, options: RunOptions): Promise<RunResult> {
+/**
+ * Tries one world: calm, weather, a clear sky, the count. The world is closed by whoever made it.
+ *
+ * @param stopStream Ends a stream of jobs beside the producers, when the weather has cleared.
+ */
+export async function tryWorld(
+  world: World,
+  options: RunOptions,
+  stopStream: () => Promise<void> = () => Promise.resolve(),
+): Promise<RunResult> {
   const { seed, onLine } = options;
   const startedAt = now();
   const random = createRandom(seed);
@@ -72,13 +80,22 @@ export async function tryWorld(world: World, options: RunOptions): Promise<RunRe
     `the weather clears after ${past.length} faults; ${world.book.outstanding} deliveries are outstanding`,
   );
   await untilReady(world);
-  await Promise.all(producers.map((producer) => producer.stop()));
+  await Promise.all([...producers.map((producer) => producer.stop()), stopStream()]);
   const queued = await drain(world);
   onLine(`drained, ${queued} left`);
 
   const calm = await beCalm(world, before);
   const dead = await world.dead();
-  const claims = judge({ world, past, dead, queued, lagMs: lag.longest(), clearedAt, calm });
+  const claims = judge({
+    world,
+    past,
+    dead,
+    queued,
+    lagMs: lag.longest(),
+    stalls: lag.stalls,
+    clearedAt,
+    calm,
+  });
   lag.stop();
   const count = (names: readonly string[]): Record<string, number> => {
     const counts: Record<string, number> = {};
@@ -189,14 +206,20 @@ async function beCalm(world: World, before: Measured): Promise<Calm> {
   };
 }
 
-/** How long this process itself stood still: a machine that is busy must not be taken for a fault of hookline's. */
-function watchLag(): { longest(): number; stop(): void } {
+/** A machine that is busy must not be taken for a fault of hookline's: when this process itself did not run. */
+function watchLag(): { readonly stalls: readonly Stall[]; longest(): number; stop(): void } {
   const everyMs = 20;
+  const stalls: Stall[] = [];
   let last = now();
   let longest = 0;
   const timer = setInterval(() => {
-    longest = Math.max(longest, now() - last - everyMs);
-    last = now();
+    const at = now();
+    const ms = at - last - everyMs;
+    longest = Math.max(longest, ms);
+    if (ms >= shortestStallMs) stalls.push({ from: last, to: at });
+    last = at;
   }, everyMs);
-  return { longest: () => longest, stop: () => clearInterval(timer) };
+  return { stalls, longest: () => longest, stop: () => clearInterval(timer) };
 }
+
+const shortestStallMs = 200;

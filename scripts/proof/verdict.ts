@@ -13,6 +13,12 @@ export interface Claim {
   readonly detail: string;
 }
 
+/** A time in which the machine did not let this process run, and perhaps no other. */
+export interface Stall {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What a run has seen, to be judged. */
 export interface Seen {
   readonly world: World;
@@ -21,6 +27,7 @@ export interface Seen {
   readonly queued: number;
   /** The longest time on end that this process itself did not run, in ms. */
   readonly lagMs: number;
+  readonly stalls: readonly Stall[];
   /** Epoch ms of the end of the weather. */
   readonly clearedAt: number;
   readonly calm: Calm;
@@ -101,7 +108,12 @@ function nothingLost({ world: { book }, dead, queued }: Seen): Claim {
 /** How long after its end a fault may still show: what was leased then ends, and is taken up by others. */
 const aftermathMs = leaseMs + requestTimeoutMs;
 
-function doublesExplained({ world: { book }, past, lagMs, clearedAt }: Seen): Claim {
+/** Whether the machine stood still while the job was on its way: leases and answers are late then. */
+function stoodStill(stalls: readonly Stall[], job: BookedJob, until: number): boolean {
+  return stalls.some(({ from, to }) => from <= until && to + aftermathMs >= job.madeAt);
+}
+
+function doublesExplained({ world: { book }, past, stalls, clearedAt }: Seen): Claim {
   let doubles = 0;
   const unexplained: string[] = [];
   const ids: string[] = [];
@@ -120,7 +132,7 @@ function doublesExplained({ world: { book }, past, lagMs, clearedAt }: Seen): Cl
             // What was doubled on its way may have waited behind others before it was delivered.
             endedAt + aftermathMs >= job.madeAt,
         );
-        if (!isExplained && lagMs < leaseMs / 2)
+        if (!isExplained && !stoodStill(stalls, job, again.at))
           unexplained.push(
             `${deliveryKey(job.n, receiver)} ${Math.round(first.at - clearedAt)} and ${Math.round(again.at - clearedAt)} ms after the weather`,
           );
@@ -151,7 +163,8 @@ function givenUpInTime({ world: { book, members, countsAttemptsForAll }, dead, c
     most = Math.max(most, attempts);
     const isCalm = job.n >= calm.from;
     if (isCalm && (attempts < giveUp.attempts || attempts > limit)) wrong.push(`${key}: ${attempts}`);
-    if (attempts > limit * 4) wrong.push(`${key}: ${attempts}`);
+    // Where each process counts for itself, each end of one begins anew.
+    if (countsAttemptsForAll && attempts > limit * 4) wrong.push(`${key}: ${attempts}`);
   }
   return line(
     `a delivery that always fails ends after ${limit === giveUp.attempts ? "" : `${giveUp.attempts} to `}${limit} attempts, more only where a fault took the count of one`,
@@ -231,14 +244,15 @@ function sum(book: Book): number {
   return book.arrivals.reduce((total, each) => total + each.length, 0);
 }
 
-function noOwnEnd({ world, past }: Seen): Claim {
+function noOwnEnd({ world, past, lagMs }: Seen): Claim {
   const ends = world.members.flatMap(({ ownEnds }) => ownEnds);
-  const isExplained = ({ at, isAtStart }: OwnEnd): boolean =>
+  const isExplained = ({ startedAt, at, isAtStart }: OwnEnd): boolean =>
     past.some(
       ({ kind, beganAt, endedAt }) =>
         (kind.mayEnd === "process" || (kind.mayEnd === "start" && isAtStart)) &&
         beganAt <= at &&
-        endedAt + toleratedMs >= at,
+        // What a start has met it may say a while later.
+        endedAt + toleratedMs >= (isAtStart ? startedAt : at - lagMs),
     );
   const wrong = ends.filter((end) => !isExplained(end));
   return line(
@@ -251,13 +265,15 @@ function noOwnEnd({ world, past }: Seen): Claim {
 /** A job that waits for nothing arrives sooner than this, but for a machine that is busy. */
 const promptMs = 700;
 
-function calmAfter({ world: { book }, calm, lagMs }: Seen): Claim {
+function calmAfter({ world: { book }, calm, lagMs, stalls }: Seen): Claim {
   const again: string[] = [];
   const refused = book.jobs.slice(calm.from, calm.to + 1).filter(({ confirmedAt }) => confirmedAt === null);
-  for (let n = calm.from; n <= calm.to; n += 1) {
-    for (const receiver of book.jobs[n]?.receivers ?? []) {
-      const times = book.accepted.get(deliveryKey(n, receiver))?.length ?? 0;
-      if (times > 1) again.push(`${deliveryKey(n, receiver)}: ${times} times`);
+  for (const job of book.jobs.slice(calm.from, calm.to + 1)) {
+    for (const receiver of job.receivers) {
+      const all = book.accepted.get(deliveryKey(job.n, receiver)) ?? [];
+      const last = all.at(-1);
+      if (last === undefined || all.length === 1 || stoodStill(stalls, job, last.at)) continue;
+      again.push(`${deliveryKey(job.n, receiver)}: ${all.length} times`);
     }
   }
   const sorted = [...calm.latenciesMs].sort((a, b) => a - b);
