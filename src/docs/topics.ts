@@ -91,6 +91,11 @@ export const topics: readonly Topic[] = [
     () => import("../../docs/performance.md", { with: { type: "text" } }),
   ),
   topic(
+    "proof",
+    "how its promises are tried, and what came of it",
+    () => import("../../docs/proof.md", { with: { type: "text" } }),
+  ),
+  topic(
     "contributing",
     "how to work on it",
     () => import("../../docs/contributing.md", { with: { type: "text" } }),
