@@ -38,6 +38,7 @@ export async function deadLetterPage(
   const room = (): number => Math.floor((pageBytes - text.bytes) / deadLetterBytes);
   const isFull = (): boolean => text.length >= limit || (hasCursors && room() <= 0);
   const startedAt = clock.monotonic();
+  const isLate = (): boolean => clock.monotonic() - startedAt >= mostMs;
   let next = cursor;
   let isSample = false;
   let read = 0;
@@ -54,15 +55,17 @@ export async function deadLetterPage(
     for (const [at, item] of part.items.entries()) {
       read += bodyBytes(item.body);
       await pace();
-      if (!choice.includes(item)) continue;
-      const shown = describeDeadLetter(deps, format, item);
-      // Of a sample what does not fit is left out; a cursor would lead past it.
-      if (hasCursors) text.add(shown);
-      else if (!text.tryAdd(shown)) break;
-      if (!isFull()) continue;
+      if (choice.includes(item)) {
+        const shown = describeDeadLetter(deps, format, item);
+        // Of a sample what does not fit is left out; a cursor would lead past it.
+        if (hasCursors) text.add(shown);
+        else if (!text.tryAdd(shown)) break;
+      }
+      const mayEnd = hasCursors && choice.isNarrower && isLate();
+      if (!isFull() && !mayEnd) continue;
       if (at < part.items.length - 1) next = part.cursors[at] ?? null;
       break;
     }
-  } while (next !== null && !isFull() && read < mostReadBytes && clock.monotonic() - startedAt < mostMs);
+  } while (next !== null && !isFull() && read < mostReadBytes && !isLate());
   return text.reply("items", { cursor: next, complete: !isSample && next === null });
 }
