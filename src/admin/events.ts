@@ -3,6 +3,7 @@ import type { App } from "../delivery/endpoint.ts";
 import { wants } from "../delivery/router.ts";
 import { readEventsRequest, type EventText } from "../jobs/events.ts";
 import { sha256Hex } from "../jobs/id.ts";
+import { readTraceparent } from "../jobs/traceparent.ts";
 import type { NewJob } from "../queue/driver.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answer, type RouteDescription } from "./description.ts";
@@ -63,7 +64,10 @@ export function eventRoutes(deps: AdminDeps, writer: EventWriter): Route[] {
           throw new RequestError("invalid_body", errors.join("; "));
         }
         const once = key === null ? null : onceOnly(queue, app.id, key, text);
-        const verdicts = await writer.write(queue, app.id, body.events, once);
+        const traceparent = readTraceparent(request.headers.get("traceparent"));
+        const events =
+          traceparent === undefined ? body.events : body.events.map((event) => ({ ...event, traceparent }));
+        const verdicts = await writer.write(queue, app.id, events, once);
         return answerFor(deps, verdicts, { events: await countWebhooks(deps, app, body.events) });
       },
     }),
@@ -75,7 +79,11 @@ const aboutEvents = (): RouteDescription<v.InferInput<typeof eventsBody>> => ({
   summary: "Send events to an app's webhooks",
   details:
     "They become one job, with the time of arrival, on the queue `webhooks`, else on the first one that is not raw; with `webhooks.batching` they share it with those of other requests.",
-  headers: { "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters." },
+  headers: {
+    "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters.",
+    traceparent:
+      "The trace that the job belongs to (W3C); a batch is in that of its first event that has one.",
+  },
   answers: {
     200: answer("The driver is `none`: they were counted and discarded.", eventsDiscarded(), {
       accepted: 0,

@@ -5,6 +5,7 @@ import { compileRawRoutes } from "../delivery/raw-routes.ts";
 import { route as routeJob, type RawRoutes } from "../delivery/router.ts";
 import { readJobs, type Intake, type IntakeItem, type Obstacle } from "../jobs/intake.ts";
 import type { DecodedJob } from "../jobs/job.ts";
+import { readTraceparent } from "../jobs/traceparent.ts";
 import { createMemo } from "../memo.ts";
 import type { AdminDeps } from "./deps.ts";
 import { answer, type RouteDescription } from "./description.ts";
@@ -59,6 +60,7 @@ export function jobRoutes(deps: AdminDeps): Route[] {
         const queue = queueParameter(deps, request);
         requireIntake(deps);
         const key = idempotencyKey(request.headers);
+        const traceparent = readTraceparent(request.headers.get("traceparent"));
         const { max_body_bytes: maxBodyBytes } = live.config.server;
         const maxJobs = Math.ceil(maxBodyBytes / shortestJobBytes);
         const text = await readJsonText(request, maxBodyBytes);
@@ -69,6 +71,7 @@ export function jobRoutes(deps: AdminDeps): Route[] {
             ...readingsOf(live.config).get(queue),
             apps: live.directory,
             apiRevision: requiredRevision(deps),
+            traceparent,
             capabilities: driver.capabilities,
             // What is discarded is never there twice.
             idempotencyKey: driver.capabilities.discards === true ? null : key,
@@ -103,7 +106,10 @@ const aboutJobs = (): RouteDescription<v.InferInput<typeof jobsBody>> => ({
   summary: "Put jobs on a queue",
   details:
     "Answered when the backend has them. Of an array the good ones are taken and the bad ones named; where all are bad, the answer is the error of the first.",
-  headers: { "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters." },
+  headers: {
+    "idempotency-key": "Makes the same request again harmless: 1 to 255 visible ASCII characters.",
+    traceparent: "The trace that the jobs belong to (W3C), for those without a key of this name.",
+  },
   answers: {
     200: answer("The driver is `none`: they were counted and discarded.", jobsDiscarded(), {
       accepted: 0,

@@ -14,6 +14,8 @@ export interface HeaderParts {
   readonly contentType?: string;
   /** Facts about a raw message, as `x-hookline-queue`; values are made safe here. */
   readonly details?: readonly HeaderEntry[];
+  /** The trace of the job; a configured header of this name counts before it. */
+  readonly traceparent?: string | undefined;
 }
 
 const userAgent: HeaderEntry = ["user-agent", `hookline/${version}`];
@@ -21,7 +23,7 @@ const json: HeaderEntry = ["content-type", "application/json"];
 
 /**
  * All headers of one attempt, in the order they are sent: content-type, user-agent, webhook-id, a raw
- * message's details, the endpoint's configured headers, signatures (contract §3).
+ * message's details, the job's trace, the endpoint's configured headers, signatures (contract §3).
  *
  * A configured user-agent replaces hookline's. Reserved names cannot be configured (config/schema.ts).
  */
@@ -35,6 +37,9 @@ export function deliveryHeaders(endpoint: Endpoint, parts: HeaderParts): HeaderE
       // An attribute is safe already (worker/message-headers.ts), and travels as it is, percent signs included.
       entries.push([name, name.startsWith("x-hookline-attr-") ? value : safeHeaderValue(value)]);
     }
+  }
+  if (parts.traceparent !== undefined && !hasHeader(endpoint.headers, "traceparent")) {
+    entries.push(["traceparent", parts.traceparent]);
   }
   for (const entry of endpoint.headers) entries.push(entry);
   for (const entry of signature) entries.push(entry);

@@ -20,6 +20,8 @@ export interface SignedRequest {
   readonly cut: Cut;
   /** Where to note what is sent; absent or null: nowhere. */
   readonly trace?: AttemptTrace | null;
+  /** The trace of the job; undefined: none. */
+  readonly traceparent?: string | undefined;
   /** A raw message's own content type and headers. */
   readonly details?: readonly HeaderEntry[] & { readonly contentType: string };
 }
@@ -37,7 +39,7 @@ export function sendSigned(transport: Transport, request: SignedRequest): Promis
   if (signature === null) {
     return Promise.resolve({ kind: "blocked", code: "no_signing_key", durationMs: 0 });
   }
-  const parts = { deliveryId, signature };
+  const parts = { deliveryId, signature, traceparent: request.traceparent };
   const headers = deliveryHeaders(
     endpoint,
     details === undefined ? parts : { ...parts, details, contentType: details.contentType },

@@ -5,6 +5,7 @@ import type { DecodedJob, JobBody, MalformedJob, RawJob } from "./job.ts";
 import { isNativeJob, nativePrefix, readNativeJob, readOwnEnvelope } from "./native.ts";
 import { isSockudoEnvelope, isSockudoJob, readSockudoEnvelope, readSockudoJob } from "./sockudo.ts";
 import { isSoketiJob, readSoketiJob } from "./soketi.ts";
+import { withTraceparent } from "./traceparent.ts";
 
 export interface DecodeOptions {
   /** The queue's format: "auto" tells jobs apart by their shape, "raw" takes every body as content. */
@@ -46,6 +47,16 @@ export function decodeObject(
 ): DecodedJob | MalformedJob {
   if (!isJsonObject(value)) return malformed(`expected a JSON object, got ${describeType(value)}`);
   if (isNativeJob(value)) return readNativeJob(text, value);
+  const job = readForeign(text, value, now, options);
+  return job.kind === "malformed" ? job : withTraceparent(job, value["traceparent"]);
+}
+
+function readForeign(
+  text: string,
+  value: JsonObject,
+  now: number,
+  options: ReadonlySet<string>,
+): DecodedJob | MalformedJob {
   if (isSoketiJob(value)) return readSoketiJob(text, value);
   if (isSockudoJob(value)) return readSockudoJob(text, value);
   if (isSockudoEnvelope(value)) return readSockudoEnvelope(text, value);

@@ -11,6 +11,8 @@ import { elementSpans, memberSpan } from "./spans.ts";
 export interface EventText extends JobEvent {
   /** Byte for byte as it stood in the request. */
   readonly text: string;
+  /** The trace of its request; absent in most. */
+  readonly traceparent?: string;
 }
 
 /** One thing that is wrong in a request's body. */
@@ -65,6 +67,8 @@ export function createEventsJob(
   apiRevision = 0,
 ): NewJob {
   const id = newJobId();
+  // A batch has events of several requests and can be in one trace.
+  const traceparent = events.find((event) => event.traceparent !== undefined)?.traceparent;
   const payload = payloadText(
     String(timeMs),
     events.map((event) => event.text),
@@ -82,6 +86,7 @@ export function createEventsJob(
       endpoint: null,
       boundEvents: null,
       deliveryId: null,
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
     { id, endpoint: null, deliveryId: null, apiRevision },
   );

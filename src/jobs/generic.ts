@@ -8,7 +8,7 @@ import { memberText } from "./spans.ts";
  * named endpoint or to an app's webhooks that want the type.
  */
 
-const fields = new Set(["type", "data", "endpoint", "app_id", "id", "job_id", "timestamp"]);
+const fields = new Set(["type", "data", "endpoint", "app_id", "id", "job_id", "timestamp", "traceparent"]);
 
 /** Whether an object has the shape of a generic job. */
 export function isGenericJob(object: JsonObject): boolean {

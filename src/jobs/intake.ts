@@ -8,6 +8,7 @@ import type { DecodedJob, MalformedJob } from "./job.ts";
 import { encodeNative, isNativeJob, readNativeJob } from "./native.ts";
 import { verifySoketiSignature } from "./soketi.ts";
 import { elementSpans } from "./spans.ts";
+import { withTraceparent } from "./traceparent.ts";
 
 /** What enqueueing needs to know of an app; delivery's App fits it. */
 export interface KnownApp {
@@ -28,6 +29,8 @@ export interface IntakeOptions {
   >;
   /** What the job is to be routed by at least; 0 = nothing is said. */
   readonly apiRevision?: number;
+  /** The request's own trace, for jobs that name none. */
+  readonly traceparent?: string | undefined;
   /** The request's Idempotency-Key; null when there is none. */
   readonly idempotencyKey: string | null;
   /**
@@ -124,8 +127,9 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   }
   const unsupported = unsupportedOption({ delayMs, group, deduplicationId }, options.capabilities);
   if (unsupported !== null) return refuse("unsupported_by_driver", unsupported);
-  const found = job.kind === "raw" ? job : findApp(job, options);
-  if ("code" in found) return refuse(found.code, found.message);
+  const known = job.kind === "raw" ? job : findApp(job, options);
+  if ("code" in known) return refuse(known.code, known.message);
+  const found = known.traceparent === undefined ? withTraceparent(known, options.traceparent) : known;
   const obstacle = found.kind === "raw" || found.endpoint !== null ? options.findObstacle?.(found) : null;
   if (obstacle) return refuse(obstacle.code, obstacle.message);
   const id = givenId ?? newJobId();
@@ -144,13 +148,18 @@ function readItem(text: string, value: unknown, at: number, options: IntakeOptio
   const routing = routingOf(found);
   // The time that a generic job without one was given here differs at each try.
   const isDatedHere = found.kind === "generic" && settings["timestamp"] === undefined;
-  // The same job after a change of the stored apps is the same job.
+  // The same job after a change of the stored apps, or in another trace, is the same job.
   const identity =
-    isDatedHere || apiRevision > 0
-      ? encodeNative(isDatedHere ? { ...found, timestamp: "" } : found, binding)
+    isDatedHere || apiRevision > 0 || found.traceparent !== undefined
+      ? encodeNative(identityOf(found, isDatedHere), binding)
       : envelope;
   const dedup = dedupOf({ text, at, givenId, identity }, options);
   return { ok: true, job: { id, body: envelope, delayMs, group, deduplicationId, routing, dedup } };
+}
+
+function identityOf(job: DecodedJob, isDatedHere: boolean): DecodedJob {
+  const undated = isDatedHere && job.kind === "generic" ? { ...job, timestamp: "" } : job;
+  return undated.traceparent === undefined ? undated : { ...undated, traceparent: undefined };
 }
 
 function decodeItem(text: string, value: unknown, options: IntakeOptions): DecodedJob | MalformedJob {

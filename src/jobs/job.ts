@@ -98,6 +98,8 @@ export type DecodedJob = (PusherJob | GenericJob | RawJob) & {
   readonly redirected?: true;
   /** The revision of the stored apps that whoever took the job in had; whoever routes it must have it too. */
   readonly apiRevision?: number;
+  /** The trace it belongs to (jobs/traceparent.ts); absent in most. */
+  readonly traceparent?: string | undefined;
 };
 
 /** A body that is no job in any known form; `detail` says why, without quoting the body. */

@@ -7,6 +7,7 @@ import { jobIdPattern } from "./job.ts";
 import type { BoundEvents, DecodedJob, JobBody, MalformedJob, PusherJob } from "./job.ts";
 import { readEvents } from "./payload.ts";
 import { memberText } from "./spans.ts";
+import { readTraceparent } from "./traceparent.ts";
 
 /**
  * The native envelope: what hookline itself writes into a backend. One JSON text, without any secret:
@@ -60,6 +61,7 @@ export function nativeHead(job: DecodedJob, binding: Binding): string {
     field("delivery_id", binding.deliveryId) +
     field("api", binding.apiRevision || null) +
     field("resend_of", job.resendOf ?? null) +
+    (job.traceparent === undefined ? "" : field("traceparent", job.traceparent)) +
     field("redirected", job.redirected ?? null) +
     (job.kind === "pusher" ? field("bound_events", binding.boundEvents ?? job.boundEvents) : "")
   );
@@ -124,6 +126,8 @@ export function readNativeJob(text: string, object: JsonObject, payload?: string
   if (redirected !== null && (redirected !== true || endpoint === null)) {
     return malformed("redirected: expected true, beside an endpoint");
   }
+  const traceparent =
+    object["traceparent"] === undefined ? undefined : readTraceparent(object["traceparent"]);
   const common: Common = {
     id,
     endpoint,
@@ -131,6 +135,7 @@ export function readNativeJob(text: string, object: JsonObject, payload?: string
     ...(redirected === null ? {} : { redirected }),
     ...(isRevision ? { apiRevision: revision } : {}),
     ...(resendOf === null ? {} : { resendOf }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
   const { app_id: appId, app_key: appKey } = names;
   if (object["kind"] === "pusher") return readPusher(text, object, { ...common, appId, appKey }, payload);
@@ -145,6 +150,7 @@ interface Common {
   readonly deliveryId: string | null;
   readonly apiRevision?: number;
   readonly resendOf?: string;
+  readonly traceparent?: string;
   readonly redirected?: true;
 }
 

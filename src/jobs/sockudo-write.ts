@@ -34,6 +34,7 @@ export function encodeSockudo(
     app_secret: app.secret,
     original_signature: label,
     job_id: safeJobId(jobId),
+    ...(job.traceparent === undefined ? {} : { traceparent: job.traceparent }),
   };
   return `${JSON.stringify(head).slice(0, -1)},"payload":${payload}}`;
 }

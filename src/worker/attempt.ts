@@ -79,6 +79,7 @@ export function createAttempter(deps: AttemptDeps): Attempter {
         queue: delivery.held.lease.queue,
         job_id: delivery.jobId,
         delivery_id: delivery.id,
+        traceparent: delivery.job.traceparent,
         endpoint: endpoint.label,
         attempt: delivery.attempt,
         outcome: outcome.kind,
@@ -104,6 +105,7 @@ export function createAttempter(deps: AttemptDeps): Attempter {
           nowMs,
           cut,
           trace,
+          traceparent: delivery.job.traceparent,
           ...(delivery.job.kind === "raw" ? { details: messageHeaders(delivery) } : undefined),
         });
         return finish(delivery, outcome, nowMs);
