@@ -75,6 +75,11 @@ export const topics: readonly Topic[] = [
     () => import("../../docs/operations.md", { with: { type: "text" } }),
   ),
   topic(
+    "container",
+    "how to run it in a container, on Compose or Kubernetes",
+    () => import("../../docs/container.md", { with: { type: "text" } }),
+  ),
+  topic(
     "messages",
     "what a line of the log means, and what to do",
     () => import("../../docs/messages.md", { with: { type: "text" } }),
