@@ -34,16 +34,22 @@ export interface HooklineRival {
   /** Where configuration files are written. */
   readonly folder: string;
   readonly concurrency: number;
+  /** `history` of its configuration; absent: the defaults. */
+  readonly history?: object;
 }
 
 /** Jobs are in memory, the queue paused; it begins with its resume. */
-export function hooklineOnMemory({ name, executable, folder, concurrency }: HooklineRival): Rival {
+export function hooklineOnMemory({ name, executable, folder, concurrency, history }: HooklineRival): Rival {
   return {
     name,
     isHookline: true,
     async prepare(workload, jobs) {
       const queue = { driver: "memory", memory: { concurrency, capacity: jobs * 4 } };
-      const server = await startHookline(executable, folder, { queue, apps: workload.apps });
+      const server = await startHookline(executable, folder, {
+        queue,
+        apps: workload.apps,
+        ...(history === undefined ? {} : { history }),
+      });
       await server.post("pause", "{}");
       for (const batch of batchesOf(workload, jobs)) {
         await server.post(

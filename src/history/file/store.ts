@@ -33,6 +33,8 @@ export interface HistoryStore {
 const mostAttempts = 50;
 /** Characters of one answer to a reader. */
 const mostCharacters = 2_000_000;
+/** Between two looks through the oldest rows for some that are too old behind one that is not. */
+const lookEveryMs = 30_000;
 /** Rows that are removed at a time, so that a batch waits for some 20 ms at most. */
 const removedTogether = 2_000;
 /** What may be written between two looks, about; serve.ts looks more often than that where texts are plain. */
@@ -54,6 +56,8 @@ export function createHistoryStore(path: string): HistoryStore {
   let open = statements.countOpen();
   /** The log beside it, which SQLite would take for that of whatever file has this path. */
   let logInode = inodeOf(`${path}-wal`);
+  /** When the oldest ones were looked through. */
+  let lookedAt = 0;
   /** A file that could not be opened again is tried again with the next call. */
   let isLost = false;
 
@@ -230,19 +234,26 @@ export function createHistoryStore(path: string): HistoryStore {
       }),
     prune: (now, { maxAgeMs, maxBytes }) =>
       onSoundFile(() => {
-        const oldest = statements.oldest.all(removedTogether) as { number: number; last_at: number }[];
-        if (oldest.length === 0) return false;
-        const expired = oldest.findLastIndex(({ last_at: at }) => at < now - maxAgeMs);
-        if (expired !== -1) {
-          remove((oldest[expired] as { number: number }).number, now - maxAgeMs);
-          return expired === removedTogether - 1;
-        }
+        const first = statements.first.get() as { last_at: number } | undefined;
+        if (first === undefined) return false;
         const { database } = file;
         const pages = pragma(database, "page_count");
         const size = pragma(database, "page_size");
         const logBytes = bytesOf(`${path}-wal`);
         const used = (pages - pragma(database, "freelist_count")) * size + logBytes;
         const room = maxBytes - Math.max(maxBytes / 10, betweenLooksBytes);
+        const cutoff = now - maxAgeMs;
+        const isLarge =
+          used > room || pages * size + logBytes > maxBytes || logBytes > maxBytes * mostLogShare;
+        // The first one may live on, in its retries, when many after it are too old.
+        if (first.last_at >= cutoff && !isLarge && Math.abs(now - lookedAt) < lookEveryMs) return false;
+        lookedAt = now;
+        const oldest = statements.oldest.all(removedTogether) as { number: number; last_at: number }[];
+        const expired = oldest.findLastIndex(({ last_at: at }) => at < cutoff);
+        if (expired !== -1) {
+          remove((oldest[expired] as { number: number }).number, cutoff);
+          return expired === removedTogether - 1;
+        }
         if (used > room) {
           const total = next - (oldest[0] as { number: number }).number;
           const wanted = Math.ceil(total * Math.max(0.02, (used - room) / used));
@@ -307,6 +318,7 @@ function prepareStatements(database: DatabaseSync) {
     ),
     cancelled: prepare("UPDATE deliveries SET last_at = ?, state = 'cancelled' WHERE number = ?"),
     cancelContent: prepare("UPDATE contents SET cancelled_at = ? WHERE number = ?"),
+    first: prepare("SELECT last_at FROM deliveries ORDER BY number LIMIT 1"),
     oldest: prepare("SELECT number, last_at FROM deliveries ORDER BY number LIMIT ?"),
     keepNext: prepare("INSERT OR REPLACE INTO facts VALUES ('next', ?)"),
     removeDeliveries: prepare("DELETE FROM deliveries WHERE number <= ? AND last_at < ?"),
