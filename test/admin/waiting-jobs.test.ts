@@ -297,3 +297,27 @@ describe("tokens that are limited", () => {
     expect((await list("")).map(({ id }) => id)).toEqual(["theirs"]);
   });
 });
+
+test("a backend that lists nothing says so: 422, and where a job is only the history tells", async () => {
+  const bare = await startAdmin({
+    driver: (memory) => {
+      const { jobs: _jobs, findDead: _findDead, ...rest } = memory;
+      return { ...rest, name: "sqs" };
+    },
+  });
+  try {
+    for (const [method, path, body] of [
+      ["GET", "/v1/queues/webhooks/jobs", undefined],
+      ["POST", "/v1/queues/webhooks/jobs/run", { ids: ["a"] }],
+      ["POST", "/v1/queues/webhooks/jobs/cancel", { refs: ["a"] }],
+    ] as const) {
+      const response = await (body === undefined ? bare.get(path) : bare.post(path, body));
+      const answer = (await response.json()) as { code?: string };
+      expect([method, response.status, answer.code]).toEqual([method, 422, "unsupported_by_driver"]);
+    }
+    const where = await bare.get("/v1/jobs/anything");
+    expect([where.status, await where.json()]).toMatchObject([200, { state: "unknown", complete: false }]);
+  } finally {
+    await bare.stop();
+  }
+});
