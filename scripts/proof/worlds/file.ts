@@ -15,8 +15,8 @@ import type { World } from "../world.ts";
 
 const proof = join(import.meta.dir, "..");
 
-/** Small, so that segments are sealed and cleaned away all the time. */
-const maxBytes = 400_000;
+/** With less, what must be remembered to find repeated ids would fill the store for minutes. */
+const maxBytes = 6_000_000;
 
 /**
  * Two processes with a store each: the executable on the disk as it is, and the sources on a disk that loses at a kill
