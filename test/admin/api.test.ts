@@ -202,6 +202,7 @@ describe("metrics", () => {
 describe("queues", () => {
   test("are listed and shown, and an unknown one is 404", async () => {
     await admin.post("/v1/queues/webhooks/jobs", sockudoJob());
+    const quiet = Array.from({ length: 60 }, () => 0);
     const expected = {
       name: "webhooks",
       driver: "memory",
@@ -213,6 +214,13 @@ describe("queues", () => {
       oldest_ready_age_ms: expect.any(Number),
       paused: false,
       scope: "process",
+      rates: {
+        step_ms: 5_000,
+        ends_at: expect.any(String),
+        delivered: quiet,
+        failed: quiet,
+        dead: quiet,
+      },
     };
     expect(await (await admin.get("/v1/queues")).json()).toEqual({ queues: [expected] });
     expect(await (await admin.get("/v1/queues/webhooks")).json()).toEqual(expected);
@@ -632,7 +640,7 @@ describe("every row of the API", () => {
 
   test("knows no other path: 404 as a problem", async () => {
     for (const path of [
-      "/",
+      "/nowhere",
       "/v1",
       "/v1/",
       "/v2/queues",
