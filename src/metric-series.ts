@@ -46,7 +46,8 @@ export function startCounters(metrics: Metrics, { queues, driver, endpoints }: C
   const byQueue = [enqueued, duplicates, discarded, leased, lost, reclaimed, evicted, trimmed, expanded];
   for (const queue of queues) {
     for (const counter of byQueue) counter.labels({ queue });
-    for (const counter of [metrics.removed, metrics.redriven, metrics.filteredOut]) counter.labels({ queue });
+    const { cancelled, filteredOut, redriven, removed } = metrics;
+    for (const counter of [removed, cancelled, redriven, filteredOut]) counter.labels({ queue });
     metrics.enqueueToDelivery.labels({ queue });
     for (const disposition of dispositions) metrics.settled.labels({ queue, disposition });
     for (const reason of deadReasons) metrics.deadLettered.labels({ queue, reason });

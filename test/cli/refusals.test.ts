@@ -124,7 +124,17 @@ describe("what the server says of each job", () => {
   });
 
   test("dead redrive names each id that is not there, and counts all deliveries of a job", async () => {
-    other.behave(answer(200, { body: JSON.stringify({ redriven: 3, not_found: ["b"] }) }));
+    const operation = { id: "0a1b", kind: "redrive", state: "done", dry_run: false, complete: true };
+    const counts = {
+      matched: 3,
+      done: 3,
+      redriven: 3,
+      skipped: {},
+      failed: {},
+      not_found: ["b"],
+      error: null,
+    };
+    other.behave(answer(200, { body: JSON.stringify({ ...operation, ...counts }) }));
     const args = ["redrive", "webhooks", "a", "b", "--url", other.url];
     const { code, stdout, stderr } = await runCommand("dead", args);
     expect({ code, stdout, stderr }).toEqual({

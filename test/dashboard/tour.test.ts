@@ -85,6 +85,7 @@ describe("with a token", () => {
     await page.locator(".story", { hasText: "HTTP 503" }).waitFor();
     const story = await page.locator("main").innerText();
     expect(story).toContain(hostile.event);
+    expect(story).toMatch(/The answer had no body|The receiver's answer began with/);
     await page.getByRole("link", { name: "with its headers" }).click();
     await untilShown(page);
     await page.locator("main", { hasText: "webhook-id" }).waitFor();

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, openSync, closeSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readmeBlock } from "../packaging/release-files.ts";
@@ -8,15 +8,22 @@ import { ensureExecutable } from "../support/executable.ts";
 import { until } from "../support/until.ts";
 import { root } from "./pages.ts";
 
-/** Two ports that are free now, and not the same. */
+/**
+ * Two ports that are free now, and not the same. Below those that a system gives out by itself (from 32768 on Linux): other
+ * tests, which run at the same time, take theirs from there.
+ */
 async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
   const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ports.push((server.address() as AddressInfo).port);
+  while (ports.length < 2) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    if (!ports.includes(port)) ports.push(port);
   }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
   return ports as [number, number];
 }
 
@@ -42,8 +49,9 @@ test("README's one minute, as it stands there but for the ports, ends verified",
     detached: true,
   });
   try {
-    await until(() => /verified /.test(readFileSync(output, "utf8")), {
-      what: "the receiver to verify",
+    const text = (): string => readFileSync(output, "utf8");
+    await until(() => /verified /.test(text()), { what: "the receiver to verify" }).catch((error: Error) => {
+      throw new Error(`${error.message}; the shell said:\n${text()}`);
     });
     expect(readFileSync(output, "utf8")).toContain('"status":"enqueued"');
   } finally {

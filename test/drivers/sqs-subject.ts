@@ -87,6 +87,8 @@ export const commonSkips = {
   listsDeadLetters: "SQS shows messages by receiving them: a page is a sample",
   exactStats: "SQS counts approximately",
   deadCounts: "SQS tells a queue's messages apart by nothing, and counts them approximately",
+  jobs: "SQS shows messages by receiving them: it has no list of them",
+  findDead: "SQS finds no message by its id",
   clusterPause: "a pause is this process's: SQS has none",
 };
 

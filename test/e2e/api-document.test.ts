@@ -99,7 +99,11 @@ const needs: Readonly<Record<string, () => Promise<Places | void>>> = {
 };
 
 /** Operations that answer with an error here, and with which: all else is answered as its example says. */
-const refusals: Readonly<Record<string, string>> = { listProcesses: "unsupported_by_driver" };
+const refusals: Readonly<Record<string, string>> = {
+  listProcesses: "unsupported_by_driver",
+  // The executable holds the page's modules as one file; from the source they are in folders.
+  getPageFolderFile: "not_found",
+};
 
 const operations = (): { method: string; path: string; operation: Operation }[] =>
   Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -71,7 +71,7 @@ test("help and --help of a subcommand say what it takes", async () => {
   const rows: [string[], string][] = [
     [["config", "check"], "[--json]"],
     [["config", "print"], "[--json]"],
-    [["dead", "ls"], "QUEUE [--limit N]"],
+    [["dead", "ls"], "QUEUE [FILTER]... [--limit N]"],
     [["sqs", "mv"], "FROM TO"],
     [["keys", "public"], "KEY|-"],
   ];
@@ -119,7 +119,7 @@ test("a command line that cannot be understood exits 2 and says what was meant",
     [["demo", "--kepe"], '--kepe (did you mean "--keep"?)'],
     [["help", "config", "chek"], 'no subcommand "chek" (did you mean "check"?)'],
     [["help", "serve", "x"], "serve has no subcommands"],
-    [["help", "serv"], 'no command "serv" (did you mean "serve"?)'],
+    [["help", "serv"], 'no command and no page "serv" (did you mean "serve"?)'],
     [["config", "chekc"], 'did you mean "check"?'],
   ];
   for (const [args, message] of rows) {

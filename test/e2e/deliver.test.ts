@@ -94,7 +94,7 @@ test("dead letters are listed with their reason, redriven and removed from the c
   const removed = await runExecutable(["dead", "rm", "webhooks", "job-3", "nobody", ...flags]);
   expect(removed.code).toBe(1);
   expect(removed.stdout).toBe("1 removed\n");
-  expect(removed.stderr).toContain("nobody: 404");
+  expect(removed.stderr).toContain("nobody: not there");
 
   receiver.clear();
   receiver.behave(answer(200));

@@ -135,5 +135,5 @@ test("output that cannot be written exits 1; a reader that has seen enough is no
 test("help of what is no command leads to the list of commands", async () => {
   // Finding: it said `try: hookline help help`.
   const { code, stderr } = await runExecutable(["help", "nope"]);
-  expect([code, stderr]).toEqual([2, 'hookline: no command "nope"\ntry: hookline help\n']);
+  expect([code, stderr]).toEqual([2, 'hookline: no command and no page "nope"\ntry: hookline help\n']);
 });

@@ -6,7 +6,7 @@ import type { Attempt } from "./types.ts";
 
 /** One attempt and what the receiver answered. */
 export function AttemptLine({ attempt }: { attempt: Attempt }): VNode {
-  const { outcome, detail, response } = attempt;
+  const { outcome, detail, answer } = attempt;
   const tone = outcome === "delivered" ? "good" : outcome === "aborted" ? "held" : "bad";
   return html`<p>
       <${State} tone=${tone}><strong>Attempt ${attempt.attempt}</strong></${State}
@@ -15,12 +15,10 @@ export function AttemptLine({ attempt }: { attempt: Attempt }): VNode {
       <span class="soft"> after ${duration(attempt.duration_ms)}, at <${At} at=${attempt.at} /></span>
     </p>
     ${
-      typeof response === "string" &&
-      (response === ""
+      typeof answer === "string" &&
+      (answer === ""
         ? html`<p class="soft small-text">The answer had no body.</p>`
-        : html`<p class="soft small-text">
-              The receiver answered${attempt.response_truncated === true ? ", to begin with" : ""}:
-            </p>
-            <${Text} text=${response} what=${`answer of attempt ${attempt.attempt}`} />`)
+        : html`<p class="soft small-text">The receiver's answer began with:</p>
+            <${Text} text=${answer} what=${`answer of attempt ${attempt.attempt}`} />`)
     }`;
 }

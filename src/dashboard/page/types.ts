@@ -81,9 +81,8 @@ export interface Attempt {
   readonly detail: string;
   readonly duration_ms: number;
   readonly retry_after_ms: number | null;
-  /** The first bytes of the answer. */
-  readonly response?: string | null;
-  readonly response_truncated?: boolean;
+  /** The first `history.response_bytes` of the answer's body; absent in an endpoint's own log. */
+  readonly answer?: string | null;
 }
 
 /** An attempt in an endpoint's own log. */
