@@ -42,7 +42,12 @@ test("README's one minute, as it stands there but for the ports, ends verified",
   const file = openSync(output, "w");
   const shell = Bun.spawn(["bash", "-c", `${block("sh", 1)}\nwait`], {
     cwd: folder,
-    env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}`, HOOKLINE_PORT: String(port) },
+    // Only these: variables of the test run that begin with HOOKLINE_ are no settings.
+    env: {
+      HOME: folder,
+      PATH: `${folder}:${process.env["PATH"]}`,
+      HOOKLINE_PORT: String(port),
+    },
     stdout: file,
     stderr: file,
     // A group of its own, which ends with all that the shell has started.
