@@ -90,12 +90,22 @@ async function measure(
 ): Promise<Figures> {
   await redis.client.flushall();
   const edge = await start();
+  try {
+    return await measureAt(edge, { path, body, share });
+  } finally {
+    await edge.stop();
+  }
+}
+
+async function measureAt(
+  edge: Edge,
+  { path, body, share }: Pick<(typeof kinds)[number], "path" | "body" | "share">,
+): Promise<Figures> {
   const requests = Math.ceil(Number(values.requests) / share);
   await send(edge.port, path, body, Math.ceil(Number(values.warmup) / share));
   const before = cpuMs(edge.pid);
   const seconds = await send(edge.port, path, body, requests);
   const cpuUs = ((cpuMs(edge.pid) - before) * 1_000) / requests;
-  await edge.stop();
   return { rate: requests / seconds, cpuUs };
 }
 

@@ -50,9 +50,14 @@ export function hooklineOnMemory({ name, executable, folder, concurrency, histor
         apps: workload.apps,
         ...(history === undefined ? {} : { history }),
       });
-      await server.post("pause", "{}");
+      const stopIfFailed = async (error: unknown): Promise<never> => {
+        await server.stop();
+        throw error;
+      };
+      const put = (path: string, body: string): Promise<void> => server.post(path, body).catch(stopIfFailed);
+      await put("pause", "{}");
       for (const batch of batchesOf(workload, jobs)) {
-        await server.post(
+        await put(
           "jobs",
           `[${batch.map(({ app, payload }) => `{"app_id":"${appId(app)}","app_key":"${appKey(app)}","payload":${payload}}`).join(",")}]`,
         );
